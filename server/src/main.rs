@@ -1,0 +1,3 @@
+//! The `throng` program.
+#![forbid(unsafe_code)]
+fn main() {}
