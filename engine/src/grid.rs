@@ -1,0 +1,259 @@
+//! Which rows belong to which cell.
+//!
+//! ```text
+//!   cells (row-major)      0            1                2
+//!   chains of blocks       b0 -> b7     b1               b2 -> b9 -> b4
+//!   scan order             b0 b7        b1               b2 b9 b4        one flat list; `first` says where cells begin
+//! ```
+//!
+//! A cell owns whole blocks of 16 rows, so a block is one cache line of any 32-bit column and belongs to one place. An
+//! entity keeps its row until it leaves its cell; empty rows are reused, lowest first. The 3x3 cells around a client
+//! are three runs of the scan order. The relative order of two occupied rows in the scan order never changes: near
+//! lists are told to clients in this order, and baselines rely on it.
+
+use crate::entity::Slot;
+use crate::limits::{BLOCK_ROWS, HISTORY_TICKS, UNITS_PER_METRE};
+
+const NONE: u32 = u32::MAX;
+
+/// Where a block lies: its cell's centre, and the decoy position of its empty rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub x_m: f32,
+    pub y_m: f32,
+    pub decoy: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Grid {
+    cell_m: f32,
+    cells_per_metre: f32,
+    /// How far outside its cell an entity may stray before it is moved: wanderers on a border do not flap.
+    margin_m: f32,
+    columns: u32,
+    rows: u32,
+    heads: Vec<u32>,
+    nexts: Vec<u32>,
+    cells: Vec<u32>,
+    live: Vec<u16>,
+    places: Vec<Place>,
+    /// Frame from which a block is empty.
+    vacant_since: Vec<u32>,
+    free: Vec<u32>,
+    order: Vec<u32>,
+    first: Vec<u32>,
+    is_order_stale: bool,
+    reap_cursor: usize,
+}
+
+/// Room for one more row was found, or a new block must be added first.
+pub(crate) enum Room {
+    /// A row in a block that the cell has.
+    Found(Slot),
+    /// A row in a block that the cell just got; its history must be wiped.
+    Fresh(Slot),
+    /// No block is left: [`Grid::extend`], then ask again.
+    NoBlocks,
+}
+
+impl Grid {
+    pub(crate) fn new(width_m: f32, height_m: f32, cell_m: f32) -> Self {
+        let columns = (width_m / cell_m).ceil().max(1.0) as u32;
+        let rows = (height_m / cell_m).ceil().max(1.0) as u32;
+        let cells = columns as usize * rows as usize;
+        Self {
+            cell_m,
+            cells_per_metre: 1.0 / cell_m,
+            margin_m: cell_m / 32.0,
+            columns,
+            rows,
+            heads: vec![NONE; cells],
+            nexts: Vec::new(),
+            cells: Vec::new(),
+            live: Vec::new(),
+            places: Vec::new(),
+            vacant_since: Vec::new(),
+            free: Vec::new(),
+            order: Vec::new(),
+            first: vec![0; cells + 1],
+            is_order_stale: true,
+            reap_cursor: 0,
+        }
+    }
+
+    pub(crate) fn cell_count(&self) -> usize {
+        self.heads.len()
+    }
+
+    pub(crate) fn block_count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// One bit per row and block: is it somebody's?
+    pub(crate) fn live(&self) -> &[u16] {
+        &self.live
+    }
+
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Half a cell and the margin: an entity whose distance to its cell's centre exceeds this on an axis has left.
+    pub(crate) fn reach_m(&self) -> f32 {
+        self.cell_m * 0.5 + self.margin_m
+    }
+
+    /// Appends free blocks.
+    pub(crate) fn extend(&mut self, blocks: usize) {
+        let old = self.block_count();
+        self.live.resize(blocks, 0);
+        self.cells.resize(blocks, NONE);
+        self.nexts.resize(blocks, NONE);
+        self.vacant_since.resize(blocks, 0);
+        self.places.resize(blocks, Place { x_m: 0.0, y_m: 0.0, decoy: 0 });
+        // Lowest first, from the end of the list.
+        self.free.splice(0..0, (old as u32..blocks as u32).rev());
+        self.order.reserve(blocks - self.order.len());
+    }
+
+    pub(crate) fn cell_at(&self, x_m: f32, y_m: f32) -> u32 {
+        // `as` saturates: what lies outside, or is no number, belongs to a border cell.
+        let column = ((x_m * self.cells_per_metre) as u32).min(self.columns - 1);
+        let row = ((y_m * self.cells_per_metre) as u32).min(self.rows - 1);
+        row * self.columns + column
+    }
+
+    /// Takes a row in `cell`.
+    pub(crate) fn take(&mut self, cell: u32) -> Room {
+        let mut tail = NONE;
+        let mut block = self.heads[cell as usize];
+        while block != NONE {
+            let vacant = !self.live[block as usize];
+            if vacant != 0 {
+                return Room::Found(self.occupy(block, vacant.trailing_zeros()));
+            }
+            tail = block;
+            block = self.nexts[block as usize];
+        }
+        let Some(block) = self.free.pop() else { return Room::NoBlocks };
+        match tail {
+            NONE => self.heads[cell as usize] = block,
+            tail => self.nexts[tail as usize] = block,
+        }
+        self.nexts[block as usize] = NONE;
+        self.cells[block as usize] = cell;
+        self.places[block as usize] = self.place_of(cell);
+        self.is_order_stale = true;
+        Room::Fresh(self.occupy(block, 0))
+    }
+
+    fn occupy(&mut self, block: u32, row: u32) -> Slot {
+        self.live[block as usize] |= 1 << row;
+        Slot(block * BLOCK_ROWS as u32 + row)
+    }
+
+    fn place_of(&self, cell: u32) -> Place {
+        let x_m = ((cell % self.columns) as f32 + 0.5) * self.cell_m;
+        let y_m = ((cell / self.columns) as f32 + 0.5) * self.cell_m;
+        let units = UNITS_PER_METRE as f32;
+        Place { x_m, y_m, decoy: crate::history::pack((x_m * units) as i32 + 32_768, (y_m * units) as i32) }
+    }
+
+    /// Gives a row back; `frame` is the first frame in which it is empty.
+    pub(crate) fn vacate(&mut self, slot: Slot, frame: u32) {
+        let block = slot.row() / BLOCK_ROWS;
+        debug_assert!(self.live[block] >> (slot.row() % BLOCK_ROWS) & 1 == 1);
+        self.live[block] &= !(1 << (slot.row() % BLOCK_ROWS));
+        self.vacant_since[block] = frame;
+    }
+
+    /// Takes back blocks that have been empty for longer than the history, a thirty-second of all at each call.
+    /// Sooner, and a client could miss who left them.
+    pub(crate) fn reap(&mut self, frame: u32) {
+        let share = self.block_count().div_ceil(HISTORY_TICKS);
+        for _ in 0..share {
+            self.reap_cursor = if self.reap_cursor + 1 >= self.block_count() { 0 } else { self.reap_cursor + 1 };
+            let block = self.reap_cursor;
+            let is_chained = self.cells[block] != NONE;
+            let is_old = frame.saturating_sub(self.vacant_since[block]) > HISTORY_TICKS as u32;
+            if is_chained && self.live[block] == 0 && is_old {
+                self.unchain(block as u32);
+            }
+        }
+    }
+
+    fn unchain(&mut self, block: u32) {
+        let cell = std::mem::replace(&mut self.cells[block as usize], NONE) as usize;
+        let next = self.nexts[block as usize];
+        if self.heads[cell] == block {
+            self.heads[cell] = next;
+        } else {
+            let mut before = self.heads[cell];
+            while self.nexts[before as usize] != block {
+                before = self.nexts[before as usize];
+            }
+            self.nexts[before as usize] = next;
+        }
+        self.free.push(block);
+        self.is_order_stale = true;
+    }
+
+    /// Lists the blocks by cell again, if any chain changed.
+    pub(crate) fn refresh_order(&mut self) {
+        if !std::mem::take(&mut self.is_order_stale) {
+            return;
+        }
+        self.order.clear();
+        for (cell, &head) in self.heads.iter().enumerate() {
+            self.first[cell] = self.order.len() as u32;
+            let mut block = head;
+            while block != NONE {
+                self.order.push(block);
+                block = self.nexts[block as usize];
+            }
+        }
+        self.first[self.heads.len()] = self.order.len() as u32;
+    }
+
+    /// The blocks of all cells that may hold somebody in the box, by ascending scan order, as one run per cell row.
+    #[inline(always)]
+    pub(crate) fn runs(&self, bounds: Bounds) -> impl Iterator<Item = &[u32]> {
+        let cell = |units: i32, cells: u32| {
+            let metres = units as f32 / UNITS_PER_METRE as f32;
+            ((metres * self.cells_per_metre) as u32).min(cells - 1)
+        };
+        let margin = (self.margin_m * UNITS_PER_METRE as f32) as i32 + 1;
+        let (left, right) =
+            (cell(bounds.left - margin, self.columns), cell(bounds.right + margin, self.columns));
+        let (low, high) = (cell(bounds.low - margin, self.rows), cell(bounds.high + margin, self.rows));
+        (low..=high).map(move |row| {
+            let start = self.first[(row * self.columns + left) as usize] as usize;
+            let end = self.first[(row * self.columns + right) as usize + 1] as usize;
+            &self.order[start..end]
+        })
+    }
+}
+
+/// A box in position units, borders included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub left: i32,
+    pub right: i32,
+    pub low: i32,
+    pub high: i32,
+}
+
+impl Bounds {
+    pub(crate) fn around(x: i32, y: i32, radius: i32) -> Self {
+        Self { left: x - radius, right: x + radius, low: y - radius, high: y + radius }
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            right: self.right.max(other.right),
+            low: self.low.min(other.low),
+            high: self.high.max(other.high),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The quantised past: what every snapshot, and later every rewound hit, reads.
+//!
+//! ```text
+//!   tick & 31      block 0             block 1             ...
+//!     0         [ position | z, yaw | attributes ]  [ ... ]      one frame: 256 bytes per block of 16 rows
+//!     1         [ ...                            ]  [ ... ]
+//! ```
+//!
+//! Frames are aligned with the columns: row `s` of a frame is slot `s` at that tick. An entity keeps its slot until it
+//! leaves its cell, so its baseline lies at the same place of an older frame, and comparing is a straight pass.
+
+use crate::limits::{BLOCK_ROWS, HISTORY_TICKS, UNITS_PER_METRE};
+
+/// The replicated state of sixteen rows at one tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Block {
+    /// x in the low, y in the high 16 bits, in position units modulo 65,536.
+    pub position: [u32; BLOCK_ROWS],
+    /// z in position units in the low 16 bits, facing in 1/256 of a turn in the next 8; the rest is zero.
+    pub z_yaw: [u32; BLOCK_ROWS],
+    /// The game's replicated attributes.
+    pub attr: [[u16; 4]; BLOCK_ROWS],
+}
+
+impl Block {
+    pub(crate) const EMPTY: Self =
+        Self { position: [0; BLOCK_ROWS], z_yaw: [0; BLOCK_ROWS], attr: [[0; 4]; BLOCK_ROWS] };
+}
+
+/// Position units of a length in metres, rounded down.
+#[inline(always)]
+pub fn quantise(metres: f32) -> i32 {
+    let units = metres * UNITS_PER_METRE as f32;
+    let towards_zero = units as i32;
+    // Wrapping, or the overflow check would keep the loop from being vectorised.
+    towards_zero.wrapping_sub(i32::from(towards_zero as f32 > units))
+}
+
+/// Packs a position: both coordinates modulo 65,536 units.
+#[inline(always)]
+pub fn pack(x_units: i32, y_units: i32) -> u32 {
+    x_units as u32 & 0xffff | (y_units as u32) << 16
+}
+
+/// The last [`HISTORY_TICKS`] frames.
+#[derive(Debug)]
+pub(crate) struct History {
+    frames: Vec<Vec<Block>>,
+}
+
+impl History {
+    pub(crate) fn new() -> Self {
+        Self { frames: vec![Vec::new(); HISTORY_TICKS] }
+    }
+
+    pub(crate) fn grow(&mut self, blocks: usize) {
+        for frame in &mut self.frames {
+            frame.resize(blocks, Block::EMPTY);
+        }
+    }
+
+    /// The frame of `tick`, which must be one of the last [`HISTORY_TICKS`].
+    pub(crate) fn frame(&self, tick: u32) -> &[Block] {
+        &self.frames[tick as usize % HISTORY_TICKS]
+    }
+
+    pub(crate) fn frame_mut(&mut self, tick: u32) -> &mut [Block] {
+        &mut self.frames[tick as usize % HISTORY_TICKS]
+    }
+
+    /// Makes every remembered row of `block` a decoy that nobody near its cell can see.
+    pub(crate) fn wipe(&mut self, block: usize, decoy: u32) {
+        for frame in &mut self.frames {
+            frame[block] = Block { position: [decoy; BLOCK_ROWS], ..Block::EMPTY };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantising_rounds_down_on_both_sides_of_zero() {
+        let cases = [(0.0, 0), (0.031, 0), (0.032, 1), (-0.001, -1), (-1.0, -32), (-1.01, -33), (2047.99, 65_535)];
+        for (metres, units) in cases {
+            assert_eq!(quantise(metres), units, "{metres} m");
+        }
+        assert_eq!(quantise(-0.03125), -1);
+    }
+
+    #[test]
+    fn packed_positions_wrap() {
+        assert_eq!(pack(65_536 + 5, -1), 0xffff_0005);
+    }
+}

@@ -1,0 +1,162 @@
+//! AVX-512: one register is one block.
+//!
+//! Every `unsafe` block here calls intrinsics of the features that [`Avx512::detect`] found; an `Avx512` cannot be made
+//! in another way, so holding one is the proof that the processor has them. The methods carry `#[inline(always)]` and
+//! are reached through [`Avx512::run`], which enables the features for the code they are inlined into.
+
+use std::arch::x86_64::*;
+
+use super::{Changes, Kernel, Lanes};
+use crate::history::Block;
+
+/// Proof of AVX-512 F, BW, DQ and VL, and of BMI2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    pub(crate) fn detect() -> Option<Self> {
+        let has_all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt");
+        has_all.then_some(Self(()))
+    }
+
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+        fn enabled<K: Kernel>(kernel: K) -> K::Output {
+            kernel.run()
+        }
+        // SAFETY: `self` proves that the processor has the enabled features.
+        unsafe { enabled(kernel) }
+    }
+}
+
+#[inline(always)]
+fn load(words: &[u32; 16]) -> __m512i {
+    // SAFETY: the array is 64 readable bytes; `loadu` asks for no alignment. Features: see the module.
+    unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+}
+
+#[inline(always)]
+fn store(words: &mut [u32; 16], lanes: __m512i) {
+    // SAFETY: the array is 64 writable bytes; `storeu` asks for no alignment. Features: see the module.
+    unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), lanes) }
+}
+
+#[inline(always)]
+fn distance2(position: &[u32; 16], centre: u32) -> __m512i {
+    let position = load(position);
+    // SAFETY: features only, see the module.
+    unsafe {
+        let difference = _mm512_sub_epi16(position, _mm512_set1_epi32(centre as i32));
+        _mm512_madd_epi16(difference, difference)
+    }
+}
+
+impl Lanes for Avx512 {
+    #[inline(always)]
+    fn in_range(self, position: &[u32; 16], centre: u32, radius2: i32) -> u16 {
+        let distance2 = distance2(position, centre);
+        // SAFETY: features only, see the module.
+        unsafe { _mm512_cmple_epi32_mask(distance2, _mm512_set1_epi32(radius2)) }
+    }
+
+    #[inline(always)]
+    fn changes(
+        self,
+        now: &Block,
+        base: &Block,
+        since: &[u32; 16],
+        baseline: u32,
+        candidates: u16,
+        records: &mut [u32; 16],
+    ) -> Changes {
+        let since = load(since);
+        let z_yaw = load(&now.z_yaw);
+        let z_yaw_was = load(&base.z_yaw);
+        let at = load(&now.position);
+        let was = load(&base.position);
+        // SAFETY: features only, see the module; the attribute arrays are 128 readable bytes each.
+        unsafe {
+            let step = _mm512_sub_epi16(at, was);
+            let climb = _mm512_sub_epi16(z_yaw, z_yaw_was);
+            // A 16-bit difference fits a byte if adding 128 leaves the high byte empty.
+            let over = _mm512_or_si512(
+                _mm512_and_si512(
+                    _mm512_add_epi16(step, _mm512_set1_epi32(0x0080_0080)),
+                    _mm512_set1_epi32(0xff00_ff00u32 as i32),
+                ),
+                _mm512_and_si512(
+                    _mm512_add_epi16(climb, _mm512_set1_epi32(0x0080)),
+                    _mm512_set1_epi32(0xff00),
+                ),
+            );
+            let fits = _mm512_mask_testn_epi32_mask(candidates, over, over);
+            let kept = _mm512_mask_cmple_epu32_mask(fits, since, _mm512_set1_epi32(baseline as i32));
+            let difference = _mm512_or_si512(step, _mm512_xor_si512(z_yaw, z_yaw_was));
+            let moved = _mm512_mask_test_epi32_mask(kept, difference, difference);
+            let low = _mm512_set1_epi32(0xff);
+            let record = _mm512_or_si512(
+                _mm512_or_si512(
+                    _mm512_and_si512(step, low),
+                    _mm512_and_si512(_mm512_srli_epi32::<8>(step), _mm512_set1_epi32(0xff00)),
+                ),
+                _mm512_or_si512(
+                    _mm512_slli_epi32::<16>(_mm512_and_si512(climb, low)),
+                    _mm512_slli_epi32::<8>(_mm512_and_si512(z_yaw, _mm512_set1_epi32(0x00ff_0000))),
+                ),
+            );
+            // Compressing in a register and storing all of it beats compressing into memory (microcode).
+            store(records, _mm512_maskz_compress_epi32(moved, record));
+            let attr: *const __m512i = now.attr.as_ptr().cast();
+            let attr_was: *const __m512i = base.attr.as_ptr().cast();
+            let low_rows = _mm512_cmpneq_epi64_mask(_mm512_loadu_si512(attr), _mm512_loadu_si512(attr_was));
+            let high_rows =
+                _mm512_cmpneq_epi64_mask(_mm512_loadu_si512(attr.add(1)), _mm512_loadu_si512(attr_was.add(1)));
+            let attr = (u16::from(low_rows) | u16::from(high_rows) << 8) & kept;
+            Changes { kept, moved, attr }
+        }
+    }
+
+    #[inline(always)]
+    fn slots(self, mask: u16, first: u32, slots: &mut [u32; 16]) {
+        // SAFETY: features only, see the module.
+        unsafe {
+            let rows = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let numbers = _mm512_add_epi32(rows, _mm512_set1_epi32(first as i32));
+            store(slots, _mm512_maskz_compress_epi32(mask, numbers));
+        }
+    }
+
+    #[inline(always)]
+    fn distances(self, position: &[u32; 16], centre: u32, mask: u16, distances: &mut [u32; 16]) {
+        let distance2 = distance2(position, centre);
+        // SAFETY: features only, see the module.
+        unsafe { store(distances, _mm512_maskz_compress_epi32(mask, distance2)) }
+    }
+
+    #[inline(always)]
+    fn due(self, ids: &[u32; 16], cursor: u16, width: u32) -> u16 {
+        let ids = load(ids);
+        // SAFETY: features only, see the module.
+        unsafe {
+            let phase = _mm512_srli_epi32::<16>(_mm512_mullo_epi32(ids, _mm512_set1_epi32(0x9e37_79b1u32 as i32)));
+            let offset = _mm512_and_si512(
+                _mm512_sub_epi32(phase, _mm512_set1_epi32(i32::from(cursor))),
+                _mm512_set1_epi32(0xffff),
+            );
+            _mm512_cmplt_epu32_mask(offset, _mm512_set1_epi32(width as i32))
+        }
+    }
+
+    #[inline(always)]
+    fn extract(self, mask: u16, places: u16) -> u16 {
+        // SAFETY: features only (BMI2), see the module.
+        unsafe { _pext_u32(u32::from(mask), u32::from(places)) as u16 }
+    }
+}

@@ -1,0 +1,210 @@
+//! Instruction sets, chosen once, and the sixteen-lane operations that interest and snapshots are made of.
+//!
+//! Two ways to use SIMD live here:
+//! * [`dispatch`] runs a [`Kernel`], a plain loop over column slices, compiled for each level. That is at the limit of
+//!   the memory for almost every system, and needs no `unsafe` in a game.
+//! * [`Lanes`] has the few operations where the compiler does not find the instruction that matters (compress-store,
+//!   16-bit multiply-add, bit extract), with a scalar twin. A test holds all levels to the same bits.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use crate::history::Block;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+
+/// An instruction set that this process may use. A value of it is the proof that the processor has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Level(Isa);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Isa {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    Portable(Portable),
+}
+
+/// Names a level that is unknown, or that this processor lacks.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("THRONG_SIMD is {asked:?}; this processor has {available}: set it to one of these or unset it")]
+pub struct UnknownLevel {
+    asked: String,
+    available: String,
+}
+
+impl Level {
+    /// Every level that this processor has, best first; the last one is always `portable`.
+    pub fn available() -> impl Iterator<Item = Level> {
+        let levels = [
+            #[cfg(target_arch = "x86_64")]
+            Avx512::detect().map(Isa::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::detect().map(Isa::Avx2),
+            Some(Isa::Portable(Portable)),
+        ];
+        levels.into_iter().flatten().map(Level)
+    }
+
+    /// The level called `name`.
+    ///
+    /// # Errors
+    /// When no such level is available here.
+    pub fn named(name: &str) -> Result<Level, UnknownLevel> {
+        Self::available().find(|level| level.name() == name).ok_or_else(|| UnknownLevel {
+            asked: name.into(),
+            available: Self::available().map(|level| level.name()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The best level, or the one that the environment variable `THRONG_SIMD` names.
+    ///
+    /// # Errors
+    /// When the variable names a level that is not available here.
+    pub fn chosen() -> Result<Level, UnknownLevel> {
+        static CHOSEN: OnceLock<Result<Level, String>> = OnceLock::new();
+        let chosen = CHOSEN.get_or_init(|| match std::env::var("THRONG_SIMD") {
+            Ok(name) => Level::named(&name).map_err(|_| name),
+            Err(_) => Ok(Self::best()),
+        });
+        match chosen {
+            Ok(level) => Ok(*level),
+            Err(name) => Level::named(name),
+        }
+    }
+
+    /// The best level of this processor.
+    pub fn best() -> Level {
+        Self::available().next().unwrap_or(Level(Isa::Portable(Portable)))
+    }
+
+    /// `avx512`, `avx2` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512(_) => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2(_) => "avx2",
+            Isa::Portable(_) => "portable",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A loop over column slices. Mark `run` `#[inline(always)]`: it is compiled anew inside each level's wrapper.
+///
+/// Keep to plain arithmetic (no `mul_add`, no libm): then every level computes the same bits.
+pub trait Kernel {
+    /// What the loop yields.
+    type Output;
+    /// The loop.
+    fn run(self) -> Self::Output;
+}
+
+/// Runs `kernel` compiled for `level`.
+pub fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    match level.0 {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512(isa) => isa.run(kernel),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2(isa) => isa.run(kernel),
+        Isa::Portable(_) => kernel.run(),
+    }
+}
+
+/// As [`Kernel`], for loops that need [`Lanes`].
+pub(crate) trait LaneKernel {
+    type Output;
+    fn run<L: Lanes>(self, lanes: L) -> Self::Output;
+}
+
+/// Runs a lane kernel compiled for `level`.
+pub(crate) fn dispatch_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Output {
+    struct With<L, K>(L, K);
+    impl<L: Lanes, K: LaneKernel> Kernel for With<L, K> {
+        type Output = K::Output;
+        #[inline(always)]
+        fn run(self) -> K::Output {
+            self.1.run(self.0)
+        }
+    }
+    match level.0 {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512(isa) => isa.run(With(isa, kernel)),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2(isa) => isa.run(With(isa, kernel)),
+        Isa::Portable(isa) => kernel.run(isa),
+    }
+}
+
+/// What became of the rows of a block since a baseline, one bit per row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Changes {
+    /// The same entity as at the baseline, and its movement fits a `Moved` record.
+    pub kept: u16,
+    /// Of `kept`: position or facing differ.
+    pub moved: u16,
+    /// Of `kept`: some attribute differs.
+    pub attr: u16,
+}
+
+/// Sixteen rows at a time. Masks have bit `i` for row `i`. Positions are packed: x in the low, y in the high 16 bits,
+/// both wrapping.
+pub(crate) trait Lanes: Copy {
+    /// Rows whose squared distance to `centre` is at most `radius2` (units squared, below 2^31).
+    fn in_range(self, position: &[u32; 16], centre: u32, radius2: i32) -> u16;
+
+    /// Of `candidates`: who changed since `base`, where `since` is the tick from which each row is its entity's.
+    /// Writes the `Moved` records of the moved rows to the front of `records`; what lies behind them is scratch.
+    fn changes(
+        self,
+        now: &Block,
+        base: &Block,
+        since: &[u32; 16],
+        baseline: u32,
+        candidates: u16,
+        records: &mut [u32; 16],
+    ) -> Changes;
+
+    /// Writes `first + row` of the rows in `mask` to the front of `slots`; what lies behind them is scratch.
+    fn slots(self, mask: u16, first: u32, slots: &mut [u32; 16]);
+
+    /// Writes the squared distances to `centre` of the rows in `mask` to the front of `distances`.
+    fn distances(self, position: &[u32; 16], centre: u32, mask: u16, distances: &mut [u32; 16]);
+
+    /// Rows whose id's phase lies in the window of `width` (up to 65,536) that starts at `cursor`, modulo 65,536.
+    fn due(self, ids: &[u32; 16], cursor: u16, width: u32) -> u16;
+
+    /// Gathers the bits of `mask` that are selected by `places` into the low bits.
+    fn extract(self, mask: u16, places: u16) -> u16;
+}
+
+/// Spreads ids evenly over 16 bits, so that any window of phases holds its share of any crowd.
+#[inline(always)]
+pub(crate) fn phase(id: u32) -> u16 {
+    (id.wrapping_mul(0x9e37_79b1) >> 16) as u16
+}

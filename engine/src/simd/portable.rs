@@ -1,0 +1,112 @@
+//! The scalar twin: the definition that the other levels are tested against, and the level of other processors.
+
+use super::{Changes, Lanes, phase};
+use crate::history::Block;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Portable;
+
+#[inline(always)]
+fn distance2(position: u32, centre: u32) -> i32 {
+    let dx = i32::from((position as u16).wrapping_sub(centre as u16) as i16);
+    let dy = i32::from(((position >> 16) as u16).wrapping_sub((centre >> 16) as u16) as i16);
+    (dx * dx).wrapping_add(dy * dy)
+}
+
+#[inline(always)]
+fn fits_byte(difference: i16) -> bool {
+    difference as i8 as i16 == difference
+}
+
+impl Lanes for Portable {
+    #[inline(always)]
+    fn in_range(self, position: &[u32; 16], centre: u32, radius2: i32) -> u16 {
+        let mut mask = 0;
+        for (row, &position) in position.iter().enumerate() {
+            mask |= u16::from(distance2(position, centre) <= radius2) << row;
+        }
+        mask
+    }
+
+    #[inline(always)]
+    fn changes(
+        self,
+        now: &Block,
+        base: &Block,
+        since: &[u32; 16],
+        baseline: u32,
+        candidates: u16,
+        records: &mut [u32; 16],
+    ) -> Changes {
+        let mut changes = Changes { kept: 0, moved: 0, attr: 0 };
+        let mut written = 0;
+        let mut rest = candidates;
+        while rest != 0 {
+            let row = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let (at, was) = (now.position[row], base.position[row]);
+            let (z_yaw, z_yaw_was) = (now.z_yaw[row], base.z_yaw[row]);
+            let dx = (at as u16).wrapping_sub(was as u16) as i16;
+            let dy = ((at >> 16) as u16).wrapping_sub((was >> 16) as u16) as i16;
+            let dz = (z_yaw as u16).wrapping_sub(z_yaw_was as u16) as i16;
+            if since[row] > baseline || !fits_byte(dx) || !fits_byte(dy) || !fits_byte(dz) {
+                continue;
+            }
+            changes.kept |= 1 << row;
+            changes.attr |= u16::from(now.attr[row] != base.attr[row]) << row;
+            if at != was || z_yaw != z_yaw_was {
+                changes.moved |= 1 << row;
+                let yaw = z_yaw >> 16 & 0xff;
+                records[written] = u32::from(dx as u8)
+                    | u32::from(dy as u8) << 8
+                    | u32::from(dz as u8) << 16
+                    | yaw << 24;
+                written += 1;
+            }
+        }
+        changes
+    }
+
+    #[inline(always)]
+    fn slots(self, mask: u16, first: u32, slots: &mut [u32; 16]) {
+        let mut rest = mask;
+        let mut written = 0;
+        while rest != 0 {
+            slots[written] = first + rest.trailing_zeros();
+            rest &= rest - 1;
+            written += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn distances(self, position: &[u32; 16], centre: u32, mask: u16, distances: &mut [u32; 16]) {
+        let mut rest = mask;
+        let mut written = 0;
+        while rest != 0 {
+            distances[written] = distance2(position[rest.trailing_zeros() as usize], centre) as u32;
+            rest &= rest - 1;
+            written += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn due(self, ids: &[u32; 16], cursor: u16, width: u32) -> u16 {
+        let mut mask = 0;
+        for (row, &id) in ids.iter().enumerate() {
+            mask |= u16::from(u32::from(phase(id).wrapping_sub(cursor)) < width) << row;
+        }
+        mask
+    }
+
+    #[inline(always)]
+    fn extract(self, mask: u16, places: u16) -> u16 {
+        let mut rest = places;
+        let (mut gathered, mut place) = (0, 0);
+        while rest != 0 {
+            gathered |= (mask >> rest.trailing_zeros() & 1) << place;
+            rest &= rest - 1;
+            place += 1;
+        }
+        gathered
+    }
+}

@@ -1,0 +1,358 @@
+//! What each client sees, and the snapshot that tells it.
+//!
+//! ```text
+//!   acked tick ──► baseline frame ┐
+//!                                 ├─► near pass (SIMD) ─► gone, full, moved, attr ┐
+//!   this tick  ──► frame          ┘   within the near radius                      ├─► FlatBuffer in the caller's slot
+//!                      └────────────► far pass: the ring outside, in turns ─► far ┘
+//! ```
+//!
+//! All that is kept per client is a [`Viewer`]: where its view was in each of the last 32 ticks. What it saw at the
+//! baseline is computed again from the history.
+//!
+//! **Crowds.** A client has a byte budget. The near radius shrinks until the near part fits; everybody further out, up
+//! to the view radius, is sent in turns. Turns go by *phase*, a number that each id has for ever: a window wanders round
+//! the circle of phases at least once in `refresh_ticks`, and whoever is in the ring when it passes is sent. So nobody
+//! in view is ever older than one round, however the crowd moves.
+
+mod message;
+mod select;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+
+use crate::column::Columns;
+use crate::entity::EntityId;
+use crate::grid::Bounds;
+use crate::history::{pack, quantise};
+use crate::limits::*;
+use crate::simd::dispatch_lanes;
+use crate::world::World;
+use message::{Head, OVERHEAD_BYTES_MAX, far_bytes};
+use select::{Disc, SelectFar, SelectNear, Selection};
+
+/// The client's own avatar, unrounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Own {
+    pub x: f32,
+    pub y: f32,
+    pub z: f32,
+    pub vx: f32,
+    pub vy: f32,
+    pub yaw: u16,
+}
+
+/// Where a view was at one tick.
+#[derive(Clone, Copy, Debug, Default)]
+struct Circle {
+    tick: u32,
+    x: i32,
+    y: i32,
+    radius: i32,
+    own: u32,
+}
+
+impl Circle {
+    fn disc(&self) -> Disc {
+        Disc { centre: pack(self.x, self.y), radius2: self.radius * self.radius, own: self.own }
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::around(self.x, self.y, self.radius)
+    }
+}
+
+/// All that the server remembers of one client's view.
+#[derive(Clone, Debug, Default)]
+pub struct Viewer {
+    circles: [Circle; HISTORY_TICKS],
+    /// Near radius to try next, units; 0 before the first snapshot.
+    radius: i32,
+    /// Where in the circle of phases the next far window begins.
+    cursor: u16,
+    /// Phases passed in this round, and its first tick.
+    round_phases: u32,
+    round_tick: u32,
+    /// Entities in the ring at the last snapshot.
+    ring_count: u32,
+}
+
+/// What one snapshot came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// Length of the message.
+    pub bytes: usize,
+    /// Baseline used, 0 for none.
+    pub baseline: u32,
+    /// Entities in the near list.
+    pub near: u32,
+    /// Entities in view outside the near list.
+    pub ring: u32,
+    /// Far records in this snapshot.
+    pub far: u32,
+    /// Ticks that the last completed far round took; 0 when none was completed now. Above the world's `refresh_ticks`
+    /// the budget was too small for the crowd.
+    pub round_ticks: u32,
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its avatar, the centre of its view.
+    pub own: EntityId,
+    /// Newest tick that it has acknowledged; 0 for a fresh start.
+    pub acked_tick: u32,
+    /// Sequence of its last applied input, passed on.
+    pub input: u32,
+    /// Most bytes that the message may have.
+    pub budget_bytes: usize,
+}
+
+/// Least budget, bytes: the head of a snapshot and a handful of entities.
+pub const BUDGET_BYTES_MIN: usize = OVERHEAD_BYTES_MAX + 256;
+
+thread_local! {
+    static SELECTION: RefCell<Selection> = const { RefCell::new(Selection::new()) };
+}
+
+impl<C: Columns> World<C> {
+    /// Writes the snapshot of the published tick for one client into the front of `out`.
+    ///
+    /// The message never exceeds `budget_bytes`. `None` when the avatar does not live or the budget or `out` is below
+    /// [`BUDGET_BYTES_MIN`]. Call it at most once per viewer and tick.
+    pub fn encode(&self, viewer: &mut Viewer, request: &Request, out: &mut [u8]) -> Option<Encoded> {
+        let budget = request.budget_bytes.min(out.len());
+        let slot = self.slot(request.own)?;
+        if budget < BUDGET_BYTES_MIN {
+            return None;
+        }
+        let row = slot.row();
+        let own = Own {
+            x: self.body.x[row],
+            y: self.body.y[row],
+            z: self.body.z[row],
+            vx: self.body.vx[row],
+            vy: self.body.vy[row],
+            yaw: self.body.yaw[row],
+        };
+        let centre =
+            Circle { tick: self.tick(), x: quantise(own.x), y: quantise(own.y), radius: 0, own: slot.0 };
+        SELECTION.with_borrow_mut(|selection| {
+            Some(self.encode_around(viewer, request, own, centre, &mut out[..budget], selection))
+        })
+    }
+
+    fn encode_around(
+        &self,
+        viewer: &mut Viewer,
+        request: &Request,
+        own: Own,
+        centre: Circle,
+        out: &mut [u8],
+        selection: &mut Selection,
+    ) -> Encoded {
+        let tick = self.tick();
+        let view_radius = (self.config.view_radius_m * UNITS_PER_METRE as f32) as i32;
+        let refresh_ticks = u32::from(self.config.refresh_ticks);
+        let mut base = viewer.baseline(request.acked_tick, &centre);
+        let wants_digest = (tick.wrapping_add(request.own.to_bits())).is_multiple_of(u32::from(self.config.tick_hz));
+
+        // The ring comes first: its share is what a round within the bound needs, and a quarter more. It may take
+        // most of the budget, for a stranger who stands still must not hide an archer.
+        let room = out.len() - OVERHEAD_BYTES_MAX;
+        let ring_share = far_bytes((viewer.ring_count * 5).div_ceil(refresh_ticks * 4) as usize).min(room * 3 / 4);
+        let near_bytes_max = room - ring_share;
+
+        let mut radius = if viewer.radius == 0 { view_radius } else { viewer.radius };
+        let mut attempt = 0;
+        loop {
+            let circle = Circle { radius, ..centre };
+            if self.select_near(&circle, base.as_ref(), near_bytes_max, wants_digest, selection) {
+                break;
+            }
+            attempt += 1;
+            // Usually last tick's radius is a trifle too large. If it is much too large, the crowd is new.
+            radius = match attempt {
+                1 => radius * 15 / 16,
+                2 => radius * 7 / 8,
+                _ => radius * 3 / 4,
+            };
+            if attempt == 12 {
+                // Even the list of those who leave is too long: begin again.
+                base = None;
+            }
+            if attempt > 24 {
+                radius = 0;
+            }
+        }
+        let circle = Circle { radius, ..centre };
+        let used = selection.near_bytes();
+
+        let mut encoded = Encoded::default();
+        let mut far_count = 0;
+        if radius < view_radius {
+            let room = (room - used).saturating_sub(8) / select::FAR_BYTES;
+            far_count = self.select_far(viewer, &circle, view_radius, room, selection);
+            encoded.round_ticks = viewer.round(tick);
+            encoded.ring = selection.ring_count as u32;
+        } else {
+            (viewer.round_phases, viewer.round_tick) = (0, tick);
+        }
+        viewer.ring_count = encoded.ring;
+        viewer.radius = next_radius(radius, view_radius, used, near_bytes_max);
+        viewer.circles[tick as usize % HISTORY_TICKS] = circle;
+
+        let now = self.history.frame(tick);
+        let digest = if wants_digest { self.digest_of(&selection.near[..selection.near_count]) } else { 0 };
+        let head = Head {
+            tick,
+            baseline: base.map_or(0, |circle| circle.tick),
+            input: request.input,
+            own,
+            digest,
+            world: base.is_none().then_some((request.own.to_bits(), &self.config)),
+        };
+        encoded.bytes = message::write(out, &head, selection, far_count, now, &self.rosters);
+        encoded.baseline = head.baseline;
+        encoded.near = selection.near_count as u32;
+        encoded.far = far_count as u32;
+        encoded
+    }
+
+    fn select_near(
+        &self,
+        circle: &Circle,
+        base: Option<&Circle>,
+        bytes_max: usize,
+        wants_near: bool,
+        selection: &mut Selection,
+    ) -> bool {
+        let now = self.history.frame(circle.tick);
+        let (base_frame, disc_base, bounds) = match base {
+            Some(base) => {
+                (self.history.frame(base.tick), base.disc(), circle.bounds().union(base.bounds()))
+            }
+            None => (now, Disc::EMPTY, circle.bounds()),
+        };
+        let kernel = SelectNear {
+            runs: self.grid.runs(bounds),
+            now,
+            base: base_frame,
+            rosters: &self.rosters,
+            disc: circle.disc(),
+            disc_base,
+            baseline: base.map_or(0, |base| base.tick),
+            bytes_max,
+            wants_near,
+            selection,
+        };
+        dispatch_lanes(self.level, kernel)
+    }
+
+    /// Selects whose turn it is, at most `room`, and moves the cursor past them. Returns how many.
+    fn select_far(
+        &self,
+        viewer: &mut Viewer,
+        circle: &Circle,
+        view_radius: i32,
+        room: usize,
+        selection: &mut Selection,
+    ) -> usize {
+        const PHASES: u32 = 1 << 16;
+        let bounds = Bounds::around(circle.x, circle.y, view_radius);
+        // A round in time needs this much; where there is room for more, take it, up to nine tenths of the room.
+        let least = PHASES.div_ceil(u32::from(self.config.refresh_ticks));
+        let ring = viewer.ring_count.max(1);
+        let mut width = (room as u32 * (PHASES / 10 * 9) / ring).clamp(least, PHASES);
+        loop {
+            let kernel = SelectFar {
+                runs: self.grid.runs(bounds),
+                now: self.history.frame(circle.tick),
+                rosters: &self.rosters,
+                near: circle.disc(),
+                view_radius2: view_radius * view_radius,
+                cursor: viewer.cursor,
+                width,
+                selection,
+            };
+            if dispatch_lanes(self.level, kernel) || width <= 1 {
+                break;
+            }
+            width /= 2;
+        }
+        let mut count = selection.far_count;
+        if count > room {
+            // More than fit: those whose phase comes first go now, and the next window begins with the others.
+            let (_, &mut first_left_out, _) = selection.far[..count].select_nth_unstable(room);
+            width = (first_left_out >> 32) as u32;
+            count = room;
+            // Several ids may share the phase that the cut falls on; they all go next time.
+            let before = selection.far[..count].iter_mut().filter(|due| (**due >> 32) as u32 == width).count();
+            if before > 0 {
+                selection.far[..count].sort_unstable();
+                count -= before;
+            }
+        }
+        viewer.cursor = viewer.cursor.wrapping_add(width as u16);
+        viewer.round_phases += width;
+        count
+    }
+
+    fn digest_of(&self, near: &[u32]) -> u32 {
+        let now = self.history.frame(self.tick());
+        let mut digest = throng_schema::ViewDigest::new();
+        for &slot in near {
+            let (block, row) = (slot as usize / BLOCK_ROWS, slot as usize % BLOCK_ROWS);
+            let at = &now[block];
+            let [first, second, third, fourth] = at.attr[row].map(u32::from);
+            digest.push(
+                self.rosters[block].ids[row],
+                at.position[row],
+                at.z_yaw[row],
+                first | second << 16,
+                third | fourth << 16,
+            );
+        }
+        digest.finish()
+    }
+}
+
+impl Viewer {
+    /// The circle of the acknowledged tick, if a delta from it is possible.
+    fn baseline(&self, acked_tick: u32, centre: &Circle) -> Option<Circle> {
+        let circle = self.circles[acked_tick as usize % HISTORY_TICKS];
+        let is_known = acked_tick != 0 && circle.tick == acked_tick;
+        let is_kept = centre.tick.checked_sub(acked_tick).is_some_and(|age| (1..HISTORY_TICKS as u32).contains(&age));
+        let is_close =
+            || (centre.x - circle.x).abs().max((centre.y - circle.y).abs()) <= BASELINE_SHIFT_UNITS_MAX;
+        (is_known && is_kept && is_close()).then_some(circle)
+    }
+
+    /// Ends the round of the far window if it has come round; returns how long it took.
+    fn round(&mut self, tick: u32) -> u32 {
+        if self.round_phases < 1 << 16 {
+            return 0;
+        }
+        let ticks = tick - self.round_tick;
+        self.round_phases -= 1 << 16;
+        self.round_tick = tick;
+        ticks
+    }
+
+    /// The near radius of the last snapshot's successor, metres.
+    pub fn near_radius_m(&self) -> f32 {
+        self.radius as f32 / UNITS_PER_METRE as f32
+    }
+}
+
+/// The radius to try at the next tick: nine tenths of the bytes are the aim, so that a denser spot or an older baseline
+/// does not overflow at once. Growing is slow, for each newcomer costs six times what it will cost later.
+fn next_radius(radius: i32, view_radius: i32, used: usize, bytes_max: usize) -> i32 {
+    let (used, aim) = (used.max(1) as i64, bytes_max as i64 * 9 / 10);
+    // The area is proportional to the bytes, so the radius to their square root; halving the excess approximates it.
+    let wanted = i64::from(radius) * (used + aim) / (2 * used);
+    let most = i64::from(radius) + i64::from(radius) / 12 + 1;
+    let least = i64::from(radius) * 3 / 4;
+    wanted.clamp(least, most.max(least)).clamp(1, i64::from(view_radius)) as i32
+}

@@ -1,0 +1,464 @@
+//! The world: bodies and the game's columns, grouped by cell, with their quantised history.
+
+use glam::Vec3;
+
+use crate::angle::Yaw;
+use crate::column::Columns;
+use crate::digest::Digest;
+use crate::entity::{Directory, EntityId, Slot};
+use crate::grid::{Grid, Room};
+use crate::history::{Block, History, pack, quantise};
+use crate::limits::*;
+use crate::schedule::{PerBlock, each_region};
+use crate::simd::{Kernel, Level, dispatch};
+
+crate::columns! {
+    /// What every entity has: a place, a velocity and a facing.
+    pub struct Body {
+        /// Metres, in `0..=width_m`.
+        pub x: f32,
+        /// Metres, in `0..=height_m`.
+        pub y: f32,
+        /// Height, metres.
+        pub z: f32,
+        /// Metres per second.
+        pub vx: f32,
+        /// Metres per second.
+        pub vy: f32,
+        /// Facing.
+        pub yaw: Yaw,
+    }
+}
+
+/// What a world is made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorldConfig {
+    /// Size along x, metres.
+    pub width_m: f32,
+    /// Size along y, metres.
+    pub height_m: f32,
+    /// Everything within this distance of a client's avatar is in its view, metres; also the width of a cell.
+    pub view_radius_m: f32,
+    /// Most entities at once.
+    pub entities_max: u32,
+    /// Ticks per second.
+    pub tick_hz: u16,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// Every entity in a client's view is refreshed at least this often, ticks.
+    pub refresh_ticks: u16,
+}
+
+/// A config that cannot be.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum WorldError {
+    /// A length is not in its range.
+    #[error("{name} is {found} m; it must lie in {least} ..= {most} m")]
+    Length {
+        /// Which one.
+        name: &'static str,
+        /// What was given.
+        found: f32,
+        /// Least allowed.
+        least: f32,
+        /// Most allowed.
+        most: f32,
+    },
+    /// A count is not in its range.
+    #[error("{name} is {found}; it must lie in {least} ..= {most}")]
+    Count {
+        /// Which one.
+        name: &'static str,
+        /// What was given.
+        found: u32,
+        /// Least allowed.
+        least: u32,
+        /// Most allowed.
+        most: u32,
+    },
+    /// The grid would have too many cells.
+    #[error("the world has {found} cells of one view radius; at most {CELLS_MAX} are possible: make it smaller, or the view radius larger")]
+    Cells {
+        /// How many.
+        found: u64,
+    },
+    /// `THRONG_SIMD` names no level of this processor.
+    #[error(transparent)]
+    Level(#[from] crate::simd::UnknownLevel),
+}
+
+/// The world holds as many entities as its config allows.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the world is full: {entities_max} entities, which is its limit; raise entities_max")]
+pub struct WorldFull {
+    /// The limit.
+    pub entities_max: u32,
+}
+
+impl WorldConfig {
+    fn check(&self) -> Result<(), WorldError> {
+        let length = |name, found: f32, least, most| match (least..=most).contains(&found) {
+            true => Ok(()),
+            false => Err(WorldError::Length { name, found, least, most }),
+        };
+        let count = |name, found, least, most| match (least..=most).contains(&found) {
+            true => Ok(()),
+            false => Err(WorldError::Count { name, found, least, most }),
+        };
+        // Beyond 64 km a 32-bit float no longer resolves a position unit.
+        length("world width", self.width_m, 1.0, 65_536.0)?;
+        length("world height", self.height_m, 1.0, 65_536.0)?;
+        length("view radius", self.view_radius_m, 1.0, VIEW_RADIUS_M_MAX)?;
+        count("entities_max", self.entities_max, 1, ENTITIES_MAX)?;
+        count("tick_hz", self.tick_hz.into(), 1, 1000)?;
+        count("refresh_ticks", self.refresh_ticks.into(), 1, 1000)?;
+        let cells = |metres: f32| u64::from((metres / self.view_radius_m).ceil() as u32);
+        match cells(self.width_m) * cells(self.height_m) {
+            found if found > CELLS_MAX as u64 => Err(WorldError::Cells { found }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Who is in each row, and since which frame.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Roster {
+    pub ids: [u32; BLOCK_ROWS],
+    pub since: [u32; BLOCK_ROWS],
+}
+
+impl Roster {
+    const EMPTY: Self = Self { ids: [0; BLOCK_ROWS], since: [0; BLOCK_ROWS] };
+}
+
+/// All entities of a realm, with the game's columns `C` beside the engine's.
+///
+/// One tick is: [`begin_tick`](Self::begin_tick), the game's systems over `body` and `game`, [`settle`](Self::settle),
+/// [`publish`](Self::publish). After that any number of threads may [`encode`](crate::view) snapshots of it.
+#[derive(Debug)]
+pub struct World<C> {
+    /// The engine's columns. Systems write them in place; rows of no entity hold leftovers.
+    pub body: Body,
+    /// The game's columns.
+    pub game: C,
+    pub(crate) config: WorldConfig,
+    pub(crate) level: Level,
+    pub(crate) grid: Grid,
+    pub(crate) rosters: Vec<Roster>,
+    pub(crate) history: History,
+    directory: Directory,
+    strays: Vec<u16>,
+    tick: u32,
+    published: u32,
+    relocation_count: u64,
+}
+
+impl<C: Columns> World<C> {
+    /// An empty world at tick 0.
+    ///
+    /// # Errors
+    /// When the config is impossible, or `THRONG_SIMD` names an unknown level.
+    pub fn new(config: WorldConfig) -> Result<Self, WorldError> {
+        Self::with_level(config, Level::chosen()?)
+    }
+
+    /// As [`new`](Self::new), with a given SIMD level.
+    ///
+    /// # Errors
+    /// When the config is impossible.
+    pub fn with_level(config: WorldConfig, level: Level) -> Result<Self, WorldError> {
+        config.check()?;
+        let mut world = Self {
+            body: Body::default(),
+            game: C::default(),
+            level,
+            grid: Grid::new(config.width_m, config.height_m, config.view_radius_m),
+            rosters: Vec::new(),
+            history: History::new(),
+            directory: Directory::new(config.entities_max),
+            strays: Vec::new(),
+            tick: 0,
+            published: 0,
+            relocation_count: 0,
+            config,
+        };
+        // Evenly spread entities fill half a block more than they need in each cell, and crowds fill theirs.
+        let cells = world.grid.cell_count().min(world.config.entities_max as usize);
+        world.extend(cells + world.config.entities_max as usize / BLOCK_ROWS * 5 / 4 + 1);
+        Ok(world)
+    }
+
+    fn extend(&mut self, blocks: usize) {
+        let blocks = blocks.next_multiple_of(REGION_BLOCKS);
+        let rows = blocks * BLOCK_ROWS;
+        self.body.grow(rows);
+        self.game.grow(rows);
+        self.grid.extend(blocks);
+        self.rosters.resize(blocks, Roster::EMPTY);
+        self.strays.resize(blocks, 0);
+        self.history.grow(blocks);
+    }
+
+    /// The config.
+    pub fn config(&self) -> &WorldConfig {
+        &self.config
+    }
+
+    /// The SIMD level that kernels run at.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The tick being simulated, or after [`publish`](Self::publish) the one that snapshots show.
+    pub fn tick(&self) -> u32 {
+        self.tick
+    }
+
+    /// How many rows the columns have, occupied or not; a multiple of the region size.
+    pub fn rows(&self) -> usize {
+        self.grid.block_count() * BLOCK_ROWS
+    }
+
+    /// How many entities live.
+    pub fn entity_count(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// How often entities have moved to another cell, since the beginning.
+    pub fn relocation_count(&self) -> u64 {
+        self.relocation_count
+    }
+
+    /// One bit per row, a `u16` per block: does it belong to an entity?
+    pub fn live(&self) -> &[u16] {
+        self.grid.live()
+    }
+
+    /// The entity in a row; meaningless for rows that are not live.
+    pub fn id_at(&self, slot: Slot) -> EntityId {
+        EntityId::from_bits(self.rosters[slot.row() / BLOCK_ROWS].ids[slot.row() % BLOCK_ROWS])
+    }
+
+    /// The row of an entity, until the next [`settle`](Self::settle); `None` when it does not live.
+    pub fn slot(&self, id: EntityId) -> Option<Slot> {
+        self.directory.slot(id)
+    }
+
+    /// Puts a new entity at `place` (metres; clamped into the world), with default values in all its other columns.
+    ///
+    /// # Errors
+    /// When the world is full.
+    pub fn spawn(&mut self, place: Vec3, yaw: Yaw) -> Result<(EntityId, Slot), WorldFull> {
+        if self.directory.is_full() {
+            return Err(WorldFull { entities_max: self.config.entities_max });
+        }
+        let x = clamp(place.x, self.config.width_m);
+        let y = clamp(place.y, self.config.height_m);
+        let slot = self.take(self.grid.cell_at(x, y));
+        self.body.reset(slot);
+        self.game.reset(slot);
+        let row = slot.row();
+        (self.body.x[row], self.body.y[row], self.body.z[row], self.body.yaw[row]) = (x, y, place.z, yaw);
+        let Some(id) = self.directory.insert(slot) else { unreachable!("checked above: there is room") };
+        self.enrol(slot, id);
+        Ok((id, slot))
+    }
+
+    /// Removes an entity; `false` when it did not live.
+    pub fn despawn(&mut self, id: EntityId) -> bool {
+        let Some(slot) = self.directory.remove(id) else { return false };
+        self.vacate(slot);
+        true
+    }
+
+    /// Begins the next tick and returns its number.
+    pub fn begin_tick(&mut self) -> u32 {
+        assert_eq!(self.tick, self.published, "tick {} was begun but not published", self.tick);
+        self.tick += 1;
+        self.tick
+    }
+
+    /// Moves every entity that has left its cell to a row of the cell that it is in now.
+    ///
+    /// Finding them is a parallel pass; moving them (about one in 150 entities a tick) is serial, in row order, so
+    /// that the rows they get do not depend on threads.
+    pub fn settle(&mut self) {
+        struct Strays<'a> {
+            x: &'a [f32],
+            y: &'a [f32],
+            live: &'a [u16],
+            places: &'a [crate::grid::Place],
+            strays: &'a mut [u16],
+            reach_m: f32,
+        }
+        impl Kernel for Strays<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn run(self) {
+                let blocks = self.x.as_chunks::<BLOCK_ROWS>().0.iter().zip(self.y.as_chunks::<BLOCK_ROWS>().0);
+                let heads = self.live.iter().zip(self.places).zip(self.strays);
+                for ((x, y), ((live, place), strays)) in blocks.zip(heads) {
+                    let is_stray = |row: usize| {
+                        // Not `>`: a position that is no number must count as astray.
+                        !((x[row] - place.x_m).abs() <= self.reach_m && (y[row] - place.y_m).abs() <= self.reach_m)
+                    };
+                    let mut any = 0u32;
+                    for row in 0..BLOCK_ROWS {
+                        any |= u32::from(is_stray(row));
+                    }
+                    *strays = 0;
+                    if any != 0 {
+                        for row in 0..BLOCK_ROWS {
+                            *strays |= u16::from(is_stray(row)) << row;
+                        }
+                        *strays &= live;
+                    }
+                }
+            }
+        }
+        let (level, reach_m) = (self.level, self.grid.reach_m());
+        let columns = (
+            &self.body.x[..],
+            &self.body.y[..],
+            PerBlockShared(self.grid.live()),
+            PerBlockShared(self.grid.places()),
+            PerBlock(&mut self.strays[..]),
+        );
+        each_region(self.body.x.len(), columns, |_, (x, y, live, places, strays)| {
+            dispatch(level, Strays { x, y, live: live.0, places: places.0, strays: strays.0, reach_m });
+        });
+        for block in 0..self.strays.len() {
+            let mut strays = self.strays[block];
+            while strays != 0 {
+                let row = strays.trailing_zeros();
+                strays &= strays - 1;
+                self.relocate(Slot(block as u32 * BLOCK_ROWS as u32 + row));
+            }
+        }
+        self.grid.reap(self.published + 1);
+        self.grid.refresh_order();
+    }
+
+    fn relocate(&mut self, from: Slot) {
+        let row = from.row();
+        // A system may have pushed somebody out of the world, or to a place that is no number.
+        self.body.x[row] = clamp(self.body.x[row], self.config.width_m);
+        self.body.y[row] = clamp(self.body.y[row], self.config.height_m);
+        let to = self.take(self.grid.cell_at(self.body.x[row], self.body.y[row]));
+        let id = self.id_at(from);
+        self.body.relocate(from, to);
+        self.game.relocate(from, to);
+        self.directory.relocate(id, to);
+        self.enrol(to, id);
+        self.vacate(from);
+        self.relocation_count += 1;
+    }
+
+    fn take(&mut self, cell: u32) -> Slot {
+        loop {
+            match self.grid.take(cell) {
+                Room::Found(slot) => return slot,
+                Room::Fresh(slot) => {
+                    let block = slot.row() / BLOCK_ROWS;
+                    self.history.wipe(block, self.grid.places()[block].decoy);
+                    return slot;
+                }
+                Room::NoBlocks => self.extend(self.grid.block_count() * 3 / 2),
+            }
+        }
+    }
+
+    fn enrol(&mut self, slot: Slot, id: EntityId) {
+        let roster = &mut self.rosters[slot.row() / BLOCK_ROWS];
+        roster.ids[slot.row() % BLOCK_ROWS] = id.to_bits();
+        roster.since[slot.row() % BLOCK_ROWS] = self.published + 1;
+    }
+
+    fn vacate(&mut self, slot: Slot) {
+        self.grid.vacate(slot, self.published + 1);
+        let place = self.grid.places()[slot.row() / BLOCK_ROWS];
+        self.body.reset(slot);
+        // Parked in the middle of its cell, an empty row never looks astray.
+        (self.body.x[slot.row()], self.body.y[slot.row()]) = (place.x_m, place.y_m);
+    }
+
+    /// Quantises this tick into the history, from where snapshots are made.
+    ///
+    /// `attributes` fills the replicated attributes of one block: it gets the game's columns, the block's first row and
+    /// the sixteen rows to fill (zero before).
+    pub fn publish(&mut self, attributes: impl Fn(&C, usize, &mut [[u16; 4]; BLOCK_ROWS]) + Sync) {
+        assert_eq!(self.tick, self.published + 1, "publish without begin_tick");
+        struct Publish<'a, C, A> {
+            body: &'a Body,
+            game: &'a C,
+            first_row: usize,
+            live: &'a [u16],
+            places: &'a [crate::grid::Place],
+            blocks: &'a mut [Block],
+            attributes: &'a A,
+        }
+        impl<C, A: Fn(&C, usize, &mut [[u16; 4]; BLOCK_ROWS])> Kernel for Publish<'_, C, A> {
+            type Output = ();
+            #[inline(always)]
+            fn run(self) {
+                for (index, block) in self.blocks.iter_mut().enumerate() {
+                    let (live, place) = (self.live[index], &self.places[index]);
+                    let first = self.first_row + index * BLOCK_ROWS;
+                    let rows = first..first + BLOCK_ROWS;
+                    let (x, y) = (&self.body.x[rows.clone()], &self.body.y[rows.clone()]);
+                    let (z, yaw) = (&self.body.z[rows.clone()], &self.body.yaw[rows]);
+                    for row in 0..BLOCK_ROWS {
+                        let at = pack(quantise(x[row]), quantise(y[row]));
+                        let is_live = live >> row & 1 == 1;
+                        block.position[row] = if is_live { at } else { place.decoy };
+                        let z = quantise(z[row]).clamp(i32::from(i16::MIN), i32::from(i16::MAX));
+                        block.z_yaw[row] = z as u32 & 0xffff | u32::from(yaw[row] >> 8) << 16;
+                    }
+                    (self.attributes)(self.game, first, &mut block.attr);
+                }
+            }
+        }
+        self.published = self.tick;
+        let (level, body, game) = (self.level, &self.body, &self.game);
+        let columns = (
+            PerBlockShared(self.grid.live()),
+            PerBlockShared(self.grid.places()),
+            PerBlock(self.history.frame_mut(self.tick)),
+        );
+        each_region(body.x.len(), columns, |rows, (live, places, blocks)| {
+            let first_row = rows.start;
+            let (live, places, blocks) = (live.0, places.0, blocks.0);
+            dispatch(level, Publish { body, game, first_row, live, places, blocks, attributes: &attributes });
+        });
+    }
+
+    /// Digest of the whole state: equal in two runs if and only if (but for collisions) they are the same run.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::default();
+        digest.push(u64::from(self.tick));
+        digest.push(self.directory.len() as u64);
+        let live = self.grid.live();
+        self.body.digest(0..self.rows(), live, &mut digest);
+        self.game.digest(0..self.rows(), live, &mut digest);
+        for row in crate::column::live_rows(0..self.rows(), live) {
+            digest.push(u64::from(self.id_at(Slot(row as u32)).to_bits()) << 32 | row as u64);
+        }
+        digest.value()
+    }
+}
+
+/// Into `0..=most`; what is no number goes to 0.
+fn clamp(value: f32, most: f32) -> f32 {
+    value.max(0.0).min(most)
+}
+
+/// One shared `T` per block of rows.
+struct PerBlockShared<'a, T>(&'a [T]);
+
+impl<T: Sync> crate::schedule::Split for PerBlockShared<'_, T> {
+    fn split(self, regions: usize) -> (Self, Self) {
+        let (head, tail) = self.0.split_at((regions * REGION_BLOCKS).min(self.0.len()));
+        (Self(head), Self(tail))
+    }
+}
