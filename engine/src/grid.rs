@@ -114,6 +114,7 @@ impl Grid {
         // Lowest first, from the end of the list.
         self.free.splice(0..0, (old as u32..blocks as u32).rev());
         self.order.reserve(blocks - self.order.len());
+        self.free.reserve(blocks - self.free.len());
     }
 
     pub(crate) fn cell_at(&self, x_m: f32, y_m: f32) -> u32 {
@@ -217,20 +218,43 @@ impl Grid {
 
     /// The blocks of all cells that may hold somebody in the box, by ascending scan order, as one run per cell row.
     #[inline(always)]
-    pub(crate) fn runs(&self, bounds: Bounds) -> impl Iterator<Item = &[u32]> {
-        let cell = |units: i32, cells: u32| {
-            let metres = units as f32 / UNITS_PER_METRE as f32;
-            ((metres * self.cells_per_metre) as u32).min(cells - 1)
-        };
+    pub(crate) fn runs(&self, bounds: Bounds) -> Runs<'_> {
         let margin = (self.margin_m * UNITS_PER_METRE as f32) as i32 + 1;
-        let (left, right) =
-            (cell(bounds.left - margin, self.columns), cell(bounds.right + margin, self.columns));
-        let (low, high) = (cell(bounds.low - margin, self.rows), cell(bounds.high + margin, self.rows));
-        (low..=high).map(move |row| {
-            let start = self.first[(row * self.columns + left) as usize] as usize;
-            let end = self.first[(row * self.columns + right) as usize + 1] as usize;
-            &self.order[start..end]
-        })
+        let cells_per_unit = self.cells_per_metre / UNITS_PER_METRE as f32;
+        let cell = |units: i32, cells: u32| ((units as f32 * cells_per_unit) as u32).min(cells - 1);
+        Runs {
+            grid: self,
+            left: cell(bounds.left - margin, self.columns),
+            right: cell(bounds.right + margin, self.columns),
+            row: cell(bounds.low - margin, self.rows),
+            last_row: cell(bounds.high + margin, self.rows),
+        }
+    }
+}
+
+/// Runs of blocks, one per row of cells.
+#[derive(Clone, Debug)]
+pub(crate) struct Runs<'a> {
+    grid: &'a Grid,
+    left: u32,
+    right: u32,
+    row: u32,
+    last_row: u32,
+}
+
+impl<'a> Iterator for Runs<'a> {
+    type Item = &'a [u32];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a [u32]> {
+        if self.row > self.last_row {
+            return None;
+        }
+        let cell = (self.row * self.grid.columns) as usize;
+        self.row += 1;
+        let start = self.grid.first[cell + self.left as usize] as usize;
+        let end = self.grid.first[cell + self.right as usize + 1] as usize;
+        Some(&self.grid.order[start..end])
     }
 }
 

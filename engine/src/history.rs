@@ -28,13 +28,16 @@ impl Block {
         Self { position: [0; BLOCK_ROWS], z_yaw: [0; BLOCK_ROWS], attr: [[0; 4]; BLOCK_ROWS] };
 }
 
-/// Position units of a length in metres, rounded down.
+/// 1.5 x 2^23: a float this large has its units in the lowest bit, so adding it leaves a whole number there.
+const WHOLE: f32 = 12_582_912.0;
+
+/// Position units of a length in metres, rounded down; exact up to 131 km, and some number beyond.
+///
+/// A cast to an integer would saturate, and that check keeps the loop from being vectorised.
 #[inline(always)]
 pub fn quantise(metres: f32) -> i32 {
-    let units = metres * UNITS_PER_METRE as f32;
-    let towards_zero = units as i32;
-    // Wrapping, or the overflow check would keep the loop from being vectorised.
-    towards_zero.wrapping_sub(i32::from(towards_zero as f32 > units))
+    let units = (metres * UNITS_PER_METRE as f32).floor();
+    ((units + WHOLE).to_bits()).wrapping_sub(WHOLE.to_bits()) as i32
 }
 
 /// Packs a position: both coordinates modulo 65,536 units.
@@ -88,6 +91,9 @@ mod tests {
             assert_eq!(quantise(metres), units, "{metres} m");
         }
         assert_eq!(quantise(-0.03125), -1);
+        for units in (-4_000_000..4_000_000).step_by(977) {
+            assert_eq!(quantise(units as f32 / 32.0), units);
+        }
     }
 
     #[test]

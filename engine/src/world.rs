@@ -412,7 +412,8 @@ impl<C: Columns> World<C> {
                         let at = pack(quantise(x[row]), quantise(y[row]));
                         let is_live = live >> row & 1 == 1;
                         block.position[row] = if is_live { at } else { place.decoy };
-                        let z = quantise(z[row]).clamp(i32::from(i16::MIN), i32::from(i16::MAX));
+                        // Up to 1,023 m the units fit 16 bits; `max` first, so that what is no number becomes a bound.
+                        let z = quantise(z[row].max(-1_023.0).min(1_023.0));
                         block.z_yaw[row] = z as u32 & 0xffff | u32::from(yaw[row] >> 8) << 16;
                     }
                     (self.attributes)(self.game, first, &mut block.attr);

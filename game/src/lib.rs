@@ -17,7 +17,8 @@ pub use config::{GameConfig, GameError, Spawn};
 pub use throng_engine::{Encoded, EntityId, Request, Viewer, WorldConfig};
 
 use glam::{Vec2, Vec3};
-use throng_engine::{Random, World, columns};
+use throng_engine::simd::Level;
+use throng_engine::{Random, World, WorldError, columns};
 
 columns! {
     /// What the rules know of an entity beyond its body.
@@ -78,8 +79,16 @@ impl Game {
     /// # Errors
     /// When the config is impossible.
     pub fn new(config: GameConfig) -> Result<Self, GameError> {
+        Self::with_level(config, Level::chosen().map_err(WorldError::from)?)
+    }
+
+    /// As [`new`](Self::new), with a given SIMD level.
+    ///
+    /// # Errors
+    /// When the config is impossible.
+    pub fn with_level(config: GameConfig, level: Level) -> Result<Self, GameError> {
         config.check()?;
-        let mut game = Self { world: World::new(config.world.clone())?, config };
+        let mut game = Self { world: World::with_level(config.world.clone(), level)?, config };
         for number in 0..game.config.creatures {
             game.arrive(number, CREATURE)?;
         }

@@ -117,6 +117,16 @@ impl Writer<'_> {
         self.put_u32(count as u32);
     }
 
+    /// The elements of a vector of 4-byte records.
+    #[inline(always)]
+    fn put_records(&mut self, records: &[u32]) {
+        let bytes = &mut self.out[self.at..self.at + 4 * records.len()];
+        for (bytes, record) in bytes.as_chunks_mut().0.iter_mut().zip(records) {
+            *bytes = record.to_le_bytes();
+        }
+        self.at += 4 * records.len();
+    }
+
     #[inline(always)]
     fn pad(&mut self) {
         while !self.at.is_multiple_of(4) {
@@ -213,15 +223,11 @@ pub(super) fn write(
         }
         writer.pad();
         writer.vector(moved_at, selection.moved_count);
-        for &record in &selection.moved[..selection.moved_count] {
-            writer.put_u32(record);
-        }
+        writer.put_records(&selection.moved[..selection.moved_count]);
     }
     if selection.attr_count > 0 {
         writer.vector(attr_at, selection.attr_count);
-        for &record in &selection.attr[..selection.attr_count] {
-            writer.put_u32(record);
-        }
+        writer.put_records(&selection.attr[..selection.attr_count]);
     }
     if far_count > 0 {
         writer.vector(far_at, far_count);

@@ -17,8 +17,6 @@
 
 mod message;
 mod select;
-#[cfg(test)]
-mod tests;
 
 use std::cell::RefCell;
 

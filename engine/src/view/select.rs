@@ -5,13 +5,6 @@ use crate::limits::{BLOCK_ROWS, NEAR_MAX};
 use crate::simd::{LaneKernel, Lanes};
 use crate::world::Roster;
 
-/// Room for what one datagram could hold of each record at most, and one block more.
-const MOVED_MAX: usize = 512;
-const FULL_MAX: usize = 128;
-const GONE_MAX: usize = 1024;
-const ATTR_MAX: usize = 512;
-const FAR_MAX: usize = 1024;
-
 /// Wire sizes of the records, bytes.
 pub(super) const MOVED_BYTES: usize = 4;
 pub(super) const FULL_BYTES: usize = 24;
@@ -19,16 +12,21 @@ pub(super) const GONE_BYTES: usize = 2;
 pub(super) const ATTR_BYTES: usize = 4;
 pub(super) const FAR_BYTES: usize = 12;
 
-/// The bytes are counted after each block. Up to here no array is closer to its end than what a block can add.
-pub(super) const BYTES_MAX: usize = 1_536;
+/// Blocks that are looked at together. The bytes are counted after each batch, so arrays have room for one batch more
+/// than the largest message.
+const BATCH_BLOCKS: usize = 32;
+const BATCH_ROWS: usize = BATCH_BLOCKS * BLOCK_ROWS;
 
-const _: () = {
-    assert!(BYTES_MAX / MOVED_BYTES + BLOCK_ROWS <= MOVED_MAX);
-    assert!(BYTES_MAX / FULL_BYTES + BLOCK_ROWS <= FULL_MAX);
-    assert!(BYTES_MAX / GONE_BYTES + BLOCK_ROWS <= GONE_MAX);
-    assert!(BYTES_MAX / ATTR_BYTES + 4 * BLOCK_ROWS <= ATTR_MAX);
-    assert!(BYTES_MAX >= throng_schema::limits::PAYLOAD_BYTES_MAX);
-};
+/// Most bytes that a near part may be allowed to take.
+const BYTES_MAX: usize = throng_schema::limits::PAYLOAD_BYTES_MAX;
+const MOVED_MAX: usize = BYTES_MAX / MOVED_BYTES + BATCH_ROWS + BLOCK_ROWS;
+const FULL_MAX: usize = BYTES_MAX / FULL_BYTES + BATCH_ROWS;
+const GONE_MAX: usize = BYTES_MAX / GONE_BYTES + BATCH_ROWS;
+// One more than its fill: the last attribute of a row is written before it is known to be wanted.
+const ATTR_MAX: usize = BYTES_MAX / ATTR_BYTES + 4 * BATCH_ROWS + 1;
+const SLOTS_MAX: usize = NEAR_MAX + BATCH_ROWS + BLOCK_ROWS;
+const WORDS_MAX: usize = (NEAR_MAX + BATCH_ROWS) / 64 + 1;
+const FAR_MAX: usize = 1024;
 
 /// An entity that enters a near list.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +38,7 @@ pub(super) struct Entry {
 /// What a pass found, in arrays that are reused.
 #[derive(Debug)]
 pub(super) struct Selection {
-    pub moved: [u32; MOVED_MAX + BLOCK_ROWS],
+    pub moved: [u32; MOVED_MAX],
     pub moved_count: usize,
     pub full: [Entry; FULL_MAX],
     pub full_count: usize,
@@ -50,11 +48,11 @@ pub(super) struct Selection {
     pub attr: [u32; ATTR_MAX],
     pub attr_count: usize,
     /// Bits of the new near list that moved, low bit first.
-    pub changed: [u64; NEAR_MAX / 64 + 1],
+    pub changed: [u64; WORDS_MAX],
     /// Length of the new near list.
     pub near_count: usize,
     /// Slots of the new near list, when asked for.
-    pub near: [u32; NEAR_MAX + BLOCK_ROWS],
+    pub near: [u32; SLOTS_MAX],
     /// Phase offset from the cursor in the high, slot in the low 32 bits.
     pub far: [u64; FAR_MAX],
     pub far_count: usize,
@@ -65,7 +63,7 @@ pub(super) struct Selection {
 impl Selection {
     pub(super) const fn new() -> Self {
         Self {
-            moved: [0; MOVED_MAX + BLOCK_ROWS],
+            moved: [0; MOVED_MAX],
             moved_count: 0,
             full: [Entry { slot: 0, index: 0 }; FULL_MAX],
             full_count: 0,
@@ -73,9 +71,9 @@ impl Selection {
             gone_count: 0,
             attr: [0; ATTR_MAX],
             attr_count: 0,
-            changed: [0; NEAR_MAX / 64 + 1],
+            changed: [0; WORDS_MAX],
             near_count: 0,
-            near: [0; NEAR_MAX + BLOCK_ROWS],
+            near: [0; SLOTS_MAX],
             far: [0; FAR_MAX],
             far_count: 0,
             ring_count: 0,
@@ -115,6 +113,66 @@ impl Disc {
     }
 }
 
+/// A block in which somebody is, or was, in range. One word: as three fields they would be stored in parts, loaded as a
+/// whole, and each load would wait for the stores to drain.
+#[derive(Clone, Copy, Default)]
+struct Hit(u64);
+
+impl Hit {
+    #[inline(always)]
+    fn new(block: u32, in_now: u16, in_base: u16) -> Self {
+        Self(u64::from(block) << 32 | u64::from(in_base) << 16 | u64::from(in_now))
+    }
+
+    #[inline(always)]
+    fn parts(self) -> (u32, u16, u16) {
+        ((self.0 >> 32) as u32, self.0 as u16, (self.0 >> 16) as u16)
+    }
+}
+
+/// Runs of blocks, repacked into batches.
+struct Batches<'a, R> {
+    runs: R,
+    run: &'a [u32],
+    batch: [u32; BATCH_BLOCKS],
+}
+
+impl<'a, R: Iterator<Item = &'a [u32]>> Batches<'a, R> {
+    #[inline(always)]
+    fn new(runs: R) -> Self {
+        Self { runs, run: &[], batch: [0; BATCH_BLOCKS] }
+    }
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&[u32]> {
+        let mut count = 0;
+        while count < BATCH_BLOCKS {
+            if self.run.is_empty() {
+                match self.runs.next() {
+                    Some(run) => self.run = run,
+                    None => break,
+                }
+            }
+            let (head, tail) = self.run.split_at(self.run.len().min(BATCH_BLOCKS - count));
+            self.batch[count..count + head.len()].copy_from_slice(head);
+            self.run = tail;
+            count += head.len();
+        }
+        (count > 0).then_some(&self.batch[..count])
+    }
+}
+
+/// Room for a block's worth of words.
+#[inline(always)]
+fn window(words: &mut [u32], at: usize) -> &mut [u32; BLOCK_ROWS] {
+    words[at..].first_chunk_mut().unwrap_or_else(|| unreachable!("arrays are a block longer than their fill"))
+}
+
+#[inline(always)]
+fn ones_below(mask: u16, row: u32) -> usize {
+    (u32::from(mask) & !(!0 << row)).count_ones() as usize
+}
+
 /// The near pass: fills a selection with the difference between two near lists.
 pub(super) struct SelectNear<'a, R> {
     pub runs: R,
@@ -143,59 +201,62 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
         let (mut word, mut word_bits) = (0u64, 0u32);
         let mut fits = true;
         let bytes_max = bytes_max.min(BYTES_MAX);
-        'runs: for run in runs {
-            for &block in run {
+        let mut batches = Batches::new(runs);
+        let mut hits = [Hit::default(); BATCH_BLOCKS];
+        while let Some(batch) = batches.next() {
+            // First only who is in range: independent loads and no branch, so that the processor overlaps them all.
+            let mut hit_count = 0;
+            for &block in batch {
+                let at = block as usize;
+                let in_now = lanes.in_range(&now[at].position, disc.centre, disc.radius2);
+                let in_base = lanes.in_range(&base[at].position, disc_base.centre, disc_base.radius2);
+                hits[hit_count] = Hit::new(block, in_now, in_base);
+                hit_count += usize::from(in_now | in_base != 0);
+            }
+            for hit in &hits[..hit_count] {
+                let (block, in_now, in_base) = hit.parts();
+                let in_now = in_now & disc.others(block);
+                let in_base = in_base & disc_base.others(block);
                 let (now, base) = (&now[block as usize], &base[block as usize]);
-                let in_now = lanes.in_range(&now.position, disc.centre, disc.radius2) & disc.others(block);
-                let in_base =
-                    lanes.in_range(&base.position, disc_base.centre, disc_base.radius2) & disc_base.others(block);
-                if in_now | in_base == 0 {
-                    continue;
-                }
                 let roster = &rosters[block as usize];
-                let records: &mut [u32; BLOCK_ROWS] = (&mut selection.moved[moved..moved + BLOCK_ROWS])
-                    .try_into()
-                    .unwrap_or_else(|_| unreachable!("sixteen"));
+                let records = window(&mut selection.moved, moved);
                 let changes = lanes.changes(now, base, &roster.since, baseline, in_now & in_base, records);
                 let moved_here = lanes.extract(changes.moved, in_now);
                 moved += changes.moved.count_ones() as usize;
 
                 let mut leaves = in_base & !changes.kept;
-                while leaves != 0 {
-                    let row = leaves.trailing_zeros();
-                    leaves &= leaves - 1;
-                    let before = (in_base & ((1u32 << row) - 1) as u16).count_ones() as usize;
-                    selection.gone[gone] = (was_near + before) as u16;
-                    gone += 1;
-                }
                 let mut enters = in_now & !changes.kept;
-                while enters != 0 {
-                    let row = enters.trailing_zeros();
-                    enters &= enters - 1;
-                    let before = (in_now & ((1u32 << row) - 1) as u16).count_ones() as usize;
-                    selection.full[full] =
-                        Entry { slot: block * BLOCK_ROWS as u32 + row, index: (near + before) as u16 };
-                    full += 1;
+                if leaves | enters != 0 {
+                    while leaves != 0 {
+                        let row = leaves.trailing_zeros();
+                        leaves &= leaves - 1;
+                        selection.gone[gone] = (was_near + ones_below(in_base, row)) as u16;
+                        gone += 1;
+                    }
+                    while enters != 0 {
+                        let row = enters.trailing_zeros();
+                        enters &= enters - 1;
+                        selection.full[full] = Entry {
+                            slot: block * BLOCK_ROWS as u32 + row,
+                            index: (near + ones_below(in_now, row)) as u16,
+                        };
+                        full += 1;
+                    }
                 }
                 let mut altered = changes.attr;
                 while altered != 0 {
                     let row = altered.trailing_zeros();
                     altered &= altered - 1;
-                    let before = (in_now & ((1u32 << row) - 1) as u16).count_ones() as usize;
+                    let index = (near + ones_below(in_now, row)) as u32;
                     let (values, were) = (now.attr[row as usize], base.attr[row as usize]);
                     for number in 0..values.len() {
-                        if values[number] != were[number] {
-                            let place = (near + before) as u32 | (number as u32) << 14;
-                            selection.attr[attr] = place | u32::from(values[number]) << 16;
-                            attr += 1;
-                        }
+                        // Written always, kept only if it differs: cheaper than a branch that nobody can predict.
+                        selection.attr[attr] = index | (number as u32) << 14 | u32::from(values[number]) << 16;
+                        attr += usize::from(values[number] != were[number]);
                     }
                 }
                 if wants_near {
-                    let slots: &mut [u32; BLOCK_ROWS] = (&mut selection.near[near..near + BLOCK_ROWS])
-                        .try_into()
-                        .unwrap_or_else(|_| unreachable!("sixteen"));
-                    lanes.slots(in_now, block * BLOCK_ROWS as u32, slots);
+                    lanes.slots(in_now, block * BLOCK_ROWS as u32, window(&mut selection.near, near));
                 }
                 let count = in_now.count_ones();
                 word |= u64::from(moved_here) << word_bits;
@@ -208,16 +269,12 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 }
                 near += count as usize;
                 was_near += in_base.count_ones() as usize;
-
-                let bytes = moved * MOVED_BYTES
-                    + full * FULL_BYTES
-                    + gone * GONE_BYTES
-                    + attr * ATTR_BYTES
-                    + near.div_ceil(8);
-                if bytes > bytes_max || near > NEAR_MAX - BLOCK_ROWS {
-                    fits = false;
-                    break 'runs;
-                }
+            }
+            let bytes =
+                moved * MOVED_BYTES + full * FULL_BYTES + gone * GONE_BYTES + attr * ATTR_BYTES + near / 8;
+            if bytes > bytes_max || near > NEAR_MAX {
+                fits = false;
+                break;
             }
         }
         selection.changed[near / 64] = word;
