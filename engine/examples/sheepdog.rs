@@ -51,7 +51,7 @@ impl Game {
             seed: 1,
             refresh_ticks: 40,
         };
-        let mut world = World::new(config)?;
+        let mut world = World::<Pasture>::new(config)?;
         for number in 0..sheep + dogs {
             let mut random = Random::of_tick(1, 0, 0).fork(number);
             let place = Vec3::new(random.unit() * 400.0, random.unit() * 400.0, 0.0);
@@ -86,7 +86,7 @@ impl Game {
             let mut near = Vec::new();
             let live = &world.live()[rows.start / 16..rows.end / 16];
             for row in live_rows(rows, live).filter(|row| world.game.kind[*row] == DOG) {
-                // The published frame is last tick's, when this row may have been somebody else's: harmless here.
+                // Rows stay whose they are until the next settle, so last tick's frame names the same animals.
                 world.within(world.body.x[row], world.body.y[row], BARK_RADIUS_M, &mut near);
                 let sheep = near.iter().filter(|other| world.game.kind[**other as usize] == SHEEP);
                 barks.0[0].extend(sheep.map(|sheep_row| Bark { dog_row: row as u32, sheep_row: *sheep_row }));
