@@ -23,8 +23,10 @@ const TABLE_AT: usize = 8 + VTABLE_BYTES;
 /// Back offset, tick, baseline, input, own.
 const TABLE_FIXED_BYTES: usize = 4 + 12 + 24;
 const WORLD_BYTES: usize = 24;
+/// What every snapshot begins with.
+const FIXED_BYTES: usize = TABLE_AT + TABLE_FIXED_BYTES;
 /// Everything but vectors, with all optional fields there.
-const HEAD_BYTES_MAX: usize = TABLE_AT + TABLE_FIXED_BYTES + 4 + WORLD_BYTES + 6 * 4;
+const HEAD_BYTES_MAX: usize = FIXED_BYTES + 4 + WORLD_BYTES + 6 * 4;
 
 /// What a snapshot takes at most beside the near part that [`Selection::near_bytes`] counts and the far records.
 pub(super) const OVERHEAD_BYTES_MAX: usize = HEAD_BYTES_MAX + 8;
@@ -145,23 +147,28 @@ pub(super) fn write(
     now: &[Block],
     rosters: &[Roster],
 ) -> usize {
-    let mut writer = Writer { out, at: 4 };
-    writer.put_u32((TABLE_AT - 4) as u32);
-    writer.put([0; VTABLE_BYTES]);
-    writer.put_u32((TABLE_AT - 8) as u32);
-
-    writer.field(Field::Tick);
-    writer.put_u32(head.tick);
-    writer.field(Field::Baseline);
-    writer.put_u32(head.baseline);
-    writer.field(Field::Input);
-    writer.put_u32(head.input);
-    writer.field(Field::Own);
-    for metres in [head.own.x, head.own.y, head.own.z, head.own.vx, head.own.vy] {
-        writer.put_f32(metres);
+    let Some(fixed) = out.first_chunk_mut::<FIXED_BYTES>() else { unreachable!("the caller has made sure") };
+    // Constant places, so that this is plain stores.
+    *fixed = [0; FIXED_BYTES];
+    let mut put = |at: usize, word: u32| fixed[at..at + 4].copy_from_slice(&word.to_le_bytes());
+    put(4, (TABLE_AT - 4) as u32);
+    put(TABLE_AT, (TABLE_AT - 8) as u32);
+    let own = &head.own;
+    let metres = [own.x, own.y, own.z, own.vx, own.vy].map(f32::to_bits);
+    let words = [head.tick, head.baseline, head.input, metres[0], metres[1], metres[2], metres[3], metres[4]];
+    for (index, word) in words.into_iter().enumerate() {
+        put(TABLE_AT + 4 + 4 * index, word);
     }
-    writer.put_u16(head.own.yaw);
-    writer.put_u16(0);
+    put(TABLE_AT + 36, u32::from(own.yaw));
+    let mut field = |field: Field, at: u16| {
+        let entry = 12 + 2 * field as usize;
+        fixed[entry..entry + 2].copy_from_slice(&at.to_le_bytes());
+    };
+    field(Field::Tick, 4);
+    field(Field::Baseline, 8);
+    field(Field::Input, 12);
+    field(Field::Own, 16);
+    let mut writer = Writer { out, at: FIXED_BYTES };
     if head.digest != 0 {
         writer.field(Field::Digest);
         writer.put_u32(head.digest);

@@ -2,7 +2,7 @@
 
 use crate::history::Block;
 use crate::limits::{BLOCK_ROWS, NEAR_MAX};
-use crate::simd::{LaneKernel, Lanes};
+use crate::simd::{Changes, LaneKernel, Lanes};
 use crate::world::Roster;
 
 /// Wire sizes of the records, bytes.
@@ -12,10 +12,12 @@ pub(super) const GONE_BYTES: usize = 2;
 pub(super) const ATTR_BYTES: usize = 4;
 pub(super) const FAR_BYTES: usize = 12;
 
-/// Blocks that are looked at together. The bytes are counted after each batch, so arrays have room for one batch more
-/// than the largest message.
-const BATCH_BLOCKS: usize = 32;
-const BATCH_ROWS: usize = BATCH_BLOCKS * BLOCK_ROWS;
+/// Blocks that are looked at together.
+const BATCH_BLOCKS: usize = 16;
+/// Blocks with somebody in range that are worked on together. The bytes are counted after each such lot, so arrays have
+/// room for one lot more than the largest message.
+const HITS_MAX: usize = 32;
+const BATCH_ROWS: usize = HITS_MAX * BLOCK_ROWS;
 
 /// Most bytes that a near part may be allowed to take.
 const BYTES_MAX: usize = throng_schema::limits::PAYLOAD_BYTES_MAX;
@@ -58,6 +60,11 @@ pub(super) struct Selection {
     pub far_count: usize,
     /// Everybody in the ring between near and view radius.
     pub ring_count: usize,
+    hits: [Hit; HITS_MAX],
+    /// Blocks of which somebody enters or leaves, and of which attributes changed. Two lists, for whether a block has
+    /// such an event is a coin toss that no branch predictor wins.
+    edges: [Event; HITS_MAX],
+    alterations: [Event; HITS_MAX],
 }
 
 impl Selection {
@@ -77,6 +84,9 @@ impl Selection {
             far: [0; FAR_MAX],
             far_count: 0,
             ring_count: 0,
+            hits: [Hit(0); HITS_MAX],
+            edges: [Event::EMPTY; HITS_MAX],
+            alterations: [Event::EMPTY; HITS_MAX],
         }
     }
 
@@ -115,7 +125,7 @@ impl Disc {
 
 /// A block in which somebody is, or was, in range. One word: as three fields they would be stored in parts, loaded as a
 /// whole, and each load would wait for the stores to drain.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Hit(u64);
 
 impl Hit {
@@ -130,36 +140,21 @@ impl Hit {
     }
 }
 
-/// Runs of blocks, repacked into batches.
-struct Batches<'a, R> {
-    runs: R,
-    run: &'a [u32],
-    batch: [u32; BATCH_BLOCKS],
+/// A hit of which more than movement must be told.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    block: u32,
+    /// Places in the new and in the baseline's near list at which the block begins.
+    near: u16,
+    was_near: u16,
+    in_now: u16,
+    in_base: u16,
+    kept: u16,
+    attr: u16,
 }
 
-impl<'a, R: Iterator<Item = &'a [u32]>> Batches<'a, R> {
-    #[inline(always)]
-    fn new(runs: R) -> Self {
-        Self { runs, run: &[], batch: [0; BATCH_BLOCKS] }
-    }
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<&[u32]> {
-        let mut count = 0;
-        while count < BATCH_BLOCKS {
-            if self.run.is_empty() {
-                match self.runs.next() {
-                    Some(run) => self.run = run,
-                    None => break,
-                }
-            }
-            let (head, tail) = self.run.split_at(self.run.len().min(BATCH_BLOCKS - count));
-            self.batch[count..count + head.len()].copy_from_slice(head);
-            self.run = tail;
-            count += head.len();
-        }
-        (count > 0).then_some(&self.batch[..count])
-    }
+impl Event {
+    const EMPTY: Self = Self { block: 0, near: 0, was_near: 0, in_now: 0, in_base: 0, kept: 0, attr: 0 };
 }
 
 /// Room for a block's worth of words.
@@ -169,8 +164,8 @@ fn window(words: &mut [u32], at: usize) -> &mut [u32; BLOCK_ROWS] {
 }
 
 #[inline(always)]
-fn ones_below(mask: u16, row: u32) -> usize {
-    (u32::from(mask) & !(!0 << row)).count_ones() as usize
+fn ones_below(mask: u16, row: u32) -> u16 {
+    (u32::from(mask) & !(!0 << row)).count_ones() as u16
 }
 
 /// The near pass: fills a selection with the difference between two near lists.
@@ -195,80 +190,112 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> bool {
-        let Self { runs, now, base, rosters, disc, disc_base, baseline, bytes_max, wants_near, selection } = self;
+        let Self {
+            mut runs,
+            now,
+            base,
+            rosters,
+            disc,
+            disc_base,
+            baseline,
+            bytes_max,
+            wants_near,
+            selection,
+        } = self;
         let (mut moved, mut full, mut gone, mut attr) = (0usize, 0usize, 0usize, 0usize);
         let (mut near, mut was_near) = (0usize, 0usize);
         let (mut word, mut word_bits) = (0u64, 0u32);
         let mut fits = true;
         let bytes_max = bytes_max.min(BYTES_MAX);
-        let mut batches = Batches::new(runs);
-        let mut hits = [Hit::default(); BATCH_BLOCKS];
-        while let Some(batch) = batches.next() {
+        let mut run: &[u32] = &[];
+        loop {
             // First only who is in range: independent loads and no branch, so that the processor overlaps them all.
             let mut hit_count = 0;
-            for &block in batch {
-                let at = block as usize;
-                let in_now = lanes.in_range(&now[at].position, disc.centre, disc.radius2);
-                let in_base = lanes.in_range(&base[at].position, disc_base.centre, disc_base.radius2);
-                hits[hit_count] = Hit::new(block, in_now, in_base);
-                hit_count += usize::from(in_now | in_base != 0);
+            while hit_count <= HITS_MAX - BATCH_BLOCKS {
+                if run.is_empty() {
+                    match runs.next() {
+                        Some(next) => run = next,
+                        None => break,
+                    }
+                }
+                let (batch, rest) = run.split_at(run.len().min(BATCH_BLOCKS));
+                run = rest;
+                for &block in batch {
+                    let at = block as usize;
+                    let in_now = lanes.in_range(&now[at].position, disc.centre, disc.radius2);
+                    let in_base = lanes.in_range(&base[at].position, disc_base.centre, disc_base.radius2);
+                    selection.hits[hit_count] = Hit::new(block, in_now, in_base);
+                    hit_count += usize::from(in_now | in_base != 0);
+                }
             }
-            for hit in &hits[..hit_count] {
-                let (block, in_now, in_base) = hit.parts();
+            if hit_count == 0 {
+                break;
+            }
+
+            let (mut edge_count, mut alteration_count) = (0, 0);
+            for hit in 0..hit_count {
+                let (block, in_now, in_base) = selection.hits[hit].parts();
                 let in_now = in_now & disc.others(block);
                 let in_base = in_base & disc_base.others(block);
-                let (now, base) = (&now[block as usize], &base[block as usize]);
-                let roster = &rosters[block as usize];
+                let at = block as usize;
                 let records = window(&mut selection.moved, moved);
-                let changes = lanes.changes(now, base, &roster.since, baseline, in_now & in_base, records);
-                let moved_here = lanes.extract(changes.moved, in_now);
-                moved += changes.moved.count_ones() as usize;
-
-                let mut leaves = in_base & !changes.kept;
-                let mut enters = in_now & !changes.kept;
-                if leaves | enters != 0 {
-                    while leaves != 0 {
-                        let row = leaves.trailing_zeros();
-                        leaves &= leaves - 1;
-                        selection.gone[gone] = (was_near + ones_below(in_base, row)) as u16;
-                        gone += 1;
-                    }
-                    while enters != 0 {
-                        let row = enters.trailing_zeros();
-                        enters &= enters - 1;
-                        selection.full[full] = Entry {
-                            slot: block * BLOCK_ROWS as u32 + row,
-                            index: (near + ones_below(in_now, row)) as u16,
-                        };
-                        full += 1;
-                    }
-                }
-                let mut altered = changes.attr;
-                while altered != 0 {
-                    let row = altered.trailing_zeros();
-                    altered &= altered - 1;
-                    let index = (near + ones_below(in_now, row)) as u32;
-                    let (values, were) = (now.attr[row as usize], base.attr[row as usize]);
-                    for number in 0..values.len() {
-                        // Written always, kept only if it differs: cheaper than a branch that nobody can predict.
-                        selection.attr[attr] = index | (number as u32) << 14 | u32::from(values[number]) << 16;
-                        attr += usize::from(values[number] != were[number]);
-                    }
-                }
+                let since = &rosters[at].since;
+                let changes = lanes.changes(&now[at], &base[at], since, baseline, in_now & in_base, records);
+                let Changes { kept, attr, .. } = changes;
+                let (near_here, was_near_here) = (near as u16, was_near as u16);
+                let event = Event { block, near: near_here, was_near: was_near_here, in_now, in_base, kept, attr };
+                selection.edges[edge_count] = event;
+                edge_count += usize::from((in_now | in_base) & !kept != 0);
+                selection.alterations[alteration_count] = event;
+                alteration_count += usize::from(attr != 0);
                 if wants_near {
                     lanes.slots(in_now, block * BLOCK_ROWS as u32, window(&mut selection.near, near));
                 }
+                let moved_here = u64::from(lanes.extract(changes.moved, in_now));
                 let count = in_now.count_ones();
-                word |= u64::from(moved_here) << word_bits;
+                word |= moved_here << word_bits;
                 if word_bits + count >= 64 {
                     selection.changed[near / 64] = word;
-                    word = u64::from(moved_here) >> (64 - word_bits);
+                    word = moved_here >> (64 - word_bits);
                     word_bits = word_bits + count - 64;
                 } else {
                     word_bits += count;
                 }
+                moved += changes.moved.count_ones() as usize;
                 near += count as usize;
                 was_near += in_base.count_ones() as usize;
+            }
+
+            for event in &selection.edges[..edge_count] {
+                let mut leaves = event.in_base & !event.kept;
+                while leaves != 0 {
+                    let row = leaves.trailing_zeros();
+                    leaves &= leaves - 1;
+                    selection.gone[gone] = event.was_near + ones_below(event.in_base, row);
+                    gone += 1;
+                }
+                let mut enters = event.in_now & !event.kept;
+                while enters != 0 {
+                    let row = enters.trailing_zeros();
+                    enters &= enters - 1;
+                    let slot = event.block * BLOCK_ROWS as u32 + row;
+                    selection.full[full] = Entry { slot, index: event.near + ones_below(event.in_now, row) };
+                    full += 1;
+                }
+            }
+            for event in &selection.alterations[..alteration_count] {
+                let (now, base) = (&now[event.block as usize], &base[event.block as usize]);
+                let mut altered = event.attr;
+                while altered != 0 {
+                    let row = altered.trailing_zeros();
+                    altered &= altered - 1;
+                    let index = u32::from(event.near + ones_below(event.in_now, row));
+                    let (values, were) = (now.attr[row as usize], base.attr[row as usize]);
+                    for number in 0..values.len() {
+                        selection.attr[attr] = index | (number as u32) << 14 | u32::from(values[number]) << 16;
+                        attr += usize::from(values[number] != were[number]);
+                    }
+                }
             }
             let bytes =
                 moved * MOVED_BYTES + full * FULL_BYTES + gone * GONE_BYTES + attr * ATTR_BYTES + near / 8;
