@@ -1,3 +1,20 @@
-//! The `throng` program.
+//! The `throng` program. Everything is in the library beside it.
 #![forbid(unsafe_code)]
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use throng_server::cli::{Cli, Command};
+use throng_server::{bots, demo, serve};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Bots(args) => bots::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("throng: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,1 +1,8 @@
-//! tools
+//! Tools around a Throng server: libraries behind the program's subcommands.
+//!
+//! * [`bots`] is the load generator: one process that is thousands of clients.
+//!
+//! Nothing in here knows the server's insides: tools meet it on the wire, as players do.
+#![forbid(unsafe_code)]
+
+pub mod bots;

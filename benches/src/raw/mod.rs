@@ -1,0 +1,3 @@
+//! System calls that std does not offer. The only place in this crate with `unsafe`.
+
+pub mod clock;

@@ -1,0 +1,30 @@
+//! Fixed limits of the client, each with its unit and its derivation.
+
+use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
+
+/// Near lists kept as possible baselines: what the wire contract asks for.
+pub const BASELINES_MAX: usize = VIEW_HISTORY_TICKS as usize;
+
+/// Far entities remembered at once. A datagram carries fewer than 97, so only a server that keeps
+/// naming new ids reaches this; further new ones are then left out and counted. 1 MiB.
+pub const FAR_MAX: usize = 65_536;
+
+/// A snapshot without baseline that is older than the newest one by more than this is not late:
+/// the server's tick went back (or ours was led astray), so the view starts over from it.
+pub const LATE_TICKS_MAX: u32 = VIEW_HISTORY_TICKS;
+
+/// Consecutive unusable snapshots after which the view stops hoping and asks for a fresh start.
+pub const UNUSABLE_RUN_MAX: u32 = 8;
+
+/// Samples that the interpolator keeps of one entity: the render delay spans at most all but two of them.
+pub const SAMPLES_MAX: usize = 16;
+
+/// Inputs a second before the world has told its tick rate.
+pub const TICK_HZ_ASSUMED: u16 = 20;
+
+const _: () = {
+    assert!(PAYLOAD_BYTES_MAX / FAR_BYTES < 97);
+    assert!(FAR_MAX <= u32::MAX as usize);
+    // The default render delay of 100 ms fits the samples at every tick rate.
+    assert!(TICK_HZ_MAX as usize / 10 <= SAMPLES_MAX - 2);
+};

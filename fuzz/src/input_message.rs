@@ -1,0 +1,55 @@
+//! The messages that a server reads: input and hello. The bytes are the message itself.
+
+use flatbuffers::VerifierOptions;
+use throng_schema::limits::{VERIFY_APPARENT_BYTES_MAX, VERIFY_DEPTH_MAX, VERIFY_TABLES_MAX};
+use throng_schema::wire::{Hello, Input};
+use throng_schema::{
+    INPUT_BYTES, InputRefusal, check_hello, check_input, decode_input, read_hello, read_input, write_input,
+};
+
+const OPTIONS: VerifierOptions = VerifierOptions {
+    max_depth: VERIFY_DEPTH_MAX,
+    max_tables: VERIFY_TABLES_MAX,
+    max_apparent_size: VERIFY_APPARENT_BYTES_MAX,
+    ignore_missing_null_terminator: false,
+};
+
+/// Reads the bytes as an input and as a hello; panics if two ways of reading disagree.
+pub fn run(data: &[u8]) {
+    one(data);
+    // Most mutations miss the size prefix; with it put right they get to what lies behind.
+    if let Some(rest) = data.len().checked_sub(4) {
+        let mut prefixed = data.to_vec();
+        prefixed[..4].copy_from_slice(&(rest as u32).to_le_bytes());
+        one(&prefixed);
+    }
+}
+
+fn one(message: &[u8]) {
+    let has_prefix = has_true_prefix(message);
+    let input = read_input(message);
+    let library = flatbuffers::size_prefixed_root_with_opts::<Input<'_>>(&OPTIONS, message);
+    assert_eq!(input.is_ok(), has_prefix && library.is_ok());
+    let checked = input.map_err(InputRefusal::from).and_then(|input| Ok(check_input(&input)?));
+    assert_eq!(decode_input(message), checked);
+    if let Ok(fields) = checked {
+        assert!(fields.sequence != 0 && fields.intent.move_x.is_finite() && fields.intent.move_y.is_finite());
+        let mut again = [0; INPUT_BYTES];
+        write_input(&mut again, fields.sequence, fields.ack_tick, fields.intent);
+        assert_eq!(decode_input(&again), checked);
+    }
+
+    let hello = read_hello(message);
+    let library = flatbuffers::size_prefixed_root_with_opts::<Hello<'_>>(&OPTIONS, message);
+    assert_eq!(hello.is_ok(), has_prefix && library.is_ok());
+    if let Ok(hello) = hello
+        && let Ok(name) = check_hello(&hello)
+    {
+        assert!((1..=32).contains(&name.len()) && !name.chars().any(char::is_control));
+    }
+}
+
+pub(crate) fn has_true_prefix(message: &[u8]) -> bool {
+    let prefix = message.first_chunk().map(|prefix| u32::from_le_bytes(*prefix) as usize);
+    message.len() >= 8 && prefix == Some(message.len() - 4)
+}

@@ -1,0 +1,37 @@
+//! What a stranger may send, as functions that must not panic whatever the bytes.
+//!
+//! ```text
+//!  seeds/<target>/*  ──►  tests/replay.rs: every seed, and some mutations of each, in `cargo test`
+//!        │
+//!        └──────────────►  libfuzzer/targets/<target>.rs: coverage-guided, on demand (README.md)
+//!                                   │
+//!                                   ▼
+//!                          [`TARGETS`]: the same bodies
+//! ```
+//!
+//! A target is more than "does not crash": each states what must hold of the answer (no amplification, no session
+//! without a cookie, a sequence accepted once, a view equal to a second implementation's) and asserts it.
+#![forbid(unsafe_code)]
+
+mod bytes;
+pub mod hello;
+pub mod input_message;
+mod server;
+pub mod session_datagram;
+pub mod snapshot_message;
+
+/// The reference encoder and view of the schema's own tests: the second opinion on what a snapshot means.
+#[path = "../../schema/tests/common/mod.rs"]
+#[allow(clippy::all, unreachable_pub)]
+mod reference;
+
+/// A target's body: runs on any bytes, panics when a promise is broken.
+pub type Target = fn(&[u8]);
+
+/// Every target by name: its seeds lie in `seeds/<name>`, its wrapper in `libfuzzer/targets/<name>.rs`.
+pub const TARGETS: [(&str, Target); 4] = [
+    ("hello", hello::run),
+    ("session_datagram", session_datagram::run),
+    ("input_message", input_message::run),
+    ("snapshot_message", snapshot_message::run),
+];

@@ -1,0 +1,317 @@
+//! Batches of datagrams in the layout of `sendmmsg` and `recvmmsg`.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::RawFd;
+
+use super::SEND_SLOT_BYTES;
+use super::memory::{Fixed, Zeroable};
+use super::stats::{ReceiveStats, SendStats};
+use crate::Address;
+use crate::address::ADDRESS_BYTES_MAX;
+use crate::limits::DATAGRAM_BYTES_MAX;
+
+/// Bytes of one receive slot: what io_uring puts before a payload, the largest datagram, and room to see that one
+/// was larger. Both backends use the same, so that payloads lie at the same place in a cache line: the one after the
+/// datagram's header is then 4 bytes short of a line, and what follows a 4-byte prefix starts one.
+pub(super) const RECEIVE_SLOT_BYTES: usize = 1280;
+
+/// Where a slot's datagram starts: behind io_uring's 16-byte head and the address.
+pub(super) const PAYLOAD_AT: usize = 16 + ADDRESS_BYTES_MAX;
+
+const _: () = assert!(RECEIVE_SLOT_BYTES - PAYLOAD_AT > DATAGRAM_BYTES_MAX);
+const _: () = assert!((PAYLOAD_AT + crate::limits::HEADER_BYTES + 4).is_multiple_of(64));
+
+// SAFETY: an address of zeros is `Address::NONE`.
+unsafe impl Zeroable for Address {}
+
+/// The control message of one datagram: which local address it came to or leaves from (`IP_PKTINFO`).
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct PacketInfo {
+    bytes: usize,
+    level: libc::c_int,
+    kind: libc::c_int,
+    info: libc::in_pktinfo,
+}
+
+const INFO_BYTES: u32 = size_of::<libc::in_pktinfo>() as u32;
+// SAFETY: both only compute; they are unsafe because libc declares all such macros so.
+const INFO_SPACE: usize = unsafe { libc::CMSG_SPACE(INFO_BYTES) } as usize;
+// SAFETY: as above.
+const INFO_LEN: usize = unsafe { libc::CMSG_LEN(INFO_BYTES) } as usize;
+const _: () = assert!(size_of::<PacketInfo>() == INFO_SPACE);
+
+// SAFETY: plain integers.
+unsafe impl Zeroable for PacketInfo {}
+
+impl PacketInfo {
+    /// Leave from `local`, an address of this machine.
+    pub fn from_local(local: Ipv4Addr) -> Self {
+        PacketInfo {
+            bytes: INFO_LEN,
+            level: libc::IPPROTO_IP,
+            kind: libc::IP_PKTINFO,
+            info: libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(local.octets()) },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            },
+        }
+    }
+
+    /// The local address that a datagram came to.
+    pub fn local(&self) -> Option<Ipv4Addr> {
+        (self.bytes == INFO_LEN && self.level == libc::IPPROTO_IP && self.kind == libc::IP_PKTINFO)
+            .then(|| self.info.ipi_addr.s_addr.to_ne_bytes().into())
+    }
+}
+
+/// Datagrams to send, written where they stay until the kernel has copied them.
+pub(super) struct SendBatch {
+    slots: Fixed<[u8; SEND_SLOT_BYTES]>,
+    addresses: Fixed<Address>,
+    controls: Option<Fixed<PacketInfo>>,
+    iovecs: Fixed<libc::iovec>,
+    /// Header i points at iovec i, address i and control i; iovec i at slot i. Set once, for good.
+    headers: Fixed<libc::mmsghdr>,
+    count: usize,
+    filled: usize,
+}
+
+impl SendBatch {
+    pub fn new(count: usize, with_control: bool) -> io::Result<Self> {
+        let mut batch = SendBatch {
+            slots: Fixed::new(count)?,
+            addresses: Fixed::new(count)?,
+            controls: if with_control { Some(Fixed::new(count)?) } else { None },
+            iovecs: Fixed::new(count)?,
+            headers: Fixed::new(count)?,
+            count,
+            filled: 0,
+        };
+        for i in 0..count {
+            batch.iovecs.get_mut(i).iov_base = batch.slots.at(i).cast();
+            let header = &mut batch.headers.get_mut(i).msg_hdr;
+            header.msg_iov = batch.iovecs.at(i);
+            header.msg_iovlen = 1;
+            header.msg_name = batch.addresses.at(i).cast();
+            if let Some(controls) = &batch.controls {
+                header.msg_control = controls.at(i).cast();
+                header.msg_controllen = INFO_SPACE as _;
+            }
+        }
+        Ok(batch)
+    }
+
+    #[inline]
+    pub fn slot(&mut self) -> &mut [u8; SEND_SLOT_BYTES] {
+        self.slots.get_mut(self.filled)
+    }
+
+    /// Takes the first `bytes` of the slot; `true` when there is no slot left and the batch must be sent.
+    #[inline]
+    pub fn commit(&mut self, bytes: usize, to: &Address) -> bool {
+        assert!(bytes <= SEND_SLOT_BYTES, "a send slot has {SEND_SLOT_BYTES} bytes, {bytes} were committed");
+        self.iovecs.get_mut(self.filled).iov_len = bytes;
+        *self.addresses.get_mut(self.filled) = *to;
+        self.filled += 1;
+        self.filled == self.count
+    }
+
+    /// Sets which address the datagram in the current slot leaves from.
+    pub fn set_local(&mut self, local: Ipv4Addr) {
+        if let Some(controls) = &mut self.controls {
+            *controls.get_mut(self.filled) = PacketInfo::from_local(local);
+        }
+    }
+
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// A committed datagram for the kernel: where it is, its length, and where its address is and that one's length.
+    #[inline]
+    pub fn datagram(&self, index: usize) -> (*const u8, u32, *const libc::sockaddr, u32) {
+        let address_bytes = self.addresses.get(index).as_bytes().len() as u32;
+        let bytes = self.iovecs.get(index).iov_len as u32;
+        (self.slots.at(index).cast(), bytes, self.addresses.at(index).cast(), address_bytes)
+    }
+
+    pub fn clear(&mut self) {
+        self.filled = 0;
+    }
+
+    /// Sends the committed datagrams from number `first` on with `sendmmsg`, and empties the batch.
+    ///
+    /// A datagram that fails is counted and skipped: at most one call for each, whatever the kernel says.
+    pub fn send_from(&mut self, first: usize, fd: RawFd, stats: &mut SendStats) {
+        let mut next = first;
+        for i in first..self.filled {
+            self.headers.get_mut(i).msg_hdr.msg_namelen = self.addresses.get(i).as_bytes().len() as u32;
+        }
+        while next < self.filled {
+            let left = (self.filled - next) as libc::c_uint;
+            // SAFETY: headers next..filled are in the array and point at live slots, addresses and controls of this
+            // batch, with their true lengths. The kernel has copied them when the call returns.
+            let sent = unsafe {
+                libc::sendmmsg(
+                    fd,
+                    self.headers.at(next),
+                    left,
+                    (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _,
+                )
+            };
+            if sent > 0 {
+                let done = next + (sent as usize).min(left as usize);
+                (next..done).for_each(|i| stats.sent(self.headers.get(i).msg_len));
+                next = done;
+            } else {
+                stats.failed(io::Error::last_os_error().raw_os_error().unwrap_or(0));
+                next += 1;
+            }
+        }
+        self.filled = 0;
+    }
+}
+
+/// Room for datagrams to receive.
+pub(super) struct ReceiveBatch {
+    slots: Fixed<[u8; RECEIVE_SLOT_BYTES]>,
+    names: Fixed<[u8; ADDRESS_BYTES_MAX]>,
+    controls: Option<Fixed<PacketInfo>>,
+    /// Only pointed at: iovec i is slot i from `PAYLOAD_AT` on.
+    _iovecs: Fixed<libc::iovec>,
+    /// Header i points at iovec i, name i and control i. Set once, for good; lengths are renewed for each call.
+    headers: Fixed<libc::mmsghdr>,
+    count: usize,
+}
+
+impl ReceiveBatch {
+    pub fn new(count: usize, with_control: bool) -> io::Result<Self> {
+        let slots = Fixed::<[u8; RECEIVE_SLOT_BYTES]>::new(count)?;
+        let names = Fixed::<[u8; ADDRESS_BYTES_MAX]>::new(count)?;
+        let controls = if with_control { Some(Fixed::<PacketInfo>::new(count)?) } else { None };
+        let mut iovecs = Fixed::<libc::iovec>::new(count)?;
+        let mut headers = Fixed::<libc::mmsghdr>::new(count)?;
+        for i in 0..count {
+            let iovec = iovecs.get_mut(i);
+            iovec.iov_base = slots.at(i).cast::<u8>().wrapping_add(PAYLOAD_AT).cast();
+            iovec.iov_len = RECEIVE_SLOT_BYTES - PAYLOAD_AT;
+            let header = &mut headers.get_mut(i).msg_hdr;
+            header.msg_iov = iovecs.at(i);
+            header.msg_iovlen = 1;
+            header.msg_name = names.at(i).cast();
+            if let Some(controls) = &controls {
+                header.msg_control = controls.at(i).cast();
+            }
+        }
+        Ok(ReceiveBatch { slots, names, controls, _iovecs: iovecs, headers, count })
+    }
+
+    /// Receives until the socket is empty or about `limit` datagrams have come, and hands each one that is whole to
+    /// `each` with its sender and, where asked for, the local address that it came to. Returns how many those were.
+    pub fn drain(
+        &mut self,
+        fd: RawFd,
+        limit: usize,
+        stats: &mut ReceiveStats,
+        mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &[u8]),
+    ) -> io::Result<usize> {
+        let before = stats.datagrams;
+        let mut taken = 0;
+        while taken < limit {
+            let wanted = (limit - taken).min(self.count);
+            match self.receive(fd, wanted) {
+                Ok(received) => {
+                    (0..received).for_each(|i| self.hand_on(i, stats, &mut each));
+                    taken += received;
+                    if received < wanted {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if is_passing(&error) => {
+                    stats.errors += 1;
+                    taken += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((stats.datagrams - before) as usize)
+    }
+
+    fn receive(&mut self, fd: RawFd, wanted: usize) -> io::Result<usize> {
+        for i in 0..wanted {
+            let header = &mut self.headers.get_mut(i).msg_hdr;
+            header.msg_namelen = ADDRESS_BYTES_MAX as libc::socklen_t;
+            header.msg_flags = 0;
+            if self.controls.is_some() {
+                header.msg_controllen = INFO_SPACE as _;
+            }
+        }
+        // SAFETY: `wanted` is at most the number of headers, which point at slots, names and controls of this batch
+        // with their true lengths. Nobody refers to those now (`&mut self`), and the kernel is done with them when
+        // the call returns.
+        let received = unsafe {
+            libc::recvmmsg(
+                fd,
+                self.headers.at(0),
+                wanted as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+                std::ptr::null_mut(),
+            )
+        };
+        if received < 0 { Err(io::Error::last_os_error()) } else { Ok((received as usize).min(wanted)) }
+    }
+
+    fn hand_on(
+        &self,
+        i: usize,
+        stats: &mut ReceiveStats,
+        each: &mut impl FnMut(SocketAddr, Option<&PacketInfo>, &[u8]),
+    ) {
+        let header = self.headers.get(i);
+        let bytes = header.msg_len as usize;
+        if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 || bytes > DATAGRAM_BYTES_MAX {
+            stats.oversized += 1;
+            return;
+        }
+        let name = &self.names.get(i)[..(header.msg_hdr.msg_namelen as usize).min(ADDRESS_BYTES_MAX)];
+        let Some(from) = Address::decode(name) else {
+            stats.errors += 1;
+            return;
+        };
+        // Without a control message the slot still holds an earlier datagram's.
+        let has_control = header.msg_hdr.msg_controllen != 0;
+        let control = self.controls.as_ref().filter(|_| has_control).map(|controls| controls.get(i));
+        stats.datagrams += 1;
+        stats.bytes += bytes as u64;
+        each(from, control, &self.slots.get(i)[PAYLOAD_AT..PAYLOAD_AT + bytes]);
+    }
+}
+
+/// Whether a receive error is news about some peer or a moment's shortage, not about our socket.
+pub(super) fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNREFUSED
+                | libc::ECONNRESET
+                | libc::EHOSTUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENETUNREACH
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EPROTO
+                | libc::EMSGSIZE
+                | libc::EACCES
+                | libc::EPERM
+                | libc::EOPNOTSUPP
+                | libc::ENOBUFS
+                | libc::ENOMEM
+                | libc::EINTR
+                | libc::EAGAIN
+        )
+    )
+}

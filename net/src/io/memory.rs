@@ -1,0 +1,117 @@
+//! Memory that the kernel reads and writes: it never moves, and starts as zeros.
+
+use std::io;
+use std::ptr::{self, NonNull};
+
+/// Types of which all-zero bytes are a valid value.
+///
+/// # Safety
+/// The implementor vouches for exactly that, and that the type needs no drop.
+pub(super) unsafe trait Zeroable: Sized {}
+
+// SAFETY: integers and arrays of them are valid as zeros.
+unsafe impl Zeroable for u32 {}
+// SAFETY: as above.
+unsafe impl<const N: usize> Zeroable for [u8; N] {}
+// SAFETY: plain data of the kernel's interface; null pointers and zero lengths are what its documentation starts from.
+unsafe impl Zeroable for libc::iovec {}
+// SAFETY: as above.
+unsafe impl Zeroable for libc::msghdr {}
+// SAFETY: as above.
+unsafe impl Zeroable for libc::mmsghdr {}
+
+/// An array in a mapping of its own: page-aligned, zeroed, at one address for as long as it lives.
+///
+/// It is held by raw pointer on purpose. The kernel gets pointers into it, and a `Box` would promise the compiler that
+/// nobody else looks at its contents.
+pub(super) struct Fixed<T: Zeroable> {
+    start: NonNull<T>,
+    count: usize,
+}
+
+// SAFETY: a `Fixed` owns its mapping and hands out references under the usual borrow rules. `T` may hold raw pointers
+// (headers that point at slots); they point into other `Fixed`s of the same owner, which move threads with this one.
+unsafe impl<T: Zeroable> Send for Fixed<T> {}
+
+impl<T: Zeroable> Fixed<T> {
+    /// Maps room for `count` elements, at least one.
+    pub fn new(count: usize) -> io::Result<Self> {
+        const { assert!(size_of::<T>() > 0 && align_of::<T>() <= 4096) };
+        let bytes = count
+            .checked_mul(size_of::<T>())
+            .filter(|bytes| *bytes > 0 && *bytes <= isize::MAX as usize)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        // SAFETY: a fresh private anonymous mapping touches no memory of anybody else.
+        let start = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        Ok(Fixed { start, count })
+    }
+
+    /// Where element `index` lives, for the kernel.
+    ///
+    /// # Panics
+    /// When there is no such element.
+    #[inline]
+    pub fn at(&self, index: usize) -> *mut T {
+        assert!(index < self.count);
+        // SAFETY: `index` is below `count`, so the result is inside the mapping.
+        unsafe { self.start.as_ptr().add(index) }
+    }
+
+    #[inline]
+    pub fn get(&self, index: usize) -> &T {
+        // SAFETY: inside the mapping, aligned (pages are), initialised (zeros are a `T`, and so is what was written
+        // since). The kernel writes an element only between our handing it over and its completion, and no reference
+        // is asked for in that time: the owners of these arrays keep that order.
+        unsafe { &*self.at(index) }
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, index: usize) -> &mut T {
+        // SAFETY: as in `get`; `&mut self` keeps other references away.
+        unsafe { &mut *self.at(index) }
+    }
+}
+
+impl<T: Zeroable> Drop for Fixed<T> {
+    fn drop(&mut self) {
+        // SAFETY: exactly the mapping made in `new`, which nobody refers to any more: references are bound to `self`,
+        // and owners drop this only when the kernel has given its pointers up.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.count * size_of::<T>()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_zeroed_and_keeps_what_is_written() {
+        let mut fixed = Fixed::<[u8; 1280]>::new(300).unwrap();
+        assert!(fixed.get(299).iter().all(|byte| *byte == 0));
+        fixed.get_mut(299)[1279] = 7;
+        let at = fixed.at(299);
+        let moved = fixed;
+        assert_eq!(moved.at(299), at);
+        assert_eq!(moved.get(299)[1279], 7);
+    }
+
+    #[test]
+    fn impossible_sizes_are_errors() {
+        assert!(Fixed::<u32>::new(0).is_err());
+        assert!(Fixed::<u32>::new(usize::MAX).is_err());
+        assert!(Fixed::<[u8; 1280]>::new(usize::MAX / 1280).is_err());
+    }
+}

@@ -1,0 +1,282 @@
+//! The kernel boundary: one UDP socket, one pair of traits, two backends.
+//!
+//! | | [`Backend::Uring`] | [`Backend::Mmsg`] |
+//! |---|---|---|
+//! | receive | multishot `RECVMSG` into a ring of 8,192 provided slots | `recvmmsg`, 256 a call |
+//! | send | `SEND` with address, 128 a submit, success not reported | `sendmmsg`, 128 a call |
+//! | needs | Linux 6.1, and nobody forbidding io_uring | any Linux |
+//!
+//! They cost the same; io_uring leaves room to grow, `mmsg` runs everywhere. [`bind`] chooses and says why.
+//! All threads send through the one socket, which has no lock for that; each has its own [`Sender`].
+//! A faster way below the socket (AF_XDP) would be a third implementation of [`Sender`].
+//!
+//! Every call returns at once. Waiting for a datagram costs receiver and sender eight times what polling does.
+
+mod batch;
+pub mod cpu;
+mod error;
+pub mod impersonate;
+mod memory;
+mod mmsg;
+mod socket;
+mod stats;
+mod uring;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::str::FromStr;
+use std::sync::Arc;
+
+pub use error::BindError;
+pub use socket::BufferGrant;
+pub use stats::{ReceiveStats, SendStats};
+
+use crate::Address;
+
+/// Bytes of one send slot: more than any datagram, and a power of two so that slots do not share cache lines.
+pub const SEND_SLOT_BYTES: usize = 2048;
+
+/// Datagrams that a sender collects before it flushes by itself: 64 have all the gain of batching, 128 stay in L2.
+pub const SEND_SLOTS: usize = 128;
+
+/// Bytes of buffer asked for in each direction unless told otherwise: one tick of 10,000 clients, kernel overhead included.
+pub const BUFFER_BYTES_DEFAULT: usize = 32 << 20;
+
+/// Which backend to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// io_uring where the kernel allows it, `mmsg` elsewhere.
+    #[default]
+    Auto,
+    /// io_uring or fail.
+    Uring,
+    /// `recvmmsg` and `sendmmsg`.
+    Mmsg,
+}
+
+impl FromStr for BackendChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(BackendChoice::Auto),
+            "uring" => Ok(BackendChoice::Uring),
+            "mmsg" => Ok(BackendChoice::Mmsg),
+            _ => Err(format!("`{text}` is not an I/O backend; `auto`, `uring` and `mmsg` are")),
+        }
+    }
+}
+
+impl fmt::Display for BackendChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BackendChoice::Auto => "auto",
+            BackendChoice::Uring => "uring",
+            BackendChoice::Mmsg => "mmsg",
+        })
+    }
+}
+
+/// Which backend is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// io_uring.
+    Uring,
+    /// `recvmmsg` and `sendmmsg`.
+    Mmsg,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::Uring => "uring",
+            Backend::Mmsg => "mmsg",
+        })
+    }
+}
+
+/// What to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketConfig {
+    /// Where to listen. `0.0.0.0` is all of IPv4, `[::]` is IPv4 and IPv6; a single address costs sends 3 % more.
+    pub listen: SocketAddr,
+    /// Bytes of kernel buffer for what has arrived and not been drained.
+    pub receive_buffer_bytes: usize,
+    /// Bytes of kernel buffer for what is sent and not yet on the wire.
+    pub send_buffer_bytes: usize,
+    /// Which backend.
+    pub backend: BackendChoice,
+    /// For tests: act as on a host that refuses io_uring.
+    pub simulate_uring_refused: bool,
+}
+
+impl SocketConfig {
+    /// The default configuration for an address.
+    pub fn new(listen: SocketAddr) -> Self {
+        SocketConfig {
+            listen,
+            receive_buffer_bytes: BUFFER_BYTES_DEFAULT,
+            send_buffer_bytes: BUFFER_BYTES_DEFAULT,
+            backend: BackendChoice::Auto,
+            simulate_uring_refused: false,
+        }
+    }
+}
+
+/// What was opened and how, for the operator. It displays as a few lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindReport {
+    /// Where it listens, the port filled in.
+    pub local_addr: SocketAddr,
+    /// What was chosen.
+    pub backend: Backend,
+    /// Why.
+    pub reason: String,
+    /// Kernel buffer for receiving.
+    pub receive_buffer: BufferGrant,
+    /// Kernel buffer for sending.
+    pub send_buffer: BufferGrant,
+    /// What falls short, each with its remedy.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Display for BindReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "listening on {}, I/O by {} ({})", self.local_addr, self.backend, self.reason)?;
+        self.warnings.iter().try_for_each(|warning| write!(f, "\nwarning: {warning}"))
+    }
+}
+
+/// Takes datagrams from the socket.
+pub trait Receive: Send {
+    /// Hands each datagram that has arrived to `each`, up to about `limit`, and returns how many. Never waits.
+    ///
+    /// Datagrams of more than 1,200 bytes are dropped and counted; errors that the network caused are counted.
+    /// The first call ties an io_uring receiver to its thread.
+    ///
+    /// # Errors
+    /// When the socket can no longer be read, or another thread than the first one calls.
+    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &[u8])) -> io::Result<usize>;
+
+    /// What has been counted so far.
+    fn stats(&self) -> ReceiveStats;
+}
+
+/// Sends datagrams, many at a time. Each thread makes its own with [`SenderFactory::make`] and keeps it.
+///
+/// Write a datagram into [`slot`](Self::slot), [`commit`](Self::commit) it, and [`flush`](Self::flush) at the end.
+/// A datagram that the kernel does not take at once is counted and dropped, never waited for.
+pub trait Sender {
+    /// Where the next datagram goes. Holds what some earlier datagram left there.
+    fn slot(&mut self) -> &mut [u8; SEND_SLOT_BYTES];
+
+    /// Takes the first `bytes` of the slot as a datagram for `to`; flushes when all slots are taken.
+    ///
+    /// # Panics
+    /// When `bytes` is more than the slot has.
+    fn commit(&mut self, bytes: usize, to: &Address);
+
+    /// Hands all committed datagrams to the kernel.
+    fn flush(&mut self);
+
+    /// What has been counted so far.
+    fn stats(&self) -> SendStats;
+
+    /// By which backend this sender sends.
+    fn backend(&self) -> Backend;
+
+    /// Commits a copy of `datagram`.
+    ///
+    /// # Panics
+    /// When it is larger than a slot.
+    fn send(&mut self, datagram: &[u8], to: &Address) {
+        self.slot()[..datagram.len()].copy_from_slice(datagram);
+        self.commit(datagram.len(), to);
+    }
+}
+
+/// Makes senders for one socket, each on the thread that will use it.
+#[derive(Clone, Debug)]
+pub struct SenderFactory {
+    socket: Arc<OwnedFd>,
+    backend: Backend,
+    is_forced: bool,
+}
+
+impl SenderFactory {
+    /// Makes a sender for the calling thread.
+    ///
+    /// When the backend was chosen by [`BackendChoice::Auto`] and the kernel gives this thread no ring, it sends by
+    /// `mmsg`; [`Sender::backend`] tells.
+    ///
+    /// # Errors
+    /// When there is no memory, or io_uring was demanded and is refused.
+    pub fn make(&self) -> io::Result<Box<dyn Sender>> {
+        if self.backend == Backend::Uring {
+            match uring::UringSender::new(self.socket.clone()) {
+                Ok(sender) => return Ok(Box::new(sender)),
+                Err(error) if self.is_forced => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(Box::new(mmsg::MmsgSender::new(self.socket.clone())?))
+    }
+}
+
+/// An open socket.
+pub struct Bound {
+    /// The one receiver.
+    pub receiver: Box<dyn Receive>,
+    /// Makes as many senders as there are threads.
+    pub senders: SenderFactory,
+    /// What was opened and how.
+    pub report: BindReport,
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+/// Opens a socket and chooses its backend.
+///
+/// # Errors
+/// When the address cannot be had, or io_uring is demanded and refused. Limits that are merely too small are
+/// [`warnings`](BindReport::warnings).
+pub fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
+    let opened = socket::open(config.listen, config.receive_buffer_bytes, config.send_buffer_bytes)?;
+    let socket = Arc::new(opened.socket);
+    let uring = match config.backend {
+        BackendChoice::Mmsg => Err("asked for".to_owned()),
+        _ if config.simulate_uring_refused => Err(uring::refusal(&io::Error::from_raw_os_error(libc::EPERM))),
+        _ => uring::probe()
+            .and_then(|()| uring::UringReceiver::new(socket.clone()))
+            .map_err(|error| uring::refusal(&error)),
+    };
+    let (receiver, backend, reason): (Box<dyn Receive>, _, _) = match uring {
+        Ok(receiver) => (Box::new(receiver), Backend::Uring, uring::description()),
+        Err(reason) if config.backend == BackendChoice::Uring => {
+            return Err(BindError::UringRefused { reason });
+        }
+        Err(reason) => {
+            let receiver = mmsg::MmsgReceiver::new(socket.clone())
+                .map_err(|error| BindError::new("allocate receive slots", config.listen, error))?;
+            (Box::new(receiver), Backend::Mmsg, reason)
+        }
+    };
+    Ok(Bound {
+        receiver,
+        senders: SenderFactory { socket, backend, is_forced: config.backend == BackendChoice::Uring },
+        report: BindReport {
+            local_addr: opened.local_addr,
+            backend,
+            reason,
+            receive_buffer: opened.receive_buffer,
+            send_buffer: opened.send_buffer,
+            warnings: opened.warnings,
+        },
+    })
+}

@@ -1,0 +1,77 @@
+//! The window against a set that remembers everything.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+use super::window::{Freshness, Window};
+
+/// What the window should say, from all that was ever marked.
+fn expected(marked: &HashSet<u32>, sequence: u32) -> Freshness {
+    let newest = marked.iter().max().copied().unwrap_or(0);
+    if sequence == 0 || newest.saturating_sub(sequence) >= 1024 {
+        Freshness::TooOld
+    } else if marked.contains(&sequence) {
+        Freshness::Duplicate
+    } else {
+        Freshness::Fresh
+    }
+}
+
+fn replay(sequences: impl IntoIterator<Item = u32>) -> Result<(), TestCaseError> {
+    let (mut window, mut marked) = (Window::new(), HashSet::new());
+    for sequence in sequences {
+        let found = window.check(sequence);
+        prop_assert_eq!(found, expected(&marked, sequence), "sequence {}", sequence);
+        if found == Freshness::Fresh {
+            window.mark(sequence);
+            marked.insert(sequence);
+            prop_assert_eq!(window.check(sequence), Freshness::Duplicate);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn edges_of_the_number_range() {
+    let edges = [0, 1, 0, 1, 1024, 1, 2, 1025, 2, u32::MAX, u32::MAX, 1025, 0, 1];
+    let top = [u32::MAX - 1023, u32::MAX - 1024, u32::MAX - 1, u32::MAX - 1];
+    replay(edges.into_iter().chain(top)).unwrap();
+    for jump in [1, 63, 64, 65, 127, 128, 959, 960, 961, 1022, 1023, 1024, 1025, 4096] {
+        for start in [1, 30, 64, 1000, 1023, 1024, u32::MAX - 7000] {
+            // All of a window's worth, a jump, and everything around it again.
+            let filled = (0..1100).map(|i| start + i % 1024);
+            let newest = start + 1023 + jump;
+            replay(filled.chain([newest]).chain((newest.saturating_sub(1100)..=newest).rev())).unwrap();
+        }
+    }
+}
+
+/// A new seed for each run, printed, and `THRONG_SEED` to run one again.
+fn config() -> ProptestConfig {
+    let seed = std::env::var("THRONG_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        since.as_nanos() as u64
+    });
+    println!("rerun with THRONG_SEED={seed}");
+    ProptestConfig { rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_history_is_judged_as_by_a_set_that_forgets_nothing(
+        start in prop_oneof![Just(0u32), Just(u32::MAX - 3000), any::<u32>()],
+        steps in prop::collection::vec((0u32..40, 0u32..1300, prop::bool::weighted(0.02)), 1..600),
+    ) {
+        let mut newest = start;
+        let mut sequences = Vec::new();
+        for (forward, back, is_jump) in steps {
+            newest = newest.saturating_add(if is_jump { forward * 64 } else { forward });
+            sequences.push(newest.saturating_sub(if forward % 3 == 0 { back } else { 0 }));
+        }
+        replay(sequences)?;
+    }
+}

@@ -1,0 +1,366 @@
+//! The socket backends: one suite, run over each.
+
+mod sockets;
+
+use std::net::{SocketAddr, UdpSocket};
+
+use sockets::{ALL, drain_until, open, pattern};
+use throng_net::Address;
+use throng_net::io::{Backend, BackendChoice, BindError, SocketConfig, bind};
+use throng_net::limits::DATAGRAM_BYTES_MAX;
+
+/// Runs a test over every backend that this machine allows.
+macro_rules! over_backends {
+    ($($name:ident,)*) => {
+        mod uring {
+            $(#[test] fn $name() { super::$name(throng_net::io::BackendChoice::Uring); })*
+        }
+        mod mmsg {
+            $(#[test] fn $name() { super::$name(throng_net::io::BackendChoice::Mmsg); })*
+        }
+    };
+}
+
+over_backends! {
+    ipv4_datagrams_arrive_whole_and_are_echoed,
+    ipv6_datagrams_arrive_whole_and_are_echoed,
+    a_dual_stack_socket_speaks_both,
+    every_size_passes_and_larger_ones_are_counted,
+    empty_datagrams_are_datagrams,
+    a_drain_keeps_to_its_limit_and_loses_nothing,
+    a_full_receive_buffer_drops_and_counts_and_never_waits,
+    more_than_all_slots_at_once_is_received,
+    an_unreachable_peer_disturbs_nobody,
+    errors_of_single_sends_do_not_cost_the_others,
+    a_port_in_use_is_a_clear_error,
+    many_threads_share_the_socket,
+    the_port_is_free_after_drop,
+    draining_from_a_second_thread_is_safe,
+}
+
+/// Three thousand datagrams from several peers, each echoed to its sender with its contents checked both ways.
+fn echo(choice: BackendChoice, listen: &str, peer: &str) {
+    let Some(mut bound) = open(choice, SocketConfig::new(listen.parse().unwrap())) else { return };
+    let port = bound.report.local_addr.port();
+    let mut sender = bound.senders.make().unwrap();
+    let peers: Vec<UdpSocket> = (0..5).map(|_| UdpSocket::bind(peer).unwrap()).collect();
+    let target = SocketAddr::new(peers[0].local_addr().unwrap().ip(), port);
+    let mut echoed = 0;
+    for round in 0..20u32 {
+        for (p, peer) in peers.iter().enumerate() {
+            for i in 0..30 {
+                let datagram = pattern(round * 1000 + p as u32 * 100 + i);
+                assert_eq!(peer.send_to(&datagram, target).unwrap(), datagram.len());
+            }
+        }
+        let mut received = 0;
+        drain_until(bound.receiver.as_mut(), |from, datagram| {
+            let seed = u32::from_le_bytes(datagram[..4].try_into().unwrap());
+            assert_eq!(datagram, pattern(seed));
+            assert_eq!(from, peers[(seed / 100 % 10) as usize].local_addr().unwrap());
+            sender.send(datagram, &Address::from(from));
+            received += 1;
+            received == 150
+        });
+        sender.flush();
+        for (p, peer) in peers.iter().enumerate() {
+            for _ in 0..30 {
+                let mut back = [0; 2000];
+                let (bytes, from) = peer.recv_from(&mut back).unwrap();
+                let seed = u32::from_le_bytes(back[..4].try_into().unwrap());
+                assert_eq!(back[..bytes], pattern(seed));
+                assert_eq!((from.port(), seed / 100 % 10), (port, p as u32));
+                echoed += 1;
+            }
+        }
+    }
+    assert_eq!(echoed, 3000);
+    let (received, sent) = (bound.receiver.stats(), sender.stats());
+    assert_eq!((received.datagrams, received.oversized, received.kernel_drops), (3000, 0, 0));
+    assert_eq!((sent.datagrams, sent.lost(), sent.bytes), (3000, 0, received.bytes));
+}
+
+fn ipv4_datagrams_arrive_whole_and_are_echoed(choice: BackendChoice) {
+    echo(choice, "0.0.0.0:0", "127.0.0.1:0");
+    echo(choice, "127.0.0.1:0", "127.0.0.1:0");
+}
+
+fn ipv6_datagrams_arrive_whole_and_are_echoed(choice: BackendChoice) {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    echo(choice, "[::1]:0", "[::1]:0");
+}
+
+fn a_dual_stack_socket_speaks_both(choice: BackendChoice) {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    echo(choice, "[::]:0", "[::1]:0");
+    echo(choice, "[::]:0", "127.0.0.1:0");
+}
+
+fn every_size_passes_and_larger_ones_are_counted(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for bytes in 1..=DATAGRAM_BYTES_MAX {
+        peer.send_to(&vec![bytes as u8; bytes], bound.report.local_addr).unwrap();
+    }
+    let mut next = 1;
+    drain_until(bound.receiver.as_mut(), |_, datagram| {
+        assert_eq!(datagram, vec![next as u8; next]);
+        next += 1;
+        next > DATAGRAM_BYTES_MAX
+    });
+    let oversized = [1201, 1202, 1235, 1236, 1237, 1280, 1281, 2048, 9000, 65_507];
+    for bytes in oversized {
+        peer.send_to(&vec![0; bytes], bound.report.local_addr).unwrap();
+    }
+    peer.send_to(b"end", bound.report.local_addr).unwrap();
+    drain_until(bound.receiver.as_mut(), |_, datagram| datagram == b"end");
+    let stats = bound.receiver.stats();
+    assert_eq!((stats.oversized, stats.datagrams), (oversized.len() as u64, DATAGRAM_BYTES_MAX as u64 + 1));
+}
+
+fn empty_datagrams_are_datagrams(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for i in 0..300u32 {
+        peer.send_to(if i % 3 == 0 { &[7] } else { &[] }, bound.report.local_addr).unwrap();
+    }
+    let (mut empty, mut full) = (0, 0);
+    drain_until(bound.receiver.as_mut(), |_, datagram| {
+        if datagram.is_empty() {
+            empty += 1
+        } else {
+            full += 1
+        }
+        empty + full == 300
+    });
+    assert_eq!((empty, full), (200, 100));
+    let mut sender = bound.senders.make().unwrap();
+    sender.send(b"", &Address::from(peer.local_addr().unwrap()));
+    sender.flush();
+    assert_eq!(peer.recv(&mut [0; 10]).unwrap(), 0);
+}
+
+fn a_drain_keeps_to_its_limit_and_loses_nothing(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    assert_eq!(bound.receiver.drain(100, &mut |_, _| panic!("nothing was sent")).unwrap(), 0);
+    for i in 0..1000u32 {
+        peer.send_to(&i.to_le_bytes(), bound.report.local_addr).unwrap();
+    }
+    let mut next = 0u32;
+    for limit in [0, 1, 7, 255, 256, 257, 1] {
+        let before = next;
+        let drained = bound
+            .receiver
+            .drain(limit, &mut |_, datagram| {
+                assert_eq!(datagram, next.to_le_bytes());
+                next += 1;
+            })
+            .unwrap();
+        assert_eq!((drained, next - before), (limit, limit as u32));
+    }
+    drain_until(bound.receiver.as_mut(), |_, datagram| {
+        assert_eq!(datagram, next.to_le_bytes());
+        next += 1;
+        next == 1000
+    });
+    assert_eq!(bound.receiver.drain(100, &mut |_, _| panic!("all was taken")).unwrap(), 0);
+}
+
+fn a_full_receive_buffer_drops_and_counts_and_never_waits(choice: BackendChoice) {
+    let config =
+        SocketConfig { receive_buffer_bytes: 1, ..SocketConfig::new("127.0.0.1:0".parse().unwrap()) };
+    let Some(mut bound) = open(choice, config) else { return };
+    assert!(bound.report.receive_buffer.granted_bytes < 10_000, "{:?}", bound.report.receive_buffer);
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..500 {
+        peer.send_to(&[1; 1000], bound.report.local_addr).unwrap();
+    }
+    let mut received = 0;
+    while bound.receiver.drain(1000, &mut |_, _| received += 1).unwrap() > 0 {}
+    let stats = bound.receiver.stats();
+    assert!(received < 20, "{received}");
+    assert_eq!(stats.kernel_drops + stats.datagrams, 500, "{stats:?}");
+    // And it goes on afterwards.
+    peer.send_to(b"after", bound.report.local_addr).unwrap();
+    drain_until(bound.receiver.as_mut(), |_, datagram| datagram == b"after");
+}
+
+fn more_than_all_slots_at_once_is_received(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    const COUNT: u32 = 20_000;
+    if bound.report.receive_buffer.granted_bytes < COUNT as usize * 1000 {
+        println!(
+            "skipped: the receive buffer is too small to hold {COUNT} datagrams: {:?}",
+            bound.report.warnings
+        );
+        return;
+    }
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for i in 0..COUNT {
+        peer.send_to(&i.to_le_bytes(), bound.report.local_addr).unwrap();
+    }
+    let mut next = 0u32;
+    drain_until(bound.receiver.as_mut(), |_, datagram| {
+        assert_eq!(datagram, next.to_le_bytes());
+        next += 1;
+        next == COUNT
+    });
+    let stats = bound.receiver.stats();
+    assert_eq!((stats.datagrams, stats.kernel_drops), (u64::from(COUNT), 0));
+}
+
+fn an_unreachable_peer_disturbs_nobody(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    let mut sender = bound.senders.make().unwrap();
+    let gone = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for i in 0..300u32 {
+        let to = if i % 2 == 0 { gone } else { peer.local_addr().unwrap() };
+        sender.send(&i.to_le_bytes(), &Address::from(to));
+    }
+    sender.flush();
+    for i in (1..300u32).step_by(2) {
+        let mut back = [0; 10];
+        assert_eq!(peer.recv(&mut back).unwrap(), 4);
+        assert_eq!(back[..4], i.to_le_bytes());
+    }
+    // The ICMP errors that came back are neither datagrams nor failures.
+    peer.send_to(b"alive", bound.report.local_addr).unwrap();
+    drain_until(bound.receiver.as_mut(), |_, datagram| datagram == b"alive");
+}
+
+fn errors_of_single_sends_do_not_cost_the_others(choice: BackendChoice) {
+    let Some(bound) = open(choice, SocketConfig::new("0.0.0.0:0".parse().unwrap())) else { return };
+    let mut sender = bound.senders.make().unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let good = Address::from(peer.local_addr().unwrap());
+    // Port 0 cannot be sent to, a broadcast needs an option, and IPv6 is not for this socket.
+    let bad = ["127.0.0.1:0", "255.255.255.255:9", "[2001:db8::1]:9"].map(|text| {
+        let address: SocketAddr = text.parse().unwrap();
+        Address::from(address)
+    });
+    for i in 0..500u32 {
+        sender.send(&i.to_le_bytes(), if i % 5 < 3 { &bad[(i % 5) as usize] } else { &good });
+    }
+    sender.flush();
+    let stats = sender.stats();
+    assert_eq!((stats.datagrams, stats.lost(), stats.bytes), (200, 300, 800), "{stats:?}");
+    for i in (0..500u32).filter(|i| i % 5 >= 3) {
+        let mut back = [0; 10];
+        assert_eq!(peer.recv(&mut back).unwrap(), 4);
+        assert_eq!(back[..4], i.to_le_bytes());
+    }
+    assert_eq!(stats.ring_failures, 0);
+}
+
+fn a_port_in_use_is_a_clear_error(choice: BackendChoice) {
+    let holder = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let listen = holder.local_addr().unwrap();
+    let error = bind(&SocketConfig { backend: choice, ..SocketConfig::new(listen) }).unwrap_err();
+    assert!(matches!(error, BindError::PortInUse(address) if address == listen));
+    let text = error.to_string();
+    for part in [listen.to_string(), "in use".into(), format!("ss -lunp 'sport = :{}'", listen.port())] {
+        assert!(text.contains(&part), "{text}");
+    }
+}
+
+fn many_threads_share_the_socket(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("0.0.0.0:0".parse().unwrap())) else { return };
+    let to = Address::from(SocketAddr::from(([127, 0, 0, 1], bound.report.local_addr.port())));
+    std::thread::scope(|scope| {
+        for thread in 0..4u32 {
+            let senders = bound.senders.clone();
+            scope.spawn(move || {
+                let mut sender = senders.make().unwrap();
+                for i in 0..1000 {
+                    sender.send(&pattern(thread * 1000 + i), &to);
+                }
+                sender.flush();
+                assert_eq!((sender.stats().datagrams, sender.stats().lost()), (1000, 0));
+            });
+        }
+    });
+    let mut next = [0u32; 4];
+    let mut received = 0;
+    drain_until(bound.receiver.as_mut(), |_, datagram| {
+        let seed = u32::from_le_bytes(datagram[..4].try_into().unwrap());
+        assert_eq!(datagram, pattern(seed));
+        let thread = (seed / 1000) as usize;
+        assert_eq!(seed % 1000, next[thread], "each thread's datagrams come in order");
+        next[thread] += 1;
+        received += 1;
+        received == 4000
+    });
+}
+
+fn the_port_is_free_after_drop(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    let listen = bound.report.local_addr;
+    for _ in 0..20 {
+        let sender = bound.senders.make().unwrap();
+        bound.receiver.drain(10, &mut |_, _| {}).unwrap();
+        drop((bound, sender));
+        bound = bind(&SocketConfig { backend: choice, ..SocketConfig::new(listen) }).unwrap();
+    }
+}
+
+fn draining_from_a_second_thread_is_safe(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    bound.receiver.drain(10, &mut |_, _| {}).unwrap();
+    let backend = bound.report.backend;
+    std::thread::spawn(move || {
+        let result = bound.receiver.drain(10, &mut |_, _| {});
+        assert_eq!(result.is_err(), backend == Backend::Uring, "{result:?}");
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn a_refused_io_uring_falls_back_with_its_reason() {
+    let config =
+        SocketConfig { simulate_uring_refused: true, ..SocketConfig::new("127.0.0.1:0".parse().unwrap()) };
+    let mut bound = bind(&config).unwrap();
+    assert_eq!(bound.report.backend, Backend::Mmsg);
+    for part in ["io_uring is refused", "kernel.io_uring_disabled", "seccomp"] {
+        assert!(bound.report.reason.contains(part), "{}", bound.report);
+    }
+    assert_eq!(bound.senders.make().unwrap().backend(), Backend::Mmsg);
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    peer.send_to(b"works", bound.report.local_addr).unwrap();
+    drain_until(bound.receiver.as_mut(), |_, datagram| datagram == b"works");
+
+    let error = bind(&SocketConfig { backend: BackendChoice::Uring, ..config }).unwrap_err();
+    assert!(matches!(&error, BindError::UringRefused { .. }));
+    assert!(error.to_string().contains("Choose `auto` or `mmsg`"), "{error}");
+}
+
+#[test]
+fn the_choice_is_reported() {
+    let listen: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let bound = bind(&SocketConfig::new(listen)).unwrap();
+    println!("{}", bound.report);
+    let line = format!("listening on {}, I/O by {} (", bound.report.local_addr, bound.report.backend);
+    assert!(bound.report.to_string().starts_with(&line));
+    assert_eq!(bound.senders.make().unwrap().backend(), bound.report.backend);
+    let bound = bind(&SocketConfig { backend: BackendChoice::Mmsg, ..SocketConfig::new(listen) }).unwrap();
+    assert_eq!((bound.report.backend, bound.report.reason.as_str()), (Backend::Mmsg, "asked for"));
+    for choice in ALL {
+        assert_eq!(choice.to_string().parse(), Ok(choice));
+    }
+    assert!("epoll".parse::<BackendChoice>().unwrap_err().contains("`uring`"));
+}
+
+#[test]
+fn addresses_that_cannot_be_had_are_clear_errors() {
+    let error = bind(&SocketConfig::new("203.0.113.7:4000".parse().unwrap())).unwrap_err();
+    assert!(matches!(error, BindError::NotOurAddress(_)));
+    assert!(error.to_string().contains("`ip address` lists"), "{error}");
+}

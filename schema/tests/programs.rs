@@ -1,0 +1,64 @@
+//! Runs the two checks that live outside Rust: the generated code's drift and the Python reader.
+//! Each says so and passes where its tool is absent.
+#![allow(missing_docs)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn run(program: &str, arguments: &[&str]) -> std::io::Result<Output> {
+    // No byte code: tests leave nothing behind in the source tree.
+    Command::new(program)
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn generated_code_has_not_drifted() {
+    let output = match run("sh", &["check_drift.sh"]) {
+        Ok(output) => output,
+        Err(error) => return println!("skipped: no sh to run check_drift.sh ({error})"),
+    };
+    let text = text(&output);
+    println!("{text}");
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("skipped: ") || text.contains("no drift"), "{text}");
+}
+
+#[test]
+fn the_python_reader_agrees() {
+    match run("python3", &["-c", "import flatbuffers; assert flatbuffers.__version__ >= '25'"]) {
+        Ok(probe) if probe.status.success() => {}
+        _ => return println!("skipped: needs python3 with `pip install flatbuffers==25.12.19`"),
+    }
+    let output = run("python3", &["python/throng_decode.py"]).unwrap();
+    let text = text(&output);
+    println!("{text}");
+    assert!(output.status.success() && text.contains(" 0 mismatches"), "{text}");
+}
+
+#[test]
+fn the_python_reader_can_fail() {
+    match run("python3", &["-c", "import flatbuffers"]) {
+        Ok(probe) if probe.status.success() => {}
+        _ => return println!("skipped: needs python3 with `pip install flatbuffers==25.12.19`"),
+    }
+    // The canary: one digit of one expectation changed must be noticed.
+    let folder = std::env::temp_dir().join(format!("throng-vectors-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in std::fs::read_dir("vectors").unwrap() {
+        let path = file.unwrap().path();
+        let text =
+            std::fs::read_to_string(&path).unwrap().replacen("\"ack_tick\":101,", "\"ack_tick\":102,", 1);
+        std::fs::write(folder.join(path.file_name().unwrap()), text).unwrap();
+    }
+    let output = run("python3", &["python/throng_decode.py", folder.to_str().unwrap()]).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(text(&output).contains("MISMATCH sequence, tick 101"), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -1,0 +1,98 @@
+//! `throng bots`: the load generator's face.
+
+use std::process::ExitCode;
+
+use serde::{Deserialize, Serialize};
+use throng_tools::bots::{self, BotsConfig, BotsReport, Progress};
+
+use crate::cli::{BotsArgs, LoadArgs};
+use crate::pipe;
+use crate::report::{probe_writable, write_json};
+use crate::stop::{EXIT_INTERRUPTED, StopFlag};
+use crate::verdict::{bots_failures, bots_table};
+
+/// One line of a demo's load generator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum BotsEvent {
+    /// About a second went by.
+    Progress(Progress),
+    /// The clients have left.
+    Report(Box<BotsReport>),
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the settings cannot work, the socket cannot be had, nobody gets connected, or the report cannot be written.
+pub fn run(args: &BotsArgs) -> anyhow::Result<ExitCode> {
+    let config = bots_config(args);
+    if let Some(path) = &args.json {
+        probe_writable(path)?;
+    }
+    let stop = StopFlag::new();
+    stop.raise_upon_signal()?;
+    if args.child {
+        pipe::follow_stdin(stop.clone(), |_| {})?;
+        let report = bots::run(
+            &config,
+            |progress| {
+                pipe::say(&BotsEvent::Progress(*progress));
+            },
+            stop.as_atomic(),
+        )?;
+        pipe::say(&BotsEvent::Report(Box::new(report)));
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let tell = |progress: &Progress| {
+        pipe::print_line(&progress_line(progress));
+    };
+    let report = bots::run(&config, tell, stop.as_atomic())?;
+    let failures = bots_failures(&report, is_troubled(&args.load));
+    pipe::print_line(bots_table(&report, &failures).trim_end());
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+        pipe::print_line(&format!("  report written to {}", path.display()));
+    }
+    Ok(if stop.is_raised() {
+        ExitCode::from(EXIT_INTERRUPTED)
+    } else if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Whether loss, delay or reordering is simulated: then some figures cannot be held against the realm.
+pub fn is_troubled(load: &LoadArgs) -> bool {
+    load.loss > 0.0 || load.delay > 0 || load.reorder > 0.0
+}
+
+fn bots_config(args: &BotsArgs) -> BotsConfig {
+    BotsConfig {
+        full: args.load.full,
+        loss_percent: args.load.loss,
+        delay_ms: args.load.delay,
+        reorder_percent: args.load.reorder,
+        seed: args.load.seed,
+        ..BotsConfig::new(args.server, args.clients, args.seconds)
+    }
+}
+
+/// One second in one line.
+fn progress_line(progress: &Progress) -> String {
+    let second = &progress.second;
+    let phase = format!("{:?}", progress.phase).to_lowercase();
+    format!(
+        "{:6.1} s  {phase:10}  {} of {} clients, {:.0} snapshots/s, {:.1} MB/s in, {:.0} inputs/s, {} mismatches, {} decode errors",
+        second.at,
+        second.connected,
+        progress.clients,
+        second.snapshots,
+        second.bytes / 1e6,
+        second.inputs,
+        progress.view_mismatches,
+        progress.decode_errors
+    )
+}

@@ -1,0 +1,293 @@
+//! The command line of `throng`: every flag of every subcommand.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::IoChoice;
+use crate::limits;
+
+/// A server for massively multiplayer worlds: one process, one world, tens of thousands of players.
+#[derive(Parser, Debug)]
+#[command(name = "throng", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  throng demo --clients 10000 --seconds 30
+      a realm and ten thousand clients on this machine, live figures, a report at the end
+  throng serve --print-config > throng.toml
+  throng serve --config throng.toml
+      a realm with your settings, until Ctrl-C
+  throng bots --server 127.0.0.1:7777 --clients 500 --seconds 60 --loss 5 --delay 80
+      five hundred clients on bad lines against that realm";
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a realm and a load generator on loopback and report how it went
+    Demo(DemoArgs),
+    /// Run a realm until Ctrl-C
+    Serve(ServeArgs),
+    /// Load a realm with many clients from this machine
+    Bots(BotsArgs),
+}
+
+/// `throng demo`.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "\
+Examples:
+  throng demo --clients 10000 --seconds 30
+  throng demo --clients 5000 --crowd --json crowd.json
+  throng demo --clients 2000 --visible 100 --io mmsg --loss 5 --delay 80
+
+The realm and the load generator are two processes on this machine and share its processors.
+The exit code is 0 when every client connected, no view disagreed with the realm, nothing failed to decode
+and both processes ended in order; 1 when not; 130 when interrupted.
+Settings in THRONG_<SECTION>__<KEY> variables apply where no flag of this command says otherwise.")]
+pub struct DemoArgs {
+    /// Clients to connect
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub clients: u32,
+    /// Seconds to measure, after all clients have connected and settled
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// Wandering creatures [default: a tenth of the clients]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(0..=3_000_000))]
+    pub creatures: Option<u32>,
+    /// Size the world so that each avatar sees V others on average within 50 m, creatures included
+    #[arg(long, value_name = "V", default_value_t = 50.0, value_parser = visible, conflicts_with = "crowd")]
+    pub visible: f64,
+    /// Put everyone within one disc of two view radii (100 m) instead
+    #[arg(long)]
+    pub crowd: bool,
+    /// Threads of the realm [default: as many as this machine runs at once]
+    #[arg(long, value_name = "T", value_parser = threads)]
+    pub threads: Option<u32>,
+    /// How the realm's datagrams reach the kernel
+    #[arg(long, value_name = "IO", value_enum)]
+    pub io: Option<IoChoice>,
+    /// Ticks per second [default: 20]
+    #[arg(long, value_name = "HZ", value_parser = tick_hz)]
+    pub tick_hz: Option<u16>,
+    /// Where the realm listens; a wildcard address (0.0.0.0:0) makes each send about 3 % cheaper
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub load: LoadArgs,
+    /// Write the report to FILE as one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// What `demo` and `bots` ask of the load generator alike.
+#[derive(Args, Debug, Clone)]
+pub struct LoadArgs {
+    /// Clients that rebuild and check their whole view; the others only follow acks [default: 64, at most all]
+    #[arg(long, value_name = "K")]
+    pub full: Option<u32>,
+    /// Per cent of datagrams that clients lose, each way
+    #[arg(long, value_name = "PCT", default_value_t = 0.0, value_parser = percent)]
+    pub loss: f64,
+    /// Milliseconds of delay at the clients, each way
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub delay: u32,
+    /// Per cent of datagrams that overtake or fall behind others at the clients, each way
+    #[arg(long, value_name = "PCT", default_value_t = 0.0, value_parser = percent)]
+    pub reorder: f64,
+    /// Seed of the world (in a demo) and of what the clients do
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `throng serve`.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "\
+Examples:
+  throng serve --print-config > throng.toml
+  throng serve --config throng.toml --report last-run.json
+  THRONG_REALM__TICK_HZ=30 throng serve --listen '[::]:7777'
+
+Settings come from the file, then from THRONG_<SECTION>__<KEY> variables, then from the flags here; the last wins.
+The first Ctrl-C (or SIGTERM) tells the clients and stops in order; the second ends the process at once.")]
+pub struct ServeArgs {
+    /// Settings file; without it every setting has its default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the settings file with every default and its meaning, and exit
+    #[arg(long)]
+    pub print_config: bool,
+    /// UDP address and port to listen on
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Threads; 0 for as many as this machine runs at once
+    #[arg(long, value_name = "T", value_parser = threads)]
+    pub threads: Option<u32>,
+    /// How datagrams reach the kernel
+    #[arg(long, value_name = "IO", value_enum)]
+    pub io: Option<IoChoice>,
+    /// Ticks per second
+    #[arg(long, value_name = "HZ", value_parser = tick_hz)]
+    pub tick_hz: Option<u16>,
+    /// Players at one time
+    #[arg(long, value_name = "N")]
+    pub players_max: Option<u32>,
+    /// Wandering creatures
+    #[arg(long, value_name = "M")]
+    pub creatures: Option<u32>,
+    /// Seed of everything that is random in the world
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
+    /// Write a report of the whole run to FILE as JSON when the realm stops
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// What to print while running: status lines in the log, or one JSON object a second on standard output
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Progress::Log)]
+    pub progress: Progress,
+    /// Be the realm of a demo: settings and commands come on standard input, events go to standard output
+    #[arg(long, hide = true, exclusive = true)]
+    pub child: bool,
+}
+
+/// How `serve` tells what it is doing.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A status line in the log every `log.status_every_s` seconds.
+    Log,
+    /// One JSON object a second on standard output.
+    Json,
+}
+
+/// `throng bots`.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "\
+Examples:
+  throng bots --server 127.0.0.1:7777 --clients 1000 --seconds 30
+  throng bots --server 127.0.0.1:7777 --clients 200 --seconds 60 --full 200 --loss 5 --delay 80 --json bots.json
+
+The clients are one process with one socket and source addresses in 127.0.0.0/8, so the realm must run on this
+machine. The exit code is 0 when every client connected, no view disagreed with the realm and nothing failed to decode.")]
+pub struct BotsArgs {
+    /// Address of the realm
+    #[arg(long, value_name = "ADDR")]
+    pub server: SocketAddr,
+    /// Clients to connect
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub clients: u32,
+    /// Seconds to measure, after all clients have connected and settled
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub load: LoadArgs,
+    /// Write the report to FILE as one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Be the load generator of a demo: stop when standard input ends, events go to standard output
+    #[arg(long, hide = true)]
+    pub child: bool,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    number_within(text, 0.0, 100.0)
+}
+
+fn visible(text: &str) -> Result<f64, String> {
+    number_within(text, 0.1, 1e6)
+}
+
+fn number_within(text: &str, low: f64, high: f64) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (low..=high).contains(&number) { Ok(number) } else { Err(format!("needed {low} to {high}")) }
+}
+
+fn threads(text: &str) -> Result<u32, String> {
+    let number: u32 = text.parse().map_err(|_| "not a whole number".to_owned())?;
+    let range = limits::THREADS;
+    if range.contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("needed {} to {}", range.start(), range.end()))
+    }
+}
+
+fn tick_hz(text: &str) -> Result<u16, String> {
+    let number: u16 = text.parse().map_err(|_| "not a whole number".to_owned())?;
+    let range = limits::TICK_HZ;
+    if range.contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("needed {} to {}", range.start(), range.end()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_line_parses() {
+        for line in [
+            "throng demo --clients 5 --seconds 3 --creatures 7 --visible 20 --threads 2 --io uring --json f",
+            "throng demo --clients 5 --seconds 3 --crowd",
+            "throng serve --config f --listen 0.0.0.0:1 --threads 1 --io mmsg --report r",
+            "throng serve --child",
+            "throng bots --server 127.0.0.1:1 --clients 2 --seconds 1 --full 1 --loss 2.5 --delay 80 --json f",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn the_examples_in_the_help_parse() {
+        let mut command = Cli::command();
+        let mut texts = vec![command.render_long_help().to_string()];
+        texts.extend(command.get_subcommands_mut().map(|sub| sub.render_long_help().to_string()));
+        let examples: Vec<String> = texts
+            .iter()
+            .flat_map(|text| text.lines())
+            .filter_map(|line| line.strip_prefix("  throng "))
+            .map(|line| line.split('>').next().unwrap_or_default().replace('\'', ""))
+            .collect();
+        assert!(examples.len() > 8, "{examples:?}");
+        for example in examples {
+            parse(&format!("throng {example}")).unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+    }
+
+    #[test]
+    fn impossible_flags_are_refused_with_what_is_needed() {
+        for (line, needed) in [
+            ("throng demo --clients 0", "1..=1000000"),
+            ("throng demo --visible 0", "0.1 to"),
+            ("throng demo --visible 5 --crowd", "cannot be used with"),
+            ("throng demo --tick-hz 61", "10 to 60"),
+            ("throng demo --loss 101", "0 to 100"),
+            ("throng demo --loss NaN", "0 to 100"),
+            ("throng serve --threads 257", "0 to 256"),
+            ("throng serve --io epoll", "uring"),
+            ("throng bots --clients 5 --seconds 1", "--server"),
+            ("throng serve --listen 7777", "socket address"),
+        ] {
+            let error = parse(line).expect_err(line).to_string();
+            assert!(error.contains(needed), "{line}: {error}");
+        }
+    }
+}

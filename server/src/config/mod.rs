@@ -1,0 +1,270 @@
+//! Settings of a realm: what there is, where it comes from, what is impossible.
+//!
+//! ```text
+//! Config::default ──► file (TOML) ──► environment ──► command line ──► check ──► realm
+//! ```
+//!
+//! A later layer wins. Unknown keys are errors in every layer, because a misspelt limit that is silently
+//! ignored is found out on the worst day. `server/throng.toml` is the documented form of [`Config::default`];
+//! a test holds the two together.
+
+mod check;
+mod env;
+
+pub use check::{Problem, Problems};
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// The settings file with every default and what it means, as `throng serve --print-config` prints it.
+pub const DEFAULT_FILE: &str = include_str!("../../throng.toml");
+
+/// All settings of one realm.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Time, players and threads.
+    pub realm: RealmSettings,
+    /// Size and population.
+    pub world: WorldSettings,
+    /// Socket and protocol.
+    pub net: NetSettings,
+    /// What is logged.
+    pub log: LogSettings,
+}
+
+/// `[realm]`: time, players and threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RealmSettings {
+    /// Ticks per second.
+    pub tick_hz: u16,
+    /// Players at one time.
+    pub players_max: u32,
+    /// Worker threads; 0 means as many as this process may run on at once.
+    pub threads: u32,
+    /// Seed of everything random in the world.
+    pub seed: u64,
+    /// Ticks that an avatar goes on without an input before it stands still.
+    pub intent_hold_ticks: u32,
+}
+
+/// `[world]`: size and population.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorldSettings {
+    /// Metres along x.
+    pub width_m: f32,
+    /// Metres along y.
+    pub height_m: f32,
+    /// Metres around an avatar that are in its view.
+    pub view_radius_m: f32,
+    /// Wandering creatures.
+    pub creatures: u32,
+    /// Where avatars appear.
+    pub spawn: SpawnChoice,
+    /// Radius of the spawn disc in metres.
+    pub spawn_radius_m: f32,
+    /// Ticks within which everything in view is refreshed.
+    pub refresh_ticks: u16,
+}
+
+/// Where avatars appear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpawnChoice {
+    /// Anywhere in the world with equal chance.
+    Everywhere,
+    /// Within `spawn_radius_m` of the world's centre.
+    Disc,
+}
+
+/// `[net]`: socket and protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetSettings {
+    /// UDP address and port of the realm.
+    pub listen: SocketAddr,
+    /// How datagrams reach the kernel.
+    pub io: IoChoice,
+    /// Largest datagram to a client in bytes, headers included.
+    pub snapshot_bytes_max: u32,
+    /// Milliseconds of silence after which a client is disconnected.
+    pub session_timeout_ms: u32,
+    /// Inputs per second and client on average.
+    pub input_rate_hz: u32,
+    /// Inputs of a client at once after a pause.
+    pub input_burst: u32,
+    /// Longest pause between two looks at the socket in microseconds.
+    pub poll_us: u32,
+    /// Datagrams handled between two looks at the clock.
+    pub receive_batch_max: u32,
+    /// Receive buffer asked of the kernel, bytes.
+    pub receive_buffer_bytes: u32,
+    /// Send buffer asked of the kernel, bytes.
+    pub send_buffer_bytes: u32,
+}
+
+/// How datagrams reach the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum IoChoice {
+    /// io_uring where kernel and container allow it, otherwise mmsg.
+    Auto,
+    /// io_uring, or an error.
+    Uring,
+    /// sendmmsg and recvmmsg.
+    Mmsg,
+}
+
+/// `[log]`: what is logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// Filter in tracing's syntax.
+    pub filter: String,
+    /// Seconds between two status lines; 0 for none.
+    pub status_every_s: u32,
+}
+
+impl Default for RealmSettings {
+    fn default() -> Self {
+        Self { tick_hz: 20, players_max: 12_000, threads: 0, seed: 1, intent_hold_ticks: 20 }
+    }
+}
+
+impl Default for WorldSettings {
+    fn default() -> Self {
+        Self {
+            width_m: 2000.0,
+            height_m: 2000.0,
+            view_radius_m: 50.0,
+            creatures: 1000,
+            spawn: SpawnChoice::Everywhere,
+            spawn_radius_m: 100.0,
+            refresh_ticks: 64,
+        }
+    }
+}
+
+impl Default for NetSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 7777)),
+            io: IoChoice::Auto,
+            snapshot_bytes_max: limits::DATAGRAM_BYTES_MAX,
+            session_timeout_ms: 10_000,
+            input_rate_hz: 120,
+            input_burst: 60,
+            poll_us: 1000,
+            receive_batch_max: 4096,
+            receive_buffer_bytes: 32 << 20,
+            send_buffer_bytes: 16 << 20,
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), status_every_s: 10 }
+    }
+}
+
+/// Why settings cannot be used. Each says what was found, what is needed and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read the settings file {path:?}: {source}\n  \
+         give the right path with --config, or write a fresh file: throng serve --print-config > throng.toml"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or has an unknown key or a value of the wrong type.
+    #[error(
+        "the settings file {path:?} cannot be used: {source}\n  \
+         every key and its meaning: throng serve --print-config"
+    )]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what was expected there.
+        source: Box<toml::de::Error>,
+    },
+    /// An environment variable names no setting, or has a value of the wrong type.
+    #[error("the environment variable {name}={found:?} cannot be used: {reason}\n  {remedy}")]
+    Environment {
+        /// The variable.
+        name: String,
+        /// Its value.
+        found: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The settings contradict a limit or each other.
+    #[error(transparent)]
+    Impossible(#[from] Problems),
+}
+
+/// Settings read from a file and the environment, and what deserves a warning.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings, not yet checked: the command line may still change them.
+    pub config: Config,
+    /// Lines for the operator, such as a variable that looks like a setting but is none.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads `file` (none: the defaults) and lays `environment` over it.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; limits are not looked at yet, [`Config::check`] does that.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, ConfigError> {
+        let mut table = match file {
+            None => toml::Table::new(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+                Self::parse(path, &text)?
+            }
+        };
+        let warnings = env::overlay(&mut table, environment)?;
+        let config = table.try_into().map_err(|source: toml::de::Error| ConfigError::Parse {
+            path: file.unwrap_or(Path::new("defaults")).to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok(Loaded { config, warnings })
+    }
+
+    /// Parses `text`, first as [`Config`]: only that way errors carry a line and a column.
+    fn parse(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
+        let failed = |source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) };
+        toml::from_str::<Self>(text).map_err(failed)?;
+        toml::from_str::<toml::Table>(text).map_err(failed)
+    }
+
+    /// Worker threads to start: the setting, or for 0 as many as this process may run on at once.
+    pub fn thread_count(&self) -> usize {
+        match self.realm.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads as usize,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

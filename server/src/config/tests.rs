@@ -1,0 +1,200 @@
+use super::*;
+
+fn no_environment() -> Vec<(String, String)> {
+    Vec::new()
+}
+
+fn environment(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A settings file of its own, removed when the test ends.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("throng-config-{}-{name}.toml", std::process::id()));
+        std::fs::write(&path, text).expect("the temporary folder can be written");
+        Self(path)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn refused_file(name: &str, text: &str) -> String {
+    let file = File::new(name, text);
+    Config::load(Some(&file.0), no_environment()).expect_err("must be refused").to_string()
+}
+
+fn refused_environment(name: &str, value: &str) -> String {
+    Config::load(None, environment(&[(name, value)])).expect_err("must be refused").to_string()
+}
+
+#[test]
+fn the_printed_file_is_the_defaults() {
+    let parsed: Config = toml::from_str(DEFAULT_FILE).expect("the printed file parses");
+    assert_eq!(parsed, Config::default());
+    parsed.check().expect("the defaults work");
+}
+
+#[test]
+fn the_printed_file_names_and_explains_every_key() {
+    let defaults = toml::Table::try_from(Config::default()).expect("settings have a TOML form");
+    let lines: Vec<&str> = DEFAULT_FILE.lines().collect();
+    for (section, keys) in &defaults {
+        assert!(lines.contains(&format!("[{section}]").as_str()), "section {section} is missing");
+        for key in keys.as_table().expect("a section is a table").keys() {
+            let at = lines.iter().position(|line| line.starts_with(&format!("{key} = ")));
+            let at = at.unwrap_or_else(|| panic!("{section}.{key} is missing"));
+            // Keys that belong together share one comment above them.
+            let above = lines[..at].iter().rev().take_while(|line| !line.is_empty());
+            assert!(above.into_iter().any(|line| line.starts_with('#')), "{section}.{key} has no comment");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_says_little_keeps_the_other_defaults() {
+    let file = File::new("little", "[realm]\ntick_hz = 30\n");
+    let config = Config::load(Some(&file.0), no_environment()).expect("loads").config;
+    assert_eq!(config.realm.tick_hz, 30);
+    assert_eq!(config.realm.players_max, RealmSettings::default().players_max);
+    assert_eq!(config.net, NetSettings::default());
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file = File::new("layers", "[realm]\ntick_hz = 30\nthreads = 3\n[net]\nlisten = \"127.0.0.1:1\"\n");
+    let variables = environment(&[
+        ("THRONG_REALM__TICK_HZ", "60"),
+        ("THRONG_NET__LISTEN", "[::1]:9"),
+        ("THRONG_NET__IO", "mmsg"),
+        ("THRONG_WORLD__WIDTH_M", "750"),
+        ("THRONG_LOG__FILTER", "debug"),
+        ("THRONG_SIMD", "portable"),
+        ("THRONG_LOG", "trace"),
+        ("PATH", "/bin"),
+    ]);
+    let Loaded { config, warnings } = Config::load(Some(&file.0), variables).expect("loads");
+    assert_eq!((config.realm.tick_hz, config.realm.threads), (60, 3));
+    assert_eq!(config.net.listen, "[::1]:9".parse().expect("an address"));
+    assert_eq!(config.net.io, IoChoice::Mmsg);
+    assert_eq!(config.world.width_m, 750.0);
+    assert_eq!(config.log.filter, "debug");
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn unknown_keys_and_wrong_types_are_refused_with_their_place() {
+    let error = refused_file("key", "[realm]\ntick_hz = 20\nplayer_max = 5\n");
+    assert!(error.contains("line 3, column 1"), "{error}");
+    assert!(error.contains("player_max") && error.contains("players_max"), "{error}");
+
+    let error = refused_file("section", "[relm]\ntick_hz = 20\n");
+    assert!(error.contains("line 1") && error.contains("relm"), "{error}");
+
+    let error = refused_file("type", "[realm]\n\ntick_hz = \"fast\"\n");
+    assert!(error.contains("line 3, column 11") && error.contains("fast"), "{error}");
+
+    let error = refused_file("negative", "[realm]\nthreads = -1\n");
+    assert!(error.contains("line 2, column 11") && error.contains("-1"), "{error}");
+
+    let error = refused_file("address", "[net]\nlisten = \"7777\"\n");
+    assert!(error.contains("line 2, column 10"), "{error}");
+
+    let error = refused_file("syntax", "[realm\n");
+    assert!(error.contains("line 1"), "{error}");
+    assert!(error.contains("--print-config"), "{error}");
+}
+
+#[test]
+fn a_missing_file_is_refused_with_a_remedy() {
+    let path = Path::new("/nowhere/throng.toml");
+    let error = Config::load(Some(path), no_environment()).expect_err("must be refused").to_string();
+    assert!(error.contains("/nowhere/throng.toml") && error.contains("--print-config"), "{error}");
+}
+
+#[test]
+fn unknown_and_wrong_variables_are_refused_by_name() {
+    let error = refused_environment("THRONG_REALM__TICKHZ", "20");
+    assert!(error.contains("THRONG_REALM__TICKHZ") && error.contains("tick_hz"), "{error}");
+
+    let error = refused_environment("THRONG_RELM__TICK_HZ", "20");
+    assert!(error.contains("no section `relm`") && error.contains("realm"), "{error}");
+
+    let error = refused_environment("THRONG_REALM__TICK_HZ", "fast");
+    assert!(error.contains("THRONG_REALM__TICK_HZ=\"fast\"") && error.contains("20"), "{error}");
+
+    let error = refused_environment("THRONG_REALM__THREADS", "-1");
+    assert!(error.contains("-1"), "{error}");
+
+    let error = refused_environment("THRONG_NET__IO", "epoll");
+    assert!(error.contains("uring") && error.contains("mmsg"), "{error}");
+}
+
+#[test]
+fn a_single_underscore_is_refused_and_a_stranger_only_warned_of() {
+    let error = refused_environment("THRONG_NET_LISTEN", "0.0.0.0:1");
+    assert!(error.contains("THRONG_NET__LISTEN"), "{error}");
+
+    let loaded = Config::load(None, environment(&[("THRONG_SERVICE_HOST", "10.0.0.1")])).expect("loads");
+    assert_eq!(loaded.config, Config::default());
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(loaded.warnings[0].contains("THRONG_SERVICE_HOST"));
+}
+
+/// The keys that `check` complains about after `change`.
+fn problems(change: impl FnOnce(&mut Config)) -> Vec<&'static str> {
+    let mut config = Config::default();
+    change(&mut config);
+    match config.check() {
+        Ok(()) => Vec::new(),
+        Err(Problems(problems)) => problems.into_iter().map(|problem| problem.key).collect(),
+    }
+}
+
+#[test]
+fn every_limit_is_checked() {
+    assert_eq!(problems(|c| c.realm.tick_hz = 9), ["realm.tick_hz"]);
+    assert_eq!(problems(|c| c.realm.tick_hz = 61), ["realm.tick_hz"]);
+    assert_eq!(problems(|c| c.realm.players_max = 0), ["realm.players_max"]);
+    assert_eq!(problems(|c| c.realm.players_max = 1 << 20), ["realm.players_max"]);
+    assert_eq!(problems(|c| c.realm.threads = 257), ["realm.threads"]);
+    assert_eq!(problems(|c| c.realm.intent_hold_ticks = 0), ["realm.intent_hold_ticks"]);
+    assert_eq!(problems(|c| c.world.width_m = f32::NAN), ["world.width_m"]);
+    assert_eq!(problems(|c| c.world.height_m = 0.0), ["world.height_m"]);
+    assert_eq!(problems(|c| c.world.view_radius_m = 201.0), ["world.view_radius_m"]);
+    let tiny_cells =
+        |c: &mut Config| (c.world.width_m, c.world.height_m, c.world.view_radius_m) = (9e3, 9e3, 1.0);
+    assert_eq!(problems(tiny_cells), ["world.width_m"]);
+    assert_eq!(problems(|c| c.world.refresh_ticks = 1), ["world.refresh_ticks"]);
+    assert_eq!(problems(|c| c.world.creatures = u32::MAX), ["world.creatures"]);
+    assert_eq!(problems(|c| c.net.snapshot_bytes_max = 1201), ["net.snapshot_bytes_max"]);
+    assert_eq!(problems(|c| c.net.session_timeout_ms = 0), ["net.session_timeout_ms"]);
+    assert_eq!(problems(|c| c.net.input_burst = 0), ["net.input_burst"]);
+    assert_eq!(problems(|c| c.net.poll_us = 0), ["net.poll_us"]);
+    assert_eq!(problems(|c| c.net.receive_batch_max = 1), ["net.receive_batch_max"]);
+    assert_eq!(problems(|c| c.net.receive_buffer_bytes = 1), ["net.receive_buffer_bytes"]);
+    assert_eq!(problems(|c| c.net.send_buffer_bytes = u32::MAX), ["net.send_buffer_bytes"]);
+    assert_eq!(problems(|c| c.log.status_every_s = u32::MAX), ["log.status_every_s"]);
+}
+
+#[test]
+fn contradictions_are_found_together_and_say_what_to_do() {
+    let mut config = Config::default();
+    config.realm.tick_hz = 60;
+    config.net.input_rate_hz = 40;
+    config.world.spawn = SpawnChoice::Disc;
+    config.world.spawn_radius_m = 5000.0;
+    let problems = config.check().expect_err("must be refused");
+    let keys: Vec<_> = problems.0.iter().map(|problem| problem.key).collect();
+    assert_eq!(keys, ["world.spawn_radius_m", "net.input_rate_hz"]);
+    let text = problems.to_string();
+    assert!(text.contains("found 5000, needed 1 to 1000"), "{text}");
+    assert!(text.contains("found 40, needed 60"), "{text}");
+    assert!(problems.0.iter().all(|problem| !problem.remedy.is_empty()));
+}

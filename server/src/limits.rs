@@ -1,0 +1,87 @@
+//! Limits of the program: each with its unit and where it comes from.
+
+use std::ops::RangeInclusive;
+
+use throng_engine::limits as engine;
+use throng_engine::view::BUDGET_BYTES_MIN;
+use throng_schema::limits as wire;
+
+/// Ticks per second. Below 10 a walk looks jerky whatever the interpolation; above 60 the fork and join of a tick
+/// begins to show in its cost.
+pub const TICK_HZ: RangeInclusive<u16> = wire::TICK_HZ_MIN..=wire::TICK_HZ_MAX;
+
+/// Players of a realm: a connection id keeps 20 bits for the place in the session table.
+pub const PLAYERS: RangeInclusive<u32> = 1..=(1 << 20) - 1;
+
+/// Worker threads.
+pub const THREADS: RangeInclusive<u32> = 0..=256;
+
+/// Ticks that an avatar goes on without an input: up to 100 s at the highest rate.
+pub const INTENT_HOLD_TICKS: RangeInclusive<u32> = 1..=6000;
+
+/// Metres along one side of the world. 60 km at 32 units per metre is 21 bits, well inside the 24 bits that an
+/// `f32` position keeps exactly.
+pub const SIDE_M: RangeInclusive<f32> = 1.0..=60_000.0;
+
+/// Metres of view: what the engine's history can tell apart.
+pub const VIEW_RADIUS_M: RangeInclusive<f32> = 1.0..=engine::VIEW_RADIUS_M_MAX;
+
+/// Entities of a realm: what the engine can number.
+pub const ENTITIES_MAX: u32 = engine::ENTITIES_MAX;
+
+/// Cells of one view radius squared in a world.
+pub const CELLS_MAX: u64 = engine::CELLS_MAX as u64;
+
+/// Ticks of one turn through the far ring.
+pub const REFRESH_TICKS: RangeInclusive<u16> = 2..=1000;
+
+/// Bytes of the largest datagram, headers included.
+pub const DATAGRAM_BYTES_MAX: u32 = wire::DATAGRAM_BYTES_MAX as u32;
+
+/// Bytes of the largest datagram to a client. Below 500 a fresh start could hold hardly any neighbour.
+pub const SNAPSHOT_BYTES: RangeInclusive<u32> = 500..=DATAGRAM_BYTES_MAX;
+
+/// Bytes of a datagram that are not the snapshot: the header, and what sealing adds.
+pub const OVERHEAD_BYTES: u32 = (wire::DATAGRAM_HEADER_BYTES + wire::SEAL_RESERVE_BYTES) as u32;
+
+/// Milliseconds of silence before a disconnect.
+pub const SESSION_TIMEOUT_MS: RangeInclusive<u32> = 1000..=120_000;
+
+/// Inputs per second and client; the lower bound is the tick rate.
+pub const INPUT_RATE_HZ_MAX: u32 = 1000;
+
+/// Inputs at once.
+pub const INPUT_BURST: RangeInclusive<u32> = 1..=1000;
+
+/// Microseconds between two looks at the socket. Above 5 ms the receive buffers grow for nothing saved.
+pub const POLL_US: RangeInclusive<u32> = 100..=5000;
+
+/// Datagrams between two looks at the clock: at 0.6 us each the highest is 40 ms.
+pub const RECEIVE_BATCH: RangeInclusive<u32> = 64..=65_536;
+
+/// Bytes of a socket buffer; the kernel doubles the figure in an `int`.
+pub const SOCKET_BUFFER_BYTES: RangeInclusive<u32> = 65_536..=1 << 30;
+
+/// Seconds between status lines.
+pub const STATUS_EVERY_S_MAX: u32 = 86_400;
+
+/// Clients in one chunk of work: about 64 x 3 us, far above the 2-3 us of a fork and join, and few enough that
+/// 1,000 clients still spread over 8 threads.
+pub const CHUNK_CLIENTS: usize = 96;
+
+/// Bytes of the datagram header before the snapshot.
+pub const HEADER_BYTES: usize = wire::DATAGRAM_HEADER_BYTES;
+
+const _: () = {
+    assert!(
+        *SNAPSHOT_BYTES.start() as usize >= OVERHEAD_BYTES as usize + BUDGET_BYTES_MIN,
+        "the encoder needs room"
+    );
+    assert!(
+        *VIEW_RADIUS_M.end() <= wire::VIEW_RADIUS_M_MAX as f32,
+        "clients must be able to unwrap positions"
+    );
+    assert!(*PLAYERS.end() < ENTITIES_MAX, "every player needs an avatar");
+    assert!(*PLAYERS.end() <= throng_net::limits::SESSIONS_MAX, "every player needs a session");
+    assert!(HEADER_BYTES == throng_net::limits::HEADER_BYTES, "schema and net agree on the header");
+};

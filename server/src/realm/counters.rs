@@ -1,0 +1,79 @@
+//! Named counters of everything that the realm refused, ignored or repaired.
+//!
+//! What the datagram layer drops before it (bad cookies, replays, floods) is in the protocol's own counters; a report
+//! shows both.
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Counters of one realm since its start. Each only grows.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Counters {
+            /// Every counter with its name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Players that were let in.
+    joined,
+    /// Players that left of their own will.
+    left,
+    /// Players that were not heard for the session timeout.
+    timed_out,
+    /// Players whose address shook hands anew; the new session counts as joined again.
+    replaced,
+    /// Refused: hello that is not a well-formed message.
+    refused_hello_malformed,
+    /// Refused: client of another schema version.
+    refused_version,
+    /// Refused: name that cannot be shown.
+    refused_name,
+    /// Refused: the world has no room for another avatar.
+    refused_full,
+    /// Datagram of a kind that clients do not send.
+    kind_unknown,
+    /// Input too short to hold a size prefix and a root offset.
+    input_truncated,
+    /// Input whose size prefix does not say how many bytes follow.
+    input_prefix,
+    /// Input that the verifier refused.
+    input_malformed,
+    /// Input without a sequence number.
+    input_no_sequence,
+    /// Input without an intent.
+    input_no_intent,
+    /// Input whose movement is NaN or infinite.
+    input_not_finite,
+    /// Input numbered at or below one that has been applied.
+    input_stale,
+    /// Input that a newer one overtook before its tick.
+    input_superseded,
+    /// Inputs that were applied.
+    input_applied,
+    /// Acknowledged tick that is yet to come; treated as no acknowledgement.
+    ack_future,
+    /// Acknowledged tick that this client was never sent; treated as no acknowledgement.
+    ack_not_sent,
+    /// Acknowledged tick that is no longer remembered; treated as no acknowledgement.
+    ack_too_old,
+    /// Avatars stopped because their player sent no input for `realm.intent_hold_ticks`.
+    intent_expired,
+    /// Ticks at whose start the socket held more than `net.receive_batch_max` datagrams: the rest waited a tick.
+    receive_batch_full,
+    /// Failed looks at the socket; the next look tries again.
+    receive_error,
+}
+
+impl Counters {
+    /// Inputs and hellos that failed to decode, of any kind.
+    pub fn decode_errors(&self) -> u64 {
+        self.refused_hello_malformed + self.input_truncated + self.input_prefix + self.input_malformed
+    }
+}

@@ -1,0 +1,103 @@
+//! What leaves: one snapshot per client and tick, encoded straight into the slot that the kernel reads.
+//!
+//! ```text
+//!   seats, transmit halves   |--- 96 ---|--- 96 ---|--- 96 ---| ...        chunks, taken by any worker
+//!                                 │           │
+//!                            worker 0     worker 1                         each with its own sender
+//!                                 │ encode behind the header, commit
+//!                                 └─► flush at the chunk's end: one system call for up to 96 datagrams
+//! ```
+//!
+//! A sender belongs to the thread that made it (an io_uring with a single issuer refuses any other), so each worker
+//! keeps its own in a thread-local; the pool's threads belong to one realm and end with it.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+use throng_game::{Game, Request};
+use throng_net::io::{SendStats, Sender};
+use throng_net::protocol::Transmit;
+use throng_schema::KIND_SNAPSHOT;
+
+use super::seat::Seat;
+use crate::limits::{CHUNK_CLIENTS, HEADER_BYTES};
+use crate::metrics::Traffic;
+
+thread_local! {
+    static SENDER: RefCell<Option<Box<dyn Sender>>> = const { RefCell::new(None) };
+}
+
+/// Gives this thread its sender, or takes it away.
+pub(super) fn set_sender(sender: Option<Box<dyn Sender>>) {
+    SENDER.set(sender);
+}
+
+/// Runs `body` with this thread's sender; `None` when it has none.
+pub(super) fn with_sender<R>(body: impl FnOnce(&mut dyn Sender) -> R) -> Option<R> {
+    SENDER.with_borrow_mut(|sender| Some(body(sender.as_deref_mut()?)))
+}
+
+/// What this thread's sender has done so far.
+pub(super) fn sender_stats() -> Option<SendStats> {
+    with_sender(|sender| sender.stats())
+}
+
+/// One tick's sending.
+#[derive(Clone, Copy)]
+pub(super) struct Outbox<'a> {
+    pub game: &'a Game,
+    pub now_us: u64,
+    /// Most bytes of a snapshot, without the datagram's header and the seal.
+    pub budget_bytes: usize,
+}
+
+impl Outbox<'_> {
+    /// Sends every client its snapshot of the current tick and returns when the last one is with the kernel.
+    pub fn send(&self, halves: &mut [Transmit], seats: &mut [Option<Seat>]) -> Traffic {
+        halves
+            .par_chunks_mut(CHUNK_CLIENTS)
+            .zip(seats.par_chunks_mut(CHUNK_CLIENTS))
+            .map(|(halves, seats)| {
+                with_sender(|sender| self.send_chunk(halves, seats, sender)).unwrap_or_default()
+            })
+            .reduce(Traffic::default, |a, b| a.plus(&b))
+    }
+
+    fn send_chunk(
+        &self,
+        halves: &mut [Transmit],
+        seats: &mut [Option<Seat>],
+        sender: &mut dyn Sender,
+    ) -> Traffic {
+        let tick = self.game.current_tick();
+        let mut traffic = Traffic::default();
+        for (half, seat) in halves.iter_mut().zip(seats) {
+            let Some(seat) = seat.as_mut().filter(|_| half.is_live()) else { continue };
+            traffic.client_ticks += 1;
+            let request = Request {
+                own: seat.entity,
+                acked_tick: seat.acked_tick,
+                input: seat.applied_sequence,
+                budget_bytes: self.budget_bytes,
+            };
+            let slot = sender.slot();
+            let (header, message) = slot.split_at_mut(HEADER_BYTES);
+            let Some(encoded) = self.game.encode(&mut seat.viewer, &request, message) else {
+                traffic.encode_failures += 1;
+                continue;
+            };
+            half.write_header(self.now_us, KIND_SNAPSHOT, header);
+            let bytes = HEADER_BYTES + encoded.bytes;
+            sender.commit(bytes, half.address());
+            seat.sent.push(tick);
+            traffic.snapshots += 1;
+            traffic.snapshot_bytes += bytes as u64;
+            traffic.near += u64::from(encoded.near);
+            traffic.far += u64::from(encoded.far);
+            traffic.ring += u64::from(encoded.ring);
+            traffic.fresh_starts += u64::from(encoded.baseline == 0);
+        }
+        sender.flush();
+        traffic
+    }
+}

@@ -1,0 +1,133 @@
+//! The realm's loop: keeps the tick rate, looks at the socket in between, measures, reports, stops in order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::Realm;
+use crate::metrics::Window;
+use crate::process;
+use crate::report::{Event, Progress, RealmReport};
+use crate::schedule::Schedule;
+use crate::stop::StopFlag;
+
+/// Nanoseconds between two progress events.
+const PROGRESS_NS: u64 = 1_000_000_000;
+
+/// What other threads may ask of a running realm.
+#[derive(Clone, Debug, Default)]
+pub struct Controls {
+    /// Ends the loop after the current tick.
+    pub stop: StopFlag,
+    measure: Arc<AtomicU8>,
+}
+
+/// Which stretch of time a load generator measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Measure {
+    /// Nothing new was asked.
+    Unchanged = 0,
+    /// The stretch begins with the next tick.
+    Begin = 1,
+    /// The stretch has ended.
+    End = 2,
+}
+
+impl Controls {
+    /// Controls that ask for nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks to begin or end the measured stretch before the next tick. Of several requests within one tick the last
+    /// one counts.
+    pub fn measure(&self, what: Measure) {
+        self.measure.store(what as u8, Ordering::Release);
+    }
+
+    fn take_measure(&self) -> Measure {
+        match self.measure.swap(Measure::Unchanged as u8, Ordering::AcqRel) {
+            1 => Measure::Begin,
+            2 => Measure::End,
+            _ => Measure::Unchanged,
+        }
+    }
+}
+
+impl Realm {
+    /// Runs ticks until `controls` asks to stop, then disconnects everybody and returns the report.
+    ///
+    /// `notify` gets an event each second. It is called between two ticks and must not wait.
+    pub fn run(&mut self, controls: &Controls, notify: &mut dyn FnMut(Event)) -> RealmReport {
+        let tick_hz = self.config.realm.tick_hz;
+        let mut schedule = Schedule::new(tick_hz, self.now_ns());
+        let mut whole = Window::new(self.now_ns(), schedule.counts());
+        let mut recent = whole.clone();
+        let mut measured: Option<Window> = None;
+        let mut measured_summary = None;
+
+        while !controls.stop.is_raised() {
+            self.wait_for(&schedule);
+            match controls.take_measure() {
+                Measure::Begin => measured = Some(Window::new(self.now_ns(), schedule.counts())),
+                Measure::End => {
+                    if let Some(window) = measured.take() {
+                        measured_summary = Some(window.summary(self.now_ns(), schedule.counts()));
+                    }
+                }
+                Measure::Unchanged => {}
+            }
+            schedule.begin(self.now_ns());
+            let (times, traffic) = self.tick();
+            schedule.end(self.now_ns());
+
+            whole.record(&times, &traffic);
+            recent.record(&times, &traffic);
+            if let Some(window) = &mut measured {
+                window.record(&times, &traffic);
+            }
+            let now_ns = self.now_ns();
+            if recent.age_ns(now_ns) >= PROGRESS_NS {
+                let counts = schedule.counts();
+                let summary = recent.summary(now_ns, counts);
+                let tick = self.inbox.game.current_tick();
+                notify(Event::Progress(Progress::new(
+                    tick,
+                    tick_hz,
+                    self.client_count(),
+                    counts.ticks_late,
+                    &summary,
+                )));
+                recent.restart(now_ns, counts);
+            }
+        }
+
+        self.disconnect_all();
+        let (now_ns, counts) = (self.now_ns(), schedule.counts());
+        RealmReport {
+            startup: self.startup.clone(),
+            whole: whole.summary(now_ns, counts),
+            measured: measured.map(|window| window.summary(now_ns, counts)).or(measured_summary),
+            clients_peak: self.clients_peak,
+            world_digest: format!("{:016x}", self.inbox.game.digest()),
+            resident_kib_peak: process::resident_kib().map(|(_, peak)| peak),
+            counters: self.counts(),
+        }
+    }
+
+    /// Looks at the socket every `poll_us` until the next tick is due.
+    fn wait_for(&mut self, schedule: &Schedule) {
+        let poll_ns = u64::from(self.config.net.poll_us) * 1000;
+        let batch_max = self.config.net.receive_batch_max as usize;
+        while schedule.wait_ns(self.now_ns()) > 0 {
+            let received = self.receive(batch_max);
+            let wait_ns = schedule.wait_ns(self.now_ns()).min(poll_ns);
+            // A full batch means that more is waiting: look again at once.
+            if received < batch_max && wait_ns > 0 {
+                thread::sleep(Duration::from_nanos(wait_ns));
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What a realm tells about itself: at its start, each second, and at its end.
+//!
+//! All of it is plain data with a JSON form; [`Event`] is one line of `throng serve --progress json`.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::WindowSummary;
+
+/// One line of `throng serve --progress json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The realm listens: clients may come.
+    Listening(Startup),
+    /// One second went by.
+    Progress(Progress),
+    /// The realm has stopped.
+    Report(Box<RealmReport>),
+}
+
+/// What was decided at start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Startup {
+    /// Version of the program.
+    pub version: String,
+    /// Where the realm listens, with the port that was taken.
+    pub listen: SocketAddr,
+    /// Instruction set of the kernels.
+    pub simd: String,
+    /// `uring` or `mmsg`.
+    pub io_backend: String,
+    /// Why that one.
+    pub io_reason: String,
+    /// Receive and send buffer asked of the kernel and granted, bytes.
+    pub receive_buffer: Buffer,
+    /// See above.
+    pub send_buffer: Buffer,
+    /// Limits that are too small, each with the command that raises it.
+    pub warnings: Vec<String>,
+    /// Threads that simulate, encode and send.
+    pub threads: u32,
+    /// Ticks per second.
+    pub tick_hz: u16,
+    /// Players at one time.
+    pub players_max: u32,
+    /// Wandering creatures.
+    pub creatures: u32,
+    /// Size of the world in metres.
+    pub world_m: [f32; 2],
+}
+
+/// A socket buffer, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// What the settings ask for.
+    pub asked_bytes: u64,
+    /// What the kernel gave.
+    pub granted_bytes: u64,
+}
+
+impl Startup {
+    /// The start-up lines for an operator.
+    pub fn lines(&self) -> Vec<String> {
+        let buffer = |buffer: &Buffer| {
+            let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+            format!("{:.1} MiB asked, {:.1} MiB granted", mib(buffer.asked_bytes), mib(buffer.granted_bytes))
+        };
+        let mut lines = vec![
+            format!("throng {}", self.version),
+            format!("simd {}", self.simd),
+            format!("io {}: {}", self.io_backend, self.io_reason),
+            format!("receive buffer {}", buffer(&self.receive_buffer)),
+            format!("send buffer {}", buffer(&self.send_buffer)),
+            format!("{} threads, {} ticks a second", self.threads, self.tick_hz),
+            format!(
+                "world of {:.0} x {:.0} m, {} creatures, room for {} players",
+                self.world_m[0], self.world_m[1], self.creatures, self.players_max
+            ),
+        ];
+        lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
+        lines.push(format!("listening on {}", self.listen));
+        lines
+    }
+}
+
+/// Figures of the last second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Current tick.
+    pub tick: u32,
+    /// Ticks per second that the realm should do.
+    pub tick_hz: u16,
+    /// Players connected.
+    pub clients: u32,
+    /// Tick times of the last second.
+    pub tick_ms_p50: f64,
+    /// See above.
+    pub tick_ms_p99: f64,
+    /// See above.
+    pub tick_ms_max: f64,
+    /// Ticks late since the start.
+    pub ticks_late: u64,
+    /// Snapshots per second.
+    pub snapshots_per_s: f64,
+    /// UDP payload of snapshots per second.
+    pub bytes_per_s: f64,
+    /// The same for each client and tick.
+    pub bytes_per_client_per_tick: f64,
+    /// Datagrams received per second.
+    pub received_per_s: f64,
+    /// CPU time per second of wall time, summed over all threads: 2.0 is two whole cores.
+    pub cpu_cores: f64,
+}
+
+impl Progress {
+    /// The figures of the second that `summary` holds.
+    pub fn new(tick: u32, tick_hz: u16, clients: u32, ticks_late: u64, summary: &WindowSummary) -> Self {
+        let per_s = |count: f64| crate::metrics::ratio(count, summary.seconds);
+        Self {
+            tick,
+            tick_hz,
+            clients,
+            tick_ms_p50: summary.tick_ms.p50,
+            tick_ms_p99: summary.tick_ms.p99,
+            tick_ms_max: summary.tick_ms.max,
+            ticks_late,
+            snapshots_per_s: per_s(summary.snapshots as f64),
+            bytes_per_s: per_s(summary.snapshot_bytes as f64),
+            bytes_per_client_per_tick: summary.bytes_per_client_per_tick,
+            received_per_s: per_s(summary.datagrams_received as f64),
+            cpu_cores: per_s(summary.server_cpu_s),
+        }
+    }
+
+    /// One status line.
+    pub fn line(&self) -> String {
+        format!(
+            "tick {}: {} clients, tick p50 {:.2} ms p99 {:.2} ms max {:.2} ms of {:.0} ms, {} late, \
+             {:.1} MB/s out, {:.0} B a client and tick, {:.2} cores",
+            self.tick,
+            self.clients,
+            self.tick_ms_p50,
+            self.tick_ms_p99,
+            self.tick_ms_max,
+            1000.0 / f64::from(self.tick_hz.max(1)),
+            self.ticks_late,
+            self.bytes_per_s / 1e6,
+            self.bytes_per_client_per_tick,
+            self.cpu_cores,
+        )
+    }
+}
+
+/// The whole run of a realm: what `throng serve --report FILE` writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RealmReport {
+    /// What was decided at start.
+    pub startup: Startup,
+    /// From the start to the end.
+    pub whole: WindowSummary,
+    /// The stretch that a load generator measured; absent when nobody asked for one.
+    pub measured: Option<WindowSummary>,
+    /// Players connected at once, at most.
+    pub clients_peak: u32,
+    /// Digest of the world after the last tick, hexadecimal.
+    pub world_digest: String,
+    /// Resident memory at its peak in KiB, absent where the system does not tell.
+    pub resident_kib_peak: Option<u64>,
+    /// Counters of the realm, of the protocol and of the senders.
+    pub counters: Counts,
+}
+
+/// Counters by layer and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// What the realm refused, ignored or repaired.
+    pub realm: BTreeMap<String, u64>,
+    /// What the datagram layer dropped, and its events.
+    pub protocol: BTreeMap<String, u64>,
+    /// What the socket delivered and lost.
+    pub receive: BTreeMap<String, u64>,
+    /// What became of sent datagrams.
+    pub send: BTreeMap<String, u64>,
+}
+
+/// Makes sure that `path` can be written, before a long run ends with nowhere to put its report.
+/// An existing file keeps its content for now.
+///
+/// # Errors
+/// When the file can be neither opened nor created.
+pub fn probe_writable(path: &Path) -> anyhow::Result<()> {
+    OpenOptions::new().create(true).append(true).open(path).with_context(|| {
+        format!("cannot write {path:?}: name a file in an existing folder that this user may write")
+    })?;
+    Ok(())
+}
+
+/// Writes `value` to `path` as one JSON object.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value).context("cannot turn the report into JSON")?;
+    text.push('\n');
+    std::fs::write(path, text).with_context(|| format!("cannot write the report to {path:?}"))
+}

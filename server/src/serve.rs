@@ -1,0 +1,192 @@
+//! `throng serve`: settings in, a realm until it is asked to stop, a report out.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::Context;
+
+use crate::cli::{Progress, ServeArgs};
+use crate::config::{self, Config, Loaded};
+use crate::pipe;
+use crate::realm::{self, Controls, Measure};
+use crate::report::{Event, RealmReport, probe_writable, write_json};
+
+/// Events that may wait for a slow reader of standard output. Further progress is left out, never waited for.
+const EVENTS_WAITING_MAX: usize = 64;
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the settings cannot be used, the system does not give what the realm needs, or the report cannot be written.
+pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    if args.print_config {
+        // A reader that has seen enough (`| head`) is no error.
+        let _ = io::stdout().lock().write_all(config::DEFAULT_FILE.as_bytes());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let controls = Controls::new();
+    let (config, warnings) = if args.child { (child_config()?, Vec::new()) } else { own_config(args)? };
+    config.check()?;
+    init_log(&config.log.filter)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(path) = &args.report {
+        probe_writable(path)?;
+    }
+    controls.stop.raise_upon_signal()?;
+    if args.child {
+        let asked = controls.clone();
+        pipe::follow_stdin(controls.stop.clone(), move |line| match line {
+            pipe::MEASURE_BEGIN => asked.measure(Measure::Begin),
+            pipe::MEASURE_END => asked.measure(Measure::End),
+            _ => tracing::warn!("unknown command on standard input: {line:?}"),
+        })?;
+    }
+
+    let is_json = args.child || args.progress == Progress::Json;
+    let report = serve(&config, &controls, is_json)?;
+    if let Some(path) = &args.report {
+        write_json(path, &report)?;
+        tracing::info!("report written to {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a realm with its events going to standard output or the log.
+fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<RealmReport> {
+    // The realm never writes itself: a terminal that scrolls slowly or a full pipe would stop the world.
+    let (events, waiting) = mpsc::sync_channel::<Event>(EVENTS_WAITING_MAX);
+    let status_every_s = config.log.status_every_s;
+    let teller = thread::Builder::new()
+        .name("teller".to_owned())
+        .spawn(move || if is_json { tell_json(&waiting) } else { tell_log(&waiting, status_every_s) })
+        .context("cannot start a thread")?;
+    let report = realm::host(config, |realm| {
+        let _ = events.send(Event::Listening(realm.startup().clone()));
+        realm.run(controls, &mut |event| {
+            let _ = events.try_send(event);
+        })
+    });
+    if let Ok(report) = &report {
+        let _ = events.send(Event::Report(Box::new(report.clone())));
+    }
+    drop(events);
+    let _ = teller.join();
+    Ok(report?)
+}
+
+/// One line of JSON per event.
+fn tell_json(events: &mpsc::Receiver<Event>) {
+    // Drained even when nobody reads, so that the sender never finds the channel full for good.
+    let mut is_heard = true;
+    for event in events {
+        is_heard = is_heard && pipe::say(&event);
+    }
+}
+
+/// Lines in the log, progress every so many seconds.
+fn tell_log(events: &mpsc::Receiver<Event>, status_every_s: u32) {
+    let mut seconds = 0;
+    for event in events {
+        match event {
+            Event::Listening(startup) => {
+                for line in startup.lines() {
+                    match line.strip_prefix("warning: ") {
+                        Some(warning) => tracing::warn!("{warning}"),
+                        None => tracing::info!("{line}"),
+                    }
+                }
+            }
+            Event::Progress(progress) => {
+                seconds += 1;
+                if status_every_s > 0 && seconds % status_every_s == 0 {
+                    tracing::info!("{}", progress.line());
+                }
+            }
+            Event::Report(report) => tracing::info!(
+                "stopped after {:.1} s: {} ticks, {} late, tick p99 {:.2} ms, at most {} clients at once",
+                report.whole.seconds,
+                report.whole.ticks,
+                report.whole.ticks_late,
+                report.whole.tick_ms.p99,
+                report.clients_peak
+            ),
+        }
+    }
+}
+
+/// File, then environment, then flags.
+fn own_config(args: &ServeArgs) -> anyhow::Result<(Config, Vec<String>)> {
+    let Loaded { mut config, warnings } = Config::load(args.config.as_deref(), unicode_environment())?;
+    overlay_flags(&mut config, args);
+    Ok((config, warnings))
+}
+
+/// The environment's variables that are text; a setting cannot be anything else.
+pub fn unicode_environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+}
+
+fn overlay_flags(config: &mut Config, args: &ServeArgs) {
+    fn set<T: Copy>(setting: &mut T, flag: Option<T>) {
+        *setting = flag.unwrap_or(*setting);
+    }
+    set(&mut config.net.listen, args.listen);
+    set(&mut config.net.io, args.io);
+    set(&mut config.realm.threads, args.threads);
+    set(&mut config.realm.tick_hz, args.tick_hz);
+    set(&mut config.realm.players_max, args.players_max);
+    set(&mut config.realm.seed, args.seed);
+    set(&mut config.world.creatures, args.creatures);
+}
+
+/// The settings of a demo's realm: the first line of standard input.
+fn child_config() -> anyhow::Result<Config> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).context("cannot read the settings from standard input")?;
+    serde_json::from_str(&line).context("the first line of standard input is no settings in JSON")
+}
+
+/// Sends the log to standard error. `THRONG_LOG` wins over the settings.
+fn init_log(filter: &str) -> anyhow::Result<()> {
+    let filter = std::env::var("THRONG_LOG").unwrap_or_else(|_| filter.to_owned());
+    let parsed = tracing_subscriber::EnvFilter::try_new(&filter).with_context(|| {
+        format!("the log filter {filter:?} (log.filter or THRONG_LOG) cannot be used; needed is something like \"info\"")
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_target(false)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .with_writer(io::stderr)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn flags_win_over_the_environment() {
+        let line = "throng serve --threads 3 --listen 127.0.0.1:5 --io mmsg --tick-hz 30 --players-max 9 --creatures 0";
+        let Command::Serve(args) = Cli::try_parse_from(line.split(' ')).expect("parses").command else {
+            panic!("not serve")
+        };
+        let variables = [("THRONG_REALM__THREADS", "7"), ("THRONG_REALM__SEED", "9")]
+            .map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let mut config = Config::load(None, variables).expect("loads").config;
+        assert_eq!(config.realm.threads, 7);
+        overlay_flags(&mut config, &args);
+        assert_eq!((config.realm.threads, config.realm.seed), (3, 9));
+        assert_eq!((config.realm.tick_hz, config.realm.players_max, config.world.creatures), (30, 9, 0));
+        assert_eq!(config.net.listen, "127.0.0.1:5".parse().expect("an address"));
+        assert_eq!(config.net.io, config::IoChoice::Mmsg);
+    }
+}

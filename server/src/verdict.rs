@@ -1,0 +1,325 @@
+//! Whether a run was good, and the tables that say so.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use throng_tools::bots::BotsReport;
+
+use crate::metrics::WindowSummary;
+use crate::report::RealmReport;
+
+/// A median client that gets less than this share of all snapshots makes a run worthless: nothing else measured in it
+/// means anything.
+const SNAPSHOT_SHARE_MIN: f64 = 0.5;
+/// Below this share a client's picture stutters.
+const SNAPSHOT_SHARE_GOOD: f64 = 0.9;
+
+/// What a demo found: the object that `--json` writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DemoReport {
+    /// Clients asked for.
+    pub clients: u32,
+    /// Clients connected at the end of the measurement.
+    pub connected: u32,
+    /// Seconds measured.
+    pub seconds: f64,
+    /// Ticks per second asked for.
+    pub tick_hz: u16,
+    /// From a tick's start until its last datagram is with the kernel.
+    pub tick_ms_p50: f64,
+    /// See above.
+    pub tick_ms_p99: f64,
+    /// See above.
+    pub tick_ms_max: f64,
+    /// Ticks that ended after the next one was due.
+    pub ticks_late: u64,
+    /// Of the client at the first percentile.
+    pub snapshots_per_client_per_s_p1: f64,
+    /// Of the median client.
+    pub snapshots_per_client_per_s_p50: f64,
+    /// UDP payload that the realm sent for each client and tick.
+    pub bytes_per_client_per_tick: f64,
+    /// Entities in view, near and far.
+    pub visible_mean: f64,
+    /// CPU time of the realm's process for each client and tick.
+    pub server_cpu_us_per_client_tick: f64,
+    /// CPU time of the load generator for each client and tick.
+    pub bots_cpu_us_per_client_tick: f64,
+    /// Full clients' views that disagreed with the realm.
+    pub view_mismatches: u64,
+    /// Messages that broke the contract, at the clients or at the realm.
+    pub decode_errors: u64,
+    /// `uring` or `mmsg`.
+    pub io_backend: String,
+    /// Instruction set of the kernels.
+    pub simd: String,
+    /// Threads of the realm.
+    pub threads: u32,
+    /// Wandering creatures.
+    pub creatures: u32,
+    /// Size of the world in metres.
+    pub world_m: [f32; 2],
+    /// Everyone within one disc of two view radii.
+    pub is_crowd: bool,
+    /// Longest wait for a refresh of something in view, ticks.
+    pub far_refresh_ticks_max: u32,
+    /// What the realm promises for that.
+    pub far_refresh_ticks_bound: u32,
+    /// Why the run failed; empty when it did not.
+    pub failures: Vec<String>,
+    /// What deserves a look although nothing failed.
+    pub notes: Vec<String>,
+    /// All that the realm said.
+    pub realm: RealmReport,
+    /// All that the load generator said.
+    pub bots: BotsReport,
+}
+
+impl DemoReport {
+    /// Brings both sides' reports together. `is_troubled`: loss, delay or reordering was simulated.
+    pub fn new(realm: RealmReport, bots: BotsReport, is_crowd: bool, is_troubled: bool) -> Self {
+        let window = realm.measured.as_ref().unwrap_or(&realm.whole);
+        let mut failures = bots_failures(&bots, is_troubled);
+        failures.extend(realm_failures(&realm));
+        let notes = notes(&realm, window, &bots, is_troubled);
+        Self {
+            clients: bots.clients,
+            connected: bots.connected,
+            seconds: bots.seconds,
+            tick_hz: realm.startup.tick_hz,
+            tick_ms_p50: window.tick_ms.p50,
+            tick_ms_p99: window.tick_ms.p99,
+            tick_ms_max: window.tick_ms.max,
+            ticks_late: window.ticks_late,
+            snapshots_per_client_per_s_p1: bots.snapshots_per_client_per_s_p1,
+            snapshots_per_client_per_s_p50: bots.snapshots_per_client_per_s_p50,
+            bytes_per_client_per_tick: window.bytes_per_client_per_tick,
+            visible_mean: bots.visible_mean,
+            server_cpu_us_per_client_tick: window.server_cpu_us_per_client_tick,
+            bots_cpu_us_per_client_tick: bots.bots_cpu_us_per_client_tick,
+            view_mismatches: bots.view_mismatches,
+            decode_errors: bots.decode_errors + realm_decode_errors(&realm),
+            io_backend: realm.startup.io_backend.clone(),
+            simd: realm.startup.simd.clone(),
+            threads: realm.startup.threads,
+            creatures: realm.startup.creatures,
+            world_m: realm.startup.world_m,
+            is_crowd,
+            far_refresh_ticks_max: bots.far_refresh_ticks_max,
+            far_refresh_ticks_bound: bots.far_refresh_ticks_bound,
+            failures,
+            notes,
+            realm,
+            bots,
+        }
+    }
+
+    /// The report for a person.
+    pub fn table(&self) -> String {
+        let window = self.realm.measured.as_ref().unwrap_or(&self.realm.whole);
+        let mut table = Table::default();
+        table.row("clients", format!("{} of {} connected", self.connected, self.clients));
+        let shape = if self.is_crowd { "a crowd in a disc, world" } else { "world" };
+        table.row(
+            "world",
+            format!(
+                "{} creatures, {shape} {:.0} x {:.0} m",
+                self.creatures, self.world_m[0], self.world_m[1]
+            ),
+        );
+        table.row("measured", format!("{:.1} s at {} ticks a second", self.seconds, self.tick_hz));
+        table.row("realm", format!("{} threads, simd {}, io {}", self.threads, self.simd, self.io_backend));
+        table.gap();
+        let spread = |s: &crate::metrics::Spread| {
+            format!("p50 {:7.2}   p99 {:7.2}   max {:7.2} ms", s.p50, s.p99, s.max)
+        };
+        table.row(
+            "tick",
+            format!("{}   of {:.0}", spread(&window.tick_ms), 1000.0 / f64::from(self.tick_hz.max(1))),
+        );
+        table.row("  receive", spread(&window.receive_ms));
+        table.row("  simulate", spread(&window.simulate_ms));
+        table.row("  encode, send", spread(&window.send_ms));
+        table.row("ticks late", format!("{} of {}", self.ticks_late, window.ticks));
+        table.gap();
+        table.row(
+            "snapshots",
+            format!(
+                "{:.2} a second at 99 of 100 clients or more, {:.2} at the median",
+                self.snapshots_per_client_per_s_p1, self.snapshots_per_client_per_s_p50
+            ),
+        );
+        table.row("bytes", format!("{:.1} a client and tick", self.bytes_per_client_per_tick));
+        table.row(
+            "visible",
+            format!("{:.1} on average, {:.1} of them every tick", self.visible_mean, self.bots.near_mean),
+        );
+        table.row("far refresh", far_refresh(&self.bots));
+        table.row(
+            "cpu",
+            format!(
+                "realm {:.2} us, clients {:.2} us a client and tick",
+                self.server_cpu_us_per_client_tick, self.bots_cpu_us_per_client_tick
+            ),
+        );
+        table.row("views", views(&self.bots));
+        table.row("decode errors", self.decode_errors.to_string());
+        table.end(&self.notes, &self.failures)
+    }
+}
+
+/// Why the clients' side of a run failed; empty when it did not.
+pub fn bots_failures(bots: &BotsReport, is_troubled: bool) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut fail = |is_failed: bool, why: String| {
+        if is_failed {
+            failures.push(why);
+        }
+    };
+    fail(bots.seconds <= 0.0, "the measurement never began".to_owned());
+    let (connected, clients) = (bots.connected, bots.clients);
+    fail(
+        connected < clients,
+        format!(
+            "only {connected} of {clients} clients were connected at the end ({} refused, {} unanswered, {} ended)",
+            bots.refused, bots.unanswered, bots.disconnects
+        ),
+    );
+    fail(
+        bots.disconnects > 0 && connected >= clients,
+        format!("{} sessions ended before the clients left", bots.disconnects),
+    );
+    fail(bots.view_mismatches > 0, format!("{} views disagreed with the realm", bots.view_mismatches));
+    fail(bots.decode_errors > 0, format!("{} snapshots broke the contract", bots.decode_errors));
+    fail(
+        bots.full_clients > 0 && bots.seconds >= 3.0 && bots.digests_checked == 0,
+        "no view was ever checked: the realm sent no digest".to_owned(),
+    );
+    fail(
+        !is_troubled && bots.far_refresh_late > 0,
+        format!(
+            "{} refreshes came after more than the promised {} ticks, the latest after {}",
+            bots.far_refresh_late, bots.far_refresh_ticks_bound, bots.far_refresh_ticks_max
+        ),
+    );
+    let (median, tick_hz) = (bots.snapshots_per_client_per_s_p50, f64::from(bots.tick_hz));
+    fail(
+        !is_troubled && bots.seconds > 0.0 && median < tick_hz * SNAPSHOT_SHARE_MIN,
+        format!(
+            "the median client got {median:.1} snapshots a second of {tick_hz}: this machine cannot carry the run"
+        ),
+    );
+    failures
+}
+
+fn realm_failures(realm: &RealmReport) -> Vec<String> {
+    let mut failures = Vec::new();
+    if realm.measured.is_none() {
+        failures.push("the realm was never asked to measure".to_owned());
+    }
+    let errors = realm_decode_errors(realm);
+    if errors > 0 {
+        failures.push(format!("the realm could not decode {errors} messages of the clients"));
+    }
+    if realm.whole.encode_failures > 0 {
+        failures.push(format!("{} snapshots could not be encoded", realm.whole.encode_failures));
+    }
+    failures
+}
+
+fn realm_decode_errors(realm: &RealmReport) -> u64 {
+    let names = ["refused_hello_malformed", "input_truncated", "input_prefix", "input_malformed"];
+    names.iter().filter_map(|&name| realm.counters.realm.get(name)).sum()
+}
+
+fn notes(realm: &RealmReport, window: &WindowSummary, bots: &BotsReport, is_troubled: bool) -> Vec<String> {
+    let count = |counts: &BTreeMap<String, u64>, name| counts.get(name).copied().unwrap_or_default();
+    let counts = &realm.counters;
+    let found = [
+        (
+            window.ticks_late,
+            "ticks were late: fewer clients, more threads or a lower tick rate fit this machine",
+        ),
+        (count(&counts.receive, "kernel_drops"), "datagrams found the realm's receive buffer full"),
+        (count(&counts.send, "would_block"), "snapshots found the realm's send buffer full"),
+        (bots.receive_overflows, "snapshots found the load generator's receive buffer full"),
+        (bots.inputs_late, "inputs were left out because the load generator fell behind"),
+    ];
+    let mut notes = realm.startup.warnings.clone();
+    notes.extend(found.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+    let (slow, tick_hz) = (bots.snapshots_per_client_per_s_p1, f64::from(bots.tick_hz));
+    if !is_troubled && slow < tick_hz * SNAPSHOT_SHARE_GOOD {
+        notes.push(format!("one client in a hundred got {slow:.1} snapshots a second or fewer of {tick_hz}"));
+    }
+    notes
+}
+
+/// The load generator's report for a person.
+pub fn bots_table(bots: &BotsReport, failures: &[String]) -> String {
+    let mut table = Table::default();
+    table.row("clients", format!("{} of {} connected", bots.connected, bots.clients));
+    table
+        .row("measured", format!("{:.1} s, {} ticks at {} a second", bots.seconds, bots.ticks, bots.tick_hz));
+    table.row(
+        "snapshots",
+        format!(
+            "{:.2} a second at 99 of 100 clients or more, {:.2} at the median",
+            bots.snapshots_per_client_per_s_p1, bots.snapshots_per_client_per_s_p50
+        ),
+    );
+    table.row("bytes", format!("{:.1} a client and tick", bots.bytes_per_client_per_tick));
+    table.row(
+        "visible",
+        format!("{:.1} on average, {:.1} of them every tick", bots.visible_mean, bots.near_mean),
+    );
+    table.row("far refresh", far_refresh(bots));
+    table.row("cpu", format!("{:.2} us a client and tick", bots.bots_cpu_us_per_client_tick));
+    table.row("views", views(bots));
+    table.row("decode errors", bots.decode_errors.to_string());
+    table.end(&[], failures)
+}
+
+fn views(bots: &BotsReport) -> String {
+    format!(
+        "{} mismatches in {} checks by {} full clients",
+        bots.view_mismatches, bots.digests_checked, bots.full_clients
+    )
+}
+
+fn far_refresh(bots: &BotsReport) -> String {
+    format!("within {} ticks, promised {}", bots.far_refresh_ticks_max, bots.far_refresh_ticks_bound)
+}
+
+/// Names and values in two columns.
+#[derive(Default)]
+struct Table(String);
+
+impl Table {
+    fn row(&mut self, name: &str, value: impl AsRef<str>) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "  {name:15} {}", value.as_ref());
+    }
+
+    fn gap(&mut self) {
+        self.0.push('\n');
+    }
+
+    fn end(mut self, notes: &[String], failures: &[String]) -> String {
+        self.gap();
+        for note in notes {
+            self.row("note", note);
+        }
+        for failure in failures {
+            self.row("failed", failure);
+        }
+        if failures.is_empty() {
+            self.row("result", "passed");
+        }
+        self.0
+    }
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

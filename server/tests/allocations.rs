@@ -1,0 +1,104 @@
+//! The steady tick, from the socket to the socket, under a counting allocator: 0 allocations on both backends.
+//!
+//! The only test of this file: the counter sees every thread of the process.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::{assert_undisturbed, now_us, on_both_backends, players, step};
+
+/// Counts allocations and growths of all threads while it is told to.
+struct Counting;
+
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+impl Counting {
+    fn count(&self) {
+        if IS_COUNTING.load(Ordering::Relaxed) {
+            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+// SAFETY: every call is passed on to the system's allocator unchanged; counting touches two atomics and allocates
+// nothing.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.count();
+        // SAFETY: the caller keeps this function's contract, which is the callee's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        self.count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, bytes) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn count_during(work: impl FnOnce()) -> u64 {
+    ALLOCATIONS.store(0, Ordering::SeqCst);
+    IS_COUNTING.store(true, Ordering::SeqCst);
+    work();
+    IS_COUNTING.store(false, Ordering::SeqCst);
+    ALLOCATIONS.load(Ordering::SeqCst)
+}
+
+#[test]
+fn the_steady_tick_does_not_allocate() {
+    // The canary: the counter does count.
+    assert!(count_during(|| drop(std::hint::black_box(vec![1u8]))) >= 1);
+
+    /// Several chunks of clients, so that both workers encode and send.
+    const PLAYERS: u64 = 130;
+    const WARM_TICKS: u32 = 100;
+    const COUNTED_TICKS: u32 = 100;
+    on_both_backends(
+        |config| {
+            config.realm.players_max = PLAYERS as u32;
+            // So sparse that avatars come into view and leave it all the time.
+            (config.world.width_m, config.world.height_m) = (150.0, 150.0);
+            config.world.creatures = 1000;
+            config.net.receive_buffer_bytes = 4 << 20;
+        },
+        |realm| {
+            let mut players = players(realm, PLAYERS);
+            for _ in 0..WARM_TICKS {
+                step(realm, &mut players);
+            }
+            let mut allocations = 0;
+            let mut snapshots = 0;
+            for _ in 0..COUNTED_TICKS {
+                realm.advance_clock(Duration::from_millis(50));
+                let now_us = now_us(realm);
+                for player in &mut players {
+                    player.send(now_us);
+                }
+                allocations += count_during(|| {
+                    realm.receive(100);
+                    let (_, traffic) = realm.tick();
+                    snapshots += traffic.snapshots;
+                });
+                for player in &mut players {
+                    player.receive(now_us);
+                }
+            }
+            assert_eq!(snapshots, PLAYERS * u64::from(COUNTED_TICKS));
+            assert_undisturbed(&players);
+            assert_eq!(allocations, 0, "in {COUNTED_TICKS} ticks");
+        },
+    );
+}

@@ -1,0 +1,311 @@
+//! Wrong and hostile datagrams against a running realm: each is counted by name and disturbs nobody.
+
+mod common;
+
+use common::raw::{Raw, input};
+use common::{Player, assert_undisturbed, now_us, on_both_backends, players, socket_to, step, step_until};
+use throng_net::protocol::packet::{TYPE_DATA, TYPE_HELLO};
+use throng_net::protocol::{ClientState, CloseCause};
+use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
+use throng_schema::{KIND_INPUT, SCHEMA_VERSION, write_hello};
+use throng_server::realm::{REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, Realm};
+
+/// A realm counter by name.
+fn counted(realm: &Realm, name: &str) -> u64 {
+    let counters = realm.counters().iter().chain(realm.protocol_counters().iter());
+    counters
+        .filter(|(found, _)| *found == name)
+        .map(|(_, count)| count)
+        .next()
+        .unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// A hostile client in session beside three honest ones.
+fn guests(realm: &mut Realm) -> (Raw, Vec<Player>) {
+    let mut players = players(realm, 3);
+    let mut raw = Raw::new(realm, 1, &write_hello(SCHEMA_VERSION, "Mallory"));
+    assert_eq!(raw.shake_hands(realm, &mut players), ClientState::Connected);
+    (raw, players)
+}
+
+/// An input of one field: `sequence`, and no intent.
+fn input_without_intent() -> [u8; 24] {
+    let mut message = [0; 24];
+    message[0..4].copy_from_slice(&20u32.to_le_bytes()); // bytes that follow
+    message[4..8].copy_from_slice(&12u32.to_le_bytes()); // the table is at 4 + 12
+    message[8..10].copy_from_slice(&6u16.to_le_bytes()); // vtable: its size, the table's, where field 0 is
+    message[10..12].copy_from_slice(&8u16.to_le_bytes());
+    message[12..14].copy_from_slice(&4u16.to_le_bytes());
+    message[16..20].copy_from_slice(&8u32.to_le_bytes()); // the vtable is 8 before the table
+    message[20..24].copy_from_slice(&9u32.to_le_bytes());
+    message
+}
+
+#[test]
+fn wrong_inputs_are_counted_by_what_is_wrong_with_them() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let (mut raw, mut players) = guests(realm);
+            let good = input(1, 0, 0.0);
+            let mut wrong_prefix = good;
+            wrong_prefix[0] ^= 1;
+            let mut outside = good;
+            outside[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+            let cases: [(&str, u8, &[u8]); 10] = [
+                ("kind_unknown", 200, &good),
+                ("input_truncated", KIND_INPUT, &[]),
+                ("input_truncated", KIND_INPUT, &good[..7]),
+                ("input_prefix", KIND_INPUT, &wrong_prefix),
+                ("input_prefix", KIND_INPUT, &good[..good.len() - 1]),
+                ("input_malformed", KIND_INPUT, &outside),
+                ("input_no_sequence", KIND_INPUT, &input(0, 0, 1.0)),
+                ("input_no_intent", KIND_INPUT, &input_without_intent()),
+                ("input_not_finite", KIND_INPUT, &input(1, 0, f32::NAN)),
+                ("input_not_finite", KIND_INPUT, &input(1, 0, f32::NEG_INFINITY)),
+            ];
+            for (name, kind, payload) in cases {
+                let before = counted(realm, name);
+                let datagram = raw.datagram(kind, payload);
+                raw.socket.send(&datagram).expect("loopback takes it");
+                step(realm, &mut players);
+                assert_eq!(counted(realm, name), before + 1, "{name}: {payload:02x?}");
+            }
+            assert_eq!(realm.client_count(), 4, "a wrong input is no reason to end a session");
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn only_the_newest_input_counts() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let (mut raw, mut players) = guests(realm);
+            let mut said = |realm: &mut Realm, sequences: &[u32]| {
+                let before = *realm.counters();
+                for &sequence in sequences {
+                    raw.say(&input(sequence, 0, 0.0));
+                }
+                step(realm, &mut players);
+                let after = realm.counters();
+                (after.input_stale - before.input_stale, after.input_superseded - before.input_superseded)
+            };
+            assert_eq!(said(realm, &[5]), (0, 0));
+            assert_eq!(said(realm, &[5, 4, 1]), (3, 0));
+            assert_eq!(said(realm, &[6, 8, 7, 8]), (1, 2));
+            assert_eq!(said(realm, &[u32::MAX, 9]), (0, 1));
+            assert_eq!(said(realm, &[10, u32::MAX]), (2, 0));
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn acks_of_what_was_never_sent_get_a_fresh_start() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            // Ticks before anyone joins: they were sent to nobody.
+            for _ in 0..40 {
+                realm.tick();
+            }
+            let (mut raw, mut players) = guests(realm);
+            let joined_tick = raw_newest(&mut raw, realm, &mut players);
+            let mut sequence = 0;
+            let mut acked = |realm: &mut Realm, players: &mut [Player], ack_tick: u32| {
+                sequence += 1;
+                raw.say(&input(sequence, ack_tick, 0.0));
+                step(realm, players);
+                raw.receive(now_us(realm));
+                *raw.baselines.last().expect("a snapshot every tick")
+            };
+            let newest = realm.game().current_tick();
+            assert_eq!(acked(realm, &mut players, newest).1, newest, "an honest ack is built upon");
+
+            for (name, ack_tick) in
+                [("ack_future", u32::MAX), ("ack_future", newest + 1000), ("ack_not_sent", joined_tick - 30)]
+            {
+                let before = counted(realm, name);
+                assert_eq!(acked(realm, &mut players, ack_tick).1, 0, "{name} {ack_tick}");
+                assert_eq!(counted(realm, name), before + 1, "{name} {ack_tick}");
+            }
+            for _ in 0..80 {
+                step(realm, &mut players);
+            }
+            let before = counted(realm, "ack_too_old");
+            assert_eq!(acked(realm, &mut players, newest).1, 0);
+            assert_eq!(counted(realm, "ack_too_old"), before + 1);
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+/// Tick of the newest snapshot that `raw` has received.
+fn raw_newest(raw: &mut Raw, realm: &mut Realm, players: &mut [Player]) -> u32 {
+    step(realm, players);
+    raw.receive(now_us(realm));
+    raw.baselines.first().expect("a snapshot every tick").0
+}
+
+#[test]
+fn a_client_that_never_acks_is_served_fresh_starts_and_costs_only_itself() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let (mut raw, mut players) = guests(realm);
+            for sequence in 1..100 {
+                raw.say(&input(sequence, 0, 1.0));
+                step(realm, &mut players);
+                raw.receive(now_us(realm));
+            }
+            assert!(raw.baselines.len() >= 99);
+            assert!(raw.baselines.iter().all(|&(_, baseline)| baseline == 0));
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn hellos_that_cannot_be_accepted_are_told_why() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let mut players = players(realm, 2);
+            let cases: [(&str, Vec<u8>, u8, u32); 4] = [
+                ("refused_hello_malformed", Vec::new(), REFUSED_HELLO, 0),
+                ("refused_hello_malformed", vec![0xff; 256], REFUSED_HELLO, 0),
+                ("refused_version", write_hello(SCHEMA_VERSION + 1, "Old"), REFUSED_SCHEMA, SCHEMA_VERSION),
+                ("refused_name", write_hello(SCHEMA_VERSION, "a\nb"), REFUSED_NAME, 0),
+            ];
+            for (salt, (name, hello, reason, detail)) in cases.into_iter().enumerate() {
+                let before = counted(realm, name);
+                let state = Raw::new(realm, 40 + salt as u64, &hello).shake_hands(realm, &mut players);
+                assert_eq!(state, ClientState::Closed(CloseCause::Refused { reason, detail }), "{name}");
+                assert_eq!(counted(realm, name), before + 1, "{name}");
+            }
+            assert_eq!(realm.client_count(), 2);
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn strangers_replays_and_floods_are_counted_and_reach_nobody() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let (mut raw, mut players) = guests(realm);
+            let stranger = socket_to(realm);
+            let mut sent =
+                |realm: &mut Realm, name: &str, socket: &std::net::UdpSocket, datagram: &[u8], times: u64| {
+                    let before = counted(realm, name);
+                    for _ in 0..times {
+                        socket.send(datagram).expect("loopback takes it");
+                    }
+                    step(realm, &mut players);
+                    assert_eq!(counted(realm, name) - before, times, "{name}");
+                };
+            let mine = raw.datagram(KIND_INPUT, &input(1, 0, 0.0));
+            sent(realm, "rejected_wrong_address", &stranger, &mine, 3);
+            raw.socket.send(&mine).expect("loopback takes it");
+            sent(realm, "rejected_duplicate", &raw.socket, &mine, 4);
+            let mut elsewhere = mine.clone();
+            elsewhere[4..8].copy_from_slice(&0x00ff_fff0_u32.to_le_bytes());
+            sent(realm, "rejected_unknown_connection", &raw.socket, &elsewhere, 1);
+            let mut ack_unsent = raw.datagram(KIND_INPUT, &input(2, 0, 0.0));
+            ack_unsent[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
+            sent(realm, "rejected_ack_unsent", &raw.socket, &ack_unsent, 1);
+            sent(realm, "rejected_length", &stranger, &[TYPE_DATA; DATAGRAM_HEADER_BYTES - 1], 1);
+            sent(realm, "rejected_length", &stranger, &[TYPE_HELLO; 100], 1);
+            sent(realm, "rejected_unknown_type", &stranger, &[0; 20], 1);
+            sent(realm, "rejected_unknown_type", &stranger, &[], 1);
+            let mut other_version = [0; DATAGRAM_BYTES_MAX];
+            (other_version[0], other_version[1]) = (TYPE_HELLO, 99);
+            sent(realm, "rejected_version", &stranger, &other_version, 1);
+            let mut forged = [7; DATAGRAM_BYTES_MAX];
+            (forged[0], forged[1], forged[2], forged[3]) = (TYPE_HELLO, 1, 0, 0);
+            (forged[32], forged[33]) = (0, 0);
+            let before =
+                realm.protocol_counters().hello_cookie_wrong + realm.protocol_counters().hello_cookie_expired;
+            stranger.send(&forged).expect("loopback takes it");
+            step(realm, &mut players);
+            let after =
+                realm.protocol_counters().hello_cookie_wrong + realm.protocol_counters().hello_cookie_expired;
+            assert_eq!(after, before + 1);
+
+            // A flood from a session is cut off at its rate, and the session lives on.
+            for sequence in 10..500 {
+                raw.say(&input(sequence, 0, 0.0));
+            }
+            step(realm, &mut players);
+            assert!(counted(realm, "rejected_rate_limited") >= 400);
+            assert_eq!(realm.client_count(), 4);
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+/// SplitMix64: the same numbers everywhere.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+#[test]
+fn noise_and_damaged_datagrams_leave_the_honest_undisturbed() {
+    let seed = 0xBAD_5EED;
+    println!("seed {seed}");
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let (mut raw, mut players) = guests(realm);
+            let mut numbers = Numbers(seed);
+            let strangers: Vec<_> = (0..4).map(|_| socket_to(realm)).collect();
+            for tick in 1..=150u32 {
+                for _ in 0..20 {
+                    // Noise, its first bytes often those of a real datagram.
+                    let mut noise: Vec<u8> = (0..numbers.below(1300)).map(|_| numbers.next() as u8).collect();
+                    if let [kind, version, ..] = &mut noise[..] {
+                        (*kind, *version) = (numbers.below(8) as u8, numbers.below(3) as u8);
+                    }
+                    let _ = strangers[numbers.below(4)].send(&noise);
+                }
+                // Well-formed but for a few bits, in and around the message.
+                let mut damaged = raw.datagram(KIND_INPUT, &input(tick, tick, 1.0));
+                for _ in 0..=numbers.below(3) {
+                    let at = numbers.below(damaged.len());
+                    damaged[at] ^= 1 << numbers.below(8);
+                }
+                damaged.truncate(damaged.len() - numbers.below(2) * numbers.below(30));
+                raw.socket.send(&damaged).expect("loopback takes it");
+                step(realm, &mut players);
+            }
+            step_until(realm, &mut players, "more digests", |_, players| {
+                players.iter().all(|player| player.session.view().counters().digests_checked >= 3)
+            });
+            assert_undisturbed(&players);
+            // Every datagram that the socket delivered is accounted for under exactly one name.
+            let counts = realm.counts();
+            let accounted: u64 = realm
+                .protocol_counters()
+                .iter()
+                .take_while(|(name, _)| *name != "sessions_opened")
+                .map(|(_, count)| count)
+                .sum();
+            assert_eq!(accounted, counts.receive["datagrams"]);
+        },
+    );
+}

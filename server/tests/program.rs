@@ -1,0 +1,247 @@
+//! The `throng` program as an operator meets it: exit codes, messages, signals, reports.
+
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use throng_server::report::{Event, RealmReport, Startup};
+use throng_server::verdict::DemoReport;
+
+/// What anything here may take before it is given up, far above what it needs.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+fn throng(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throng"));
+    // Settings of the machine that runs the tests are not part of them.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("THRONG_") && name != "THRONG_SIMD" {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments);
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    throng(arguments).output().expect("the program starts")
+}
+
+/// Runs what must fail and gives its message.
+fn refused(command: &mut Command) -> String {
+    let output = command.output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+/// A running program, ended with the test.
+struct Running(Child);
+
+impl Running {
+    fn start(arguments: &[&str]) -> (Self, impl Iterator<Item = String> + use<>) {
+        let mut child = throng(arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
+        let stdout = child.stdout.take().expect("piped");
+        (Self(child), BufReader::new(stdout).lines().map_while(Result::ok))
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.0.id().to_string()]).status().expect("kill");
+        assert!(status.success());
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.0.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the program did not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ids of its child processes.
+    fn children(&self) -> Vec<String> {
+        let id = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        children.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A file of its own in the temporary folder, removed when the test ends.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("throng-program-{}-{name}", std::process::id())))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("a plain path")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Waits until the realm says that it listens.
+fn listening(lines: &mut impl Iterator<Item = String>) -> Startup {
+    let line = lines.next().expect("the realm says something");
+    match serde_json::from_str(&line) {
+        Ok(Event::Listening(startup)) => startup,
+        other => panic!("{line} is {other:?}"),
+    }
+}
+
+#[test]
+fn the_printed_settings_can_be_served_from() {
+    let printed = run(&["serve", "--print-config"]);
+    assert!(printed.status.success());
+    assert_eq!(String::from_utf8_lossy(&printed.stdout), throng_server::config::DEFAULT_FILE);
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_refused_before_anything_starts() {
+    let file = File::new("unknown.toml");
+    std::fs::write(&file.0, "[realm]\ntick_hz = 20\ntick_rate = 20\n").expect("writable");
+    let error = refused(&mut throng(&["serve", "--config", file.path()]));
+    assert!(error.contains("line 3, column 1") && error.contains("tick_rate"), "{error}");
+
+    let error = refused(throng(&["serve"]).env("THRONG_REALM__TICK_HZ", "9000"));
+    assert!(error.contains("realm.tick_hz: found 9000, needed 10 to 60"), "{error}");
+
+    let error = refused(throng(&["demo"]).env("THRONG_REALM__TICKS", "9"));
+    assert!(error.contains("THRONG_REALM__TICKS"), "{error}");
+
+    let error = refused(&mut throng(&["serve", "--report", "/nowhere/report.json"]));
+    assert!(error.contains("/nowhere/report.json"), "{error}");
+
+    let error = refused(throng(&["serve"]).env("THRONG_LOG", "no=such=filter"));
+    assert!(error.contains("no=such=filter"), "{error}");
+}
+
+#[test]
+fn a_port_in_use_is_an_error_with_a_remedy() {
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let error = refused(&mut throng(&["serve", "--listen", &address]));
+    assert!(error.contains(&address) && error.contains("in use"), "{error}");
+
+    let error = refused(&mut throng(&["demo", "--clients", "1", "--listen", &address]));
+    assert!(
+        error.contains(&address) && error.contains("in use"),
+        "a demo tells why its realm failed: {error}"
+    );
+}
+
+#[test]
+fn serve_stops_in_order_and_writes_its_report() {
+    for signal in ["-INT", "-TERM"] {
+        let report = File::new(&format!("report{signal}.json"));
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--progress", "json", "--report", report.path()];
+        let (mut realm, mut lines) = Running::start(&arguments);
+        let startup = listening(&mut lines);
+        assert_ne!(startup.listen.port(), 0);
+        let second = lines.next().expect("a second later");
+        assert!(matches!(serde_json::from_str(&second), Ok(Event::Progress(_))), "{second}");
+        realm.signal(signal);
+        assert!(realm.wait().success());
+        let last = lines.last().expect("a report");
+        let Ok(Event::Report(said)) = serde_json::from_str(&last) else { panic!("{last}") };
+        let written: RealmReport =
+            serde_json::from_slice(&std::fs::read(&report.0).expect("written")).expect("a report");
+        assert_eq!(*said, written);
+        assert!(written.whole.ticks > 0);
+    }
+}
+
+#[test]
+fn bots_play_against_a_realm() {
+    let (mut realm, mut lines) = Running::start(&["serve", "--listen", "127.0.0.1:0", "--progress", "json"]);
+    let server = listening(&mut lines).listen.to_string();
+    let report = File::new("bots.json");
+    let played =
+        run(&["bots", "--server", &server, "--clients", "20", "--seconds", "1", "--json", report.path()]);
+    assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stdout));
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&report.0).expect("written")).expect("JSON");
+    assert_eq!((&report["connected"], &report["view_mismatches"]), (&20.into(), &0.into()));
+    realm.signal("-TERM");
+    assert!(realm.wait().success());
+}
+
+#[test]
+fn bots_without_a_realm_say_so() {
+    let nobody =
+        UdpSocket::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").to_string();
+    let error =
+        refused(&mut throng(&["bots", "--server", "192.0.2.1:7777", "--clients", "1", "--seconds", "1"]));
+    assert!(error.contains("127.0.0"), "{error}");
+    let (mut bots, _lines) =
+        Running::start(&["bots", "--server", &nobody, "--clients", "3", "--seconds", "1"]);
+    assert_eq!(bots.wait().code(), Some(1));
+}
+
+#[test]
+fn a_demo_passes_and_writes_its_report() {
+    for io in ["auto", "mmsg"] {
+        let file = File::new(&format!("demo-{io}.json"));
+        let arguments = ["demo", "--clients", "40", "--seconds", "2", "--io", io, "--json", file.path()];
+        let output = run(&arguments);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("measuring") && said.contains("passed"), "{said}");
+        let report: DemoReport =
+            serde_json::from_slice(&std::fs::read(&file.0).expect("written")).expect("a report");
+        assert_eq!((report.clients, report.connected, report.tick_hz), (40, 40, 20));
+        assert_eq!((report.view_mismatches, report.decode_errors), (0, 0));
+        assert!(report.realm.measured.is_some_and(|measured| measured.client_ticks > 0));
+        assert!(report.bytes_per_client_per_tick > 0.0 && report.visible_mean > 0.0);
+        assert!(io == "auto" || report.io_backend == "mmsg");
+    }
+}
+
+#[test]
+fn an_interrupted_demo_stops_both_children() {
+    let (mut demo, mut lines) = Running::start(&["demo", "--clients", "20", "--seconds", "600"]);
+    assert!(lines.any(|line| line.starts_with("measuring")), "it gets going");
+    let children = demo.children();
+    assert_eq!(children.len(), 2, "{children:?}");
+    demo.signal("-INT");
+    assert_eq!(demo.wait().code(), Some(130));
+    assert!(lines.any(|line| line.contains("realm")), "what was measured is still reported");
+    assert_gone(&children);
+}
+
+#[test]
+fn the_children_of_a_demo_do_not_outlive_it() {
+    let (demo, mut lines) = Running::start(&["demo", "--clients", "20", "--seconds", "600"]);
+    assert!(lines.any(|line| line.starts_with("settling") || line.starts_with("measuring")), "it gets going");
+    let children = demo.children();
+    assert_eq!(children.len(), 2, "{children:?}");
+    drop(demo); // SIGKILL: no chance to tell them.
+    assert_gone(&children);
+}
+
+fn assert_gone(children: &[String]) {
+    let deadline = Instant::now() + DEADLINE;
+    // A zombie that nobody has fetched yet has no command line any more.
+    let is_there =
+        |id: &String| std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| !line.is_empty());
+    while children.iter().any(is_there) {
+        assert!(Instant::now() < deadline, "children {children:?} live on");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,158 @@
+//! A full client: the whole view rebuilt and checked, and a watch over how often everything in it is refreshed.
+
+use std::collections::HashMap;
+
+use throng_client::View;
+
+/// Ticks between two looks for entities that were never refreshed again.
+const SWEEP_TICKS: u32 = 8;
+
+/// One client that is real in everything but the display.
+#[derive(Debug, Default)]
+pub(super) struct Full {
+    pub view: View,
+    pub refresh: RefreshWatch,
+}
+
+impl Full {
+    /// Entities beyond the near list that were refreshed within the server's bound, so are in view beyond doubt.
+    pub(super) fn far_in_view(&self) -> usize {
+        let bound = self.view.world().map_or(0, |world| u32::from(world.refresh_ticks));
+        let oldest = self.view.newest_tick().saturating_sub(bound);
+        self.view.far().iter().filter(|entity| entity.tick >= oldest).count()
+    }
+}
+
+/// An entity when it was last refreshed.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    tick: u32,
+    /// How deep in the view it was: metres that it had to move, relative to us, to get out.
+    depth_m: f32,
+}
+
+/// Checks the server's promise that every entity in view is refreshed within a bound.
+///
+/// A client cannot see whether an entity that it hears nothing of is still in view. But one that was deep inside
+/// cannot have left sooner than two avatars can run apart; until then it must have been refreshed.
+#[derive(Debug, Default)]
+pub(super) struct RefreshWatch {
+    seen: HashMap<u32, Seen>,
+    newest: u32,
+    /// Longest wait, in ticks, of an entity that cannot have left the view meanwhile.
+    pub ticks_max: u32,
+    /// Refreshes that came later than the bound, or are overdue.
+    pub late: u64,
+}
+
+impl RefreshWatch {
+    /// Takes in the view after a snapshot. A tick that never arrived may have held the missing refresh, so the
+    /// watch starts over after one.
+    pub(super) fn observe(&mut self, view: &View, speed_max_m_per_s: f32) {
+        let Some(world) = view.world() else { return };
+        let tick = view.newest_tick();
+        if tick != self.newest.wrapping_add(1) {
+            self.seen.clear();
+        }
+        self.newest = tick;
+        // Both can run, in opposite directions.
+        let apart_m_per_tick = 2.0 * speed_max_m_per_s / f32::from(world.tick_hz);
+        let bound = u32::from(world.refresh_ticks);
+
+        let near = view.near().iter().map(|e| (e.id, e.x, e.y));
+        let far = view.far().iter().filter(|e| e.tick == tick).map(|e| (e.id, e.x, e.y));
+        for (id, x, y) in near.chain(far) {
+            let depth_m = world.view_radius - distance_m(view, x, y);
+            if let Some(before) = self.seen.insert(id, Seen { tick, depth_m }) {
+                let waited = tick - before.tick;
+                if before.depth_m > apart_m_per_tick * waited as f32 {
+                    self.ticks_max = self.ticks_max.max(waited);
+                    self.late += u64::from(waited > bound);
+                }
+            }
+        }
+        if tick.is_multiple_of(SWEEP_TICKS) {
+            let (ticks_max, late) = (&mut self.ticks_max, &mut self.late);
+            self.seen.retain(|_, entity| {
+                let waited = tick - entity.tick;
+                let is_inside = entity.depth_m > apart_m_per_tick * waited as f32;
+                let is_overdue = is_inside && waited > bound;
+                if is_overdue {
+                    *ticks_max = (*ticks_max).max(waited);
+                    *late += 1;
+                }
+                // What may have left is of no more interest, and what is overdue has been counted.
+                is_inside && !is_overdue
+            });
+        }
+    }
+
+    /// Starts counting anew.
+    pub(super) fn reset(&mut self) {
+        self.seen.clear();
+        self.ticks_max = 0;
+        self.late = 0;
+    }
+}
+
+fn distance_m(view: &View, x: i16, y: i16) -> f32 {
+    let [own_x, own_y, _] = view.own_units();
+    let [x, y, _] = view.units_of(x, y, 0);
+    let units = (x.wrapping_sub(own_x) as f32).hypot(y.wrapping_sub(own_y) as f32);
+    units / view.units_per_metre()
+}
+
+#[cfg(test)]
+mod tests {
+    use throng_schema::wire;
+
+    use super::*;
+
+    /// Plays ticks 1.. with one far entity `metres` away that is refreshed at the given ticks; the bound is 10 ticks.
+    fn watch(metres: i16, refreshed: &[u32], until: u32) -> RefreshWatch {
+        let mut view = View::new();
+        let mut watch = RefreshWatch::default();
+        for tick in 1..=until {
+            let mut builder = flatbuffers::FlatBufferBuilder::new();
+            let far: Vec<_> = refreshed
+                .iter()
+                .filter(|&&at| at == tick)
+                .map(|_| wire::Far::new(7, (500 + metres) * 32, 0, 0, 0, 0))
+                .collect();
+            let args = wire::SnapshotArgs {
+                tick,
+                own: Some(&wire::Own::new(500.0, 0.0, 0.0, 0.0, 0.0, 0, 0)),
+                world: Some(&wire::World::new(1, 4000.0, 4000.0, 50.0, 10, 32, 20, 0)),
+                far: Some(builder.create_vector(&far)),
+                ..wire::SnapshotArgs::default()
+            };
+            let root = wire::Snapshot::create(&mut builder, &args);
+            builder.finish_size_prefixed(root, None);
+            view.apply_bytes(builder.finished_data()).expect("a good snapshot");
+            watch.observe(&view, 10.0);
+        }
+        watch
+    }
+
+    #[test]
+    fn refreshes_within_the_bound_are_fine() {
+        let found = watch(20, &[1, 8, 18, 20, 30], 34);
+        assert_eq!((found.ticks_max, found.late), (10, 0));
+    }
+
+    #[test]
+    fn one_that_comes_late_or_never_is_found() {
+        let found = watch(20, &[1, 8, 20], 22);
+        assert_eq!((found.ticks_max, found.late), (12, 1));
+        let never = watch(20, &[1], 100);
+        assert_eq!(never.late, 1);
+        assert!(never.ticks_max > 10);
+    }
+
+    #[test]
+    fn one_that_may_have_left_meanwhile_is_not_held_against_the_server() {
+        // At 10 m/s each and 20 Hz two avatars part by a metre a tick; 45 m away there are 5 m to go.
+        let found = watch(45, &[1, 13, 26], 100);
+        assert_eq!((found.ticks_max, found.late), (0, 0));
+    }
+}

@@ -1,0 +1,164 @@
+//! The few fields of a snapshot that a light client needs, read by hand.
+//!
+//! Full verification and reconstruction is for full clients; here a snapshot costs about a dozen loads. Every
+//! one is checked against the message's end, so damaged bytes give `None` and nothing worse.
+
+use throng_schema::limits::{FAR_BYTES, FULL_BYTES, GONE_BYTES};
+use throng_schema::wire::Snapshot;
+
+/// What a light client sees of a snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Glance {
+    pub tick: u32,
+    pub baseline: u32,
+    /// Records in each vector.
+    pub gone: u32,
+    pub full: u32,
+    pub far: u32,
+}
+
+impl Glance {
+    /// Reads a size-prefixed snapshot. `None` when the prefix is wrong or an offset leaves the message.
+    #[inline]
+    pub(super) fn read(message: &[u8]) -> Option<Glance> {
+        let claimed = u32_at(message, 0)?;
+        if claimed as usize != message.len() - 4 {
+            return None;
+        }
+        let table = 4 + u32_at(message, 4)? as usize;
+        // The offset is signed: the vtable may lie on either side of the table.
+        let vtable = usize::try_from(table as i64 - i64::from(u32_at(message, table)? as i32)).ok()?;
+        let fields = Fields { message, table, vtable, vtable_bytes: u16_at(message, vtable)? };
+        Some(Glance {
+            tick: fields.number(Snapshot::VT_TICK)?,
+            baseline: fields.number(Snapshot::VT_BASELINE)?,
+            gone: fields.vector(Snapshot::VT_GONE, GONE_BYTES)?,
+            full: fields.vector(Snapshot::VT_FULL, FULL_BYTES)?,
+            far: fields.vector(Snapshot::VT_FAR, FAR_BYTES)?,
+        })
+    }
+}
+
+struct Fields<'m> {
+    message: &'m [u8],
+    table: usize,
+    vtable: usize,
+    vtable_bytes: u16,
+}
+
+impl Fields<'_> {
+    /// Where a field lies, 0 when it is absent; `None` when that cannot be read.
+    #[inline]
+    fn position(&self, slot: u16) -> Option<usize> {
+        if slot + 2 > self.vtable_bytes {
+            return Some(0);
+        }
+        match u16_at(self.message, self.vtable + usize::from(slot))? {
+            0 => Some(0),
+            offset => Some(self.table + usize::from(offset)),
+        }
+    }
+
+    #[inline]
+    fn number(&self, slot: u16) -> Option<u32> {
+        match self.position(slot)? {
+            0 => Some(0),
+            position => u32_at(self.message, position),
+        }
+    }
+
+    /// Length of a vector whose records all lie within the message.
+    #[inline]
+    fn vector(&self, slot: u16, record_bytes: usize) -> Option<u32> {
+        let position = self.position(slot)?;
+        if position == 0 {
+            return Some(0);
+        }
+        let start = position + u32_at(self.message, position)? as usize;
+        let count = u32_at(self.message, start)?;
+        let end = start + 4 + count as usize * record_bytes;
+        (end <= self.message.len()).then_some(count)
+    }
+}
+
+#[inline]
+fn u32_at(message: &[u8], position: usize) -> Option<u32> {
+    message.get(position..position + 4)?.first_chunk().copied().map(u32::from_le_bytes)
+}
+
+#[inline]
+fn u16_at(message: &[u8], position: usize) -> Option<u16> {
+    message.get(position..position + 2)?.first_chunk().copied().map(u16::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use throng_schema::wire;
+
+    use super::*;
+    use crate::bots::rng::Rng;
+
+    fn message(tick: u32, baseline: u32, gone: u16, full: u16, far: u32) -> Vec<u8> {
+        let mut builder = flatbuffers::FlatBufferBuilder::new();
+        let full: Vec<_> = (0..full).map(|i| wire::Full::new(i.into(), 0, 0, 0, 0, 0, i, &[0; 4])).collect();
+        let far: Vec<_> = (0..far).map(|i| wire::Far::new(i, 0, 0, 0, 0, 0)).collect();
+        let gone: Vec<_> = (0..gone).collect();
+        let args = wire::SnapshotArgs {
+            tick,
+            baseline,
+            gone: (!gone.is_empty()).then(|| builder.create_vector(&gone)),
+            full: (!full.is_empty()).then(|| builder.create_vector(&full)),
+            far: (!far.is_empty()).then(|| builder.create_vector(&far)),
+            ..wire::SnapshotArgs::default()
+        };
+        let root = Snapshot::create(&mut builder, &args);
+        builder.finish_size_prefixed(root, None);
+        builder.finished_data().to_vec()
+    }
+
+    #[test]
+    fn it_sees_what_the_generated_reader_sees() {
+        for (tick, baseline, gone, full, far) in
+            [(0, 0, 0, 0, 0), (1, 0, 0, 40, 3), (9, 8, 2, 0, 0), (u32::MAX, 7, 1, 1, 1)]
+        {
+            let found = Glance::read(&message(tick, baseline, gone, full, far));
+            let wanted = Glance { tick, baseline, gone: gone.into(), full: full.into(), far };
+            assert_eq!(found, Some(wanted));
+        }
+    }
+
+    #[test]
+    fn damage_never_panics_and_what_passes_the_verifier_reads_the_same() {
+        let seed = 11;
+        println!("seed {seed}");
+        let mut rng = Rng::new(seed);
+        let good = message(50, 49, 3, 4, 5);
+        let mut agreed = 0;
+        for _ in 0..50_000 {
+            let mut bad = good.clone();
+            for _ in 0..=rng.below(2) {
+                let at = rng.below(bad.len() as u64) as usize;
+                bad[at] ^= 1 << rng.below(8);
+            }
+            if rng.below(10) == 0 {
+                bad.truncate(rng.below(bad.len() as u64 + 1) as usize);
+            }
+            let found = Glance::read(&bad);
+            if let Ok(snapshot) = throng_schema::read_snapshot(&bad) {
+                let wanted = Glance {
+                    tick: snapshot.tick(),
+                    baseline: snapshot.baseline(),
+                    gone: snapshot.gone().map_or(0, |v| v.len() as u32),
+                    full: snapshot.full().map_or(0, |v| v.len() as u32),
+                    far: snapshot.far().map_or(0, |v| v.len() as u32),
+                };
+                assert_eq!(found, Some(wanted));
+                agreed += 1;
+            }
+        }
+        assert!(agreed > 1000, "{agreed} damaged messages still passed the verifier");
+        for length in 0..64 {
+            assert_eq!(Glance::read(&vec![0xFF; length]), None);
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! All clients: what arrives goes to the one it is for, and each gets its turn once a tick.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use throng_client::Applied;
+use throng_net::protocol::packet::{DISCONNECT_LEFT, TYPE_DATA};
+use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause};
+use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
+use throng_schema::{
+    INPUT_BYTES, IntentFields, KIND_INPUT, KIND_SNAPSHOT, SCHEMA_VERSION, check_name, write_hello,
+    write_input,
+};
+
+use super::config::{BotsConfig, BotsError};
+use super::full::Full;
+use super::glance::Glance;
+use super::light::{Light, NearCounts, Outcome};
+use super::pace::Pace;
+use super::rng::Rng;
+use super::socket::SwarmSocket;
+use super::totals::Totals;
+use super::wires::{Trouble, Verdict, Way, Wires};
+
+/// Datagrams taken per step: some 2 ms of work, so that inputs never wait long behind a burst of snapshots.
+const DRAIN_MAX: usize = 2048;
+/// The first client's address; the others follow. Far from 127.0.0.1, where servers live.
+const FIRST_ADDRESS: u32 = 0x7F01_0001;
+/// Tick rate until the server has said its own.
+const TICK_HZ_ASSUMED: u16 = 20;
+/// Seconds between two turns of a walking client, on average.
+const TURN_S: u64 = 2;
+/// Snapshots between two counts of a full client's far set.
+const FAR_SAMPLE_TICKS: u32 = 16;
+
+/// Thousands of clients without a socket or a clock.
+pub struct Swarm {
+    clients: u32,
+    links: Vec<Client>,
+    lights: Vec<Light>,
+    counts: Vec<NearCounts>,
+    fulls: Vec<Full>,
+    /// Clients that have something to send before their turn.
+    eager: Vec<u32>,
+    wires: Option<Wires>,
+    pace: Pace,
+    rng: Rng,
+    hello: Arc<[u8]>,
+    connect_rate_hz: u32,
+    connect_us_max: u64,
+    start_us: Option<u64>,
+    /// The server has answered somebody.
+    is_heard: bool,
+    connected: u32,
+    connecting: u32,
+    /// Turns still to take until everybody has said goodbye.
+    leaving: Option<u64>,
+    tick_hz: u16,
+    newest_tick: u32,
+    speed_max_m_per_s: f32,
+    directions: Box<[[f32; 2]; 256]>,
+    totals: Totals,
+}
+
+impl Swarm {
+    /// The clients of `config`, none of which has said hello yet.
+    ///
+    /// # Errors
+    /// When a setting cannot work.
+    pub fn new(config: &BotsConfig) -> Result<Self, BotsError> {
+        config.check()?;
+        check_name(&config.name).map_err(|error| BotsError::Hello(error.to_string()))?;
+        let count = config.clients as usize;
+        let trouble = Trouble {
+            loss_percent: config.loss_percent,
+            delay_ms: config.delay_ms,
+            reorder_percent: config.reorder_percent,
+        };
+        let mut lights = vec![Light::new(); count];
+        let mut fulls = Vec::new();
+        // Spread over all, so that they join early and late alike.
+        for place in 0..config.full_count() {
+            let client = u64::from(place) * u64::from(config.clients) / u64::from(config.full_count());
+            lights[client as usize].full = place;
+            fulls.push(Full::default());
+        }
+        let mut directions = Box::new([[0.0; 2]; 256]);
+        for (direction, step) in directions.iter_mut().zip(0..=u8::MAX) {
+            let angle = f32::from(step) / 256.0 * std::f32::consts::TAU;
+            *direction = [angle.cos(), angle.sin()];
+        }
+        Ok(Self {
+            clients: config.clients,
+            links: Vec::with_capacity(count),
+            lights,
+            counts: vec![[0; 64]; count],
+            fulls,
+            eager: Vec::with_capacity(count),
+            wires: (!trouble.is_none()).then(|| Wires::new(config.clients, trouble, config.seed ^ 0x3157)),
+            pace: Pace::new(config.clients, TICK_HZ_ASSUMED),
+            rng: Rng::new(config.seed),
+            hello: write_hello(SCHEMA_VERSION, &config.name).into(),
+            connect_rate_hz: config.connect_rate_hz,
+            connect_us_max: u64::from(config.connect_seconds_max) * 1_000_000,
+            start_us: None,
+            is_heard: false,
+            connected: 0,
+            connecting: 0,
+            leaving: None,
+            tick_hz: 0,
+            newest_tick: 0,
+            speed_max_m_per_s: config.speed_max_m_per_s,
+            directions,
+            totals: Totals::default(),
+        })
+    }
+
+    /// Takes in what has arrived and sends what is due. Call it about every millisecond. Returns the number of
+    /// datagrams handled.
+    ///
+    /// # Errors
+    /// When the socket is beyond use.
+    pub fn step(&mut self, now_us: u64, socket: &mut impl SwarmSocket) -> io::Result<usize> {
+        let mut handled =
+            socket.drain(DRAIN_MAX, &mut |local, datagram| self.arrive(now_us, local, datagram))?;
+        if let Some(mut wires) = self.wires.take() {
+            while let Some((client, way, datagram)) = wires.pop(now_us) {
+                handled += 1;
+                match way {
+                    Way::ToServer => socket.push(address_of(client), datagram),
+                    Way::ToClient => self.receive(now_us, client, datagram),
+                }
+            }
+            self.wires = Some(wires);
+        }
+        self.start_clients(now_us);
+        while let Some(client) = self.eager.pop() {
+            self.poll(now_us, client, socket);
+        }
+        let (turns, late) = self.pace.take(now_us);
+        self.totals.late += late;
+        handled += turns as usize;
+        for _ in 0..turns {
+            let client = self.pace.next_client();
+            self.turn(now_us, client, socket);
+        }
+        socket.flush();
+        Ok(handled)
+    }
+
+    /// Lets new clients in at the configured rate, however much time has passed since the last step.
+    fn start_clients(&mut self, now_us: u64) {
+        let start_us = *self.start_us.get_or_insert(now_us);
+        let allowed = u128::from(now_us - start_us) * u128::from(self.connect_rate_hz) / 1_000_000 + 1;
+        let allowed = allowed.min(u128::from(self.clients)) as usize;
+        while self.links.len() < allowed && self.leaving.is_none() {
+            // The payload was measured when it was made.
+            let Ok(link) = Client::new(now_us, self.rng.next(), self.hello.clone()) else { return };
+            self.eager.push(self.links.len() as u32);
+            self.links.push(link);
+            self.connecting += 1;
+        }
+    }
+
+    fn arrive(&mut self, now_us: u64, local: Ipv4Addr, datagram: &[u8]) {
+        let client = u32::from(local).wrapping_sub(FIRST_ADDRESS);
+        if client as usize >= self.links.len() || self.leaving.is_some() {
+            return;
+        }
+        if let [TYPE_DATA, KIND_SNAPSHOT, ..] = datagram {
+            self.totals.snapshot_bytes += datagram.len() as u64;
+        }
+        if admit(&mut self.wires, now_us, client, Way::ToClient, datagram) {
+            self.receive(now_us, client, datagram);
+        }
+    }
+
+    fn receive(&mut self, now_us: u64, client: u32, datagram: &[u8]) {
+        self.is_heard = true;
+        let link = &mut self.links[client as usize];
+        let was_connected = link.state() == ClientState::Connected;
+        match link.handle(now_us, datagram) {
+            ClientEvent::Data { kind: KIND_SNAPSHOT, payload } => self.snapshot(client, payload),
+            ClientEvent::Data { .. } => {}
+            ClientEvent::Dropped(_) => self.totals.dropped += 1,
+            ClientEvent::Challenged => self.eager.push(client),
+            ClientEvent::Connected => {
+                self.connected += 1;
+                self.connecting -= 1;
+            }
+            ClientEvent::Closed(cause) => self.closed(was_connected, cause),
+        }
+    }
+
+    fn closed(&mut self, was_connected: bool, cause: CloseCause) {
+        if was_connected {
+            self.connected -= 1;
+            self.totals.disconnects += 1;
+            return;
+        }
+        self.connecting -= 1;
+        match cause {
+            CloseCause::Refused { .. } => self.totals.refused += 1,
+            _ => self.totals.unanswered += 1,
+        }
+    }
+
+    fn snapshot(&mut self, client: u32, payload: &[u8]) {
+        let light = &mut self.lights[client as usize];
+        let totals = &mut self.totals;
+        if light.full == Light::NOT_FULL {
+            let outcome = match Glance::read(payload) {
+                Some(glance) => light.apply(&glance, &mut self.counts[client as usize]),
+                None => light.wrong(),
+            };
+            match outcome {
+                Outcome::Reconstructed { near } => {
+                    totals.reconstructed += 1;
+                    totals.near_sum += u64::from(near);
+                    totals.near_samples += 1;
+                    self.newest_tick = self.newest_tick.max(light.newest_tick());
+                }
+                Outcome::Stale => totals.stale += 1,
+                Outcome::Unusable => totals.unusable += 1,
+                Outcome::Wrong => totals.decode_errors += 1,
+            }
+        } else {
+            let full = &mut self.fulls[light.full as usize];
+            match full.view.apply_bytes(payload) {
+                Ok(Applied::Reconstructed { tick, checked }) => {
+                    light.reconstructed = light.reconstructed.saturating_add(1);
+                    totals.reconstructed += 1;
+                    totals.digests_checked += u64::from(checked);
+                    totals.near_sum += full.view.near().len() as u64;
+                    totals.near_samples += 1;
+                    self.newest_tick = self.newest_tick.max(tick);
+                    if tick.is_multiple_of(FAR_SAMPLE_TICKS) {
+                        totals.far_sum += full.far_in_view() as u64;
+                        totals.far_samples += 1;
+                    }
+                    full.refresh.observe(&full.view, self.speed_max_m_per_s);
+                }
+                Ok(Applied::Stale) => totals.stale += 1,
+                Err(error) if error.is_decode_error() => totals.decode_errors += 1,
+                Err(throng_client::ViewError::Unusable { .. }) => totals.unusable += 1,
+                Err(_) => {
+                    totals.mismatches += 1;
+                    totals.digests_checked += 1;
+                }
+            }
+        }
+        if self.tick_hz == 0 {
+            self.learn(payload);
+        }
+    }
+
+    /// Takes the tick rate from the first description of the world.
+    fn learn(&mut self, payload: &[u8]) {
+        let Ok(snapshot) = throng_schema::read_snapshot(payload) else { return };
+        let Some(world) = snapshot.world() else { return };
+        if throng_schema::check_world(world).is_ok() {
+            self.tick_hz = world.tick_hz();
+            self.pace.set_rate(self.tick_hz);
+        }
+    }
+
+    /// Sends what a link has to say, and notices when it gives up.
+    fn poll(&mut self, now_us: u64, client: u32, socket: &mut impl SwarmSocket) {
+        let may_retry = self.is_heard && self.has_time_to_connect(now_us);
+        let link = &mut self.links[client as usize];
+        let before = link.state();
+        let mut out = [0; DATAGRAM_BYTES_MAX];
+        while let Some(bytes) = link.poll(now_us, &mut out) {
+            send(&mut self.wires, now_us, client, socket, &out[..bytes]);
+        }
+        match (before, link.state()) {
+            // A server that answers others may only be busy: try again while there is time.
+            (ClientState::Connecting, ClientState::Closed(CloseCause::TimedOut)) if may_retry => {
+                if let Ok(again) = Client::new(now_us, self.rng.next(), self.hello.clone()) {
+                    *link = again;
+                }
+            }
+            (ClientState::Connecting | ClientState::Connected, ClientState::Closed(cause)) => {
+                self.closed(before == ClientState::Connected, cause);
+            }
+            _ => {}
+        }
+    }
+
+    fn has_time_to_connect(&self, now_us: u64) -> bool {
+        self.start_us.is_some_and(|start_us| now_us.saturating_sub(start_us) < self.connect_us_max)
+    }
+
+    /// One client's turn: its input, or whatever its session needs.
+    fn turn(&mut self, now_us: u64, client: u32, socket: &mut impl SwarmSocket) {
+        if let Some(left) = &mut self.leaving {
+            *left = left.saturating_sub(1);
+            if let Some(link) = self.links.get_mut(client as usize) {
+                link.disconnect(DISCONNECT_LEFT);
+                self.poll(now_us, client, socket);
+            }
+            return;
+        }
+        let Some(link) = self.links.get_mut(client as usize) else { return };
+        if now_us >= link.due_us() {
+            self.poll(now_us, client, socket);
+        }
+        let mut out = [0; DATAGRAM_HEADER_BYTES + INPUT_BYTES];
+        let (header, body) = out.split_at_mut(DATAGRAM_HEADER_BYTES);
+        let link = &mut self.links[client as usize];
+        let (Some(_), Some(body)) = (link.write_header(now_us, KIND_INPUT, header), body.first_chunk_mut())
+        else {
+            return;
+        };
+        let light = &mut self.lights[client as usize];
+        let dice = self.rng.next();
+        let hz = u64::from(if self.tick_hz == 0 { TICK_HZ_ASSUMED } else { self.tick_hz });
+        if ((dice >> 32) * TURN_S * hz) >> 32 == 0 {
+            light.direction = dice as u8;
+        }
+        let ack_tick = match self.fulls.get(light.full as usize) {
+            Some(full) => full.view.ack_tick(),
+            None => light.ack_tick(),
+        };
+        light.input_sent = light.input_sent.saturating_add(1);
+        let [move_x, move_y] = self.directions[usize::from(light.direction)];
+        let intent = IntentFields { move_x, move_y, yaw: u16::from(light.direction) << 8, buttons: 0 };
+        write_input(body, light.input_sent, ack_tick, intent);
+        self.totals.inputs += 1;
+        send(&mut self.wires, now_us, client, socket, &out);
+    }
+
+    /// Begins to say goodbye for everyone. Nobody listens any more from here on.
+    pub fn leave(&mut self) {
+        self.leaving.get_or_insert(u64::from(self.clients));
+    }
+
+    /// Whether everybody has said goodbye and nothing is under way.
+    pub fn has_left(&self) -> bool {
+        self.leaving == Some(0) && self.wires.as_ref().is_none_or(|wires| wires.held == 0)
+    }
+
+    /// Starts the counts that are per client, and the watch over refreshes.
+    pub fn begin_measuring(&mut self) {
+        for (light, link) in self.lights.iter_mut().zip(&self.links) {
+            light.reconstructed = 0;
+            light.measured = link.state() == ClientState::Connected;
+        }
+        self.fulls.iter_mut().for_each(|full| full.refresh.reset());
+    }
+
+    /// Snapshots reconstructed since [`Self::begin_measuring`], one count for each client that was connected then.
+    pub fn reconstructed_each(&self) -> impl Iterator<Item = u32> {
+        self.lights.iter().filter(|light| light.measured).map(|light| light.reconstructed)
+    }
+
+    /// Longest wait for a refresh, ticks, and the number of late ones, among the full clients.
+    pub fn refresh_waits(&self) -> (u32, u64) {
+        let watches = self.fulls.iter().map(|full| &full.refresh);
+        watches.fold((0, 0), |(max, late), watch| (watch.ticks_max.max(max), watch.late + late))
+    }
+
+    /// The server's bound for a refresh, ticks; 0 while no full client knows it.
+    pub fn refresh_bound(&self) -> u32 {
+        let world = self.fulls.iter().find_map(|full| full.view.world());
+        world.map_or(0, |world| u32::from(world.refresh_ticks))
+    }
+
+    /// Full clients, connected or not.
+    pub fn full_count(&self) -> u32 {
+        self.fulls.len() as u32
+    }
+
+    /// Clients connected now.
+    pub fn connected(&self) -> u32 {
+        self.connected
+    }
+
+    /// Whether every client has been answered, for better or worse.
+    pub fn is_settled(&self) -> bool {
+        self.links.len() == self.clients as usize && self.connecting == 0
+    }
+
+    /// The server's tick rate, 0 while unknown.
+    pub fn tick_hz(&self) -> u16 {
+        self.tick_hz
+    }
+
+    /// The newest tick that any client has seen.
+    pub fn newest_tick(&self) -> u32 {
+        self.newest_tick
+    }
+
+    /// Counts since the start.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Datagrams that the simulation lost on purpose, and for want of room.
+    pub fn simulated(&self) -> (u64, u64) {
+        self.wires.as_ref().map_or((0, 0), |wires| (wires.lost, wires.overflowed))
+    }
+}
+
+/// The address of a client.
+pub fn address_of(client: u32) -> Ipv4Addr {
+    Ipv4Addr::from(FIRST_ADDRESS.wrapping_add(client))
+}
+
+/// Whether a datagram passes at once; otherwise the wires hold it or it is lost.
+#[inline]
+fn admit(wires: &mut Option<Wires>, now_us: u64, client: u32, way: Way, datagram: &[u8]) -> bool {
+    match wires {
+        Some(wires) => wires.admit(now_us, client, way, datagram) == Verdict::Pass,
+        None => true,
+    }
+}
+
+#[inline]
+fn send(wires: &mut Option<Wires>, now_us: u64, client: u32, socket: &mut impl SwarmSocket, datagram: &[u8]) {
+    if admit(wires, now_us, client, Way::ToServer, datagram) {
+        socket.push(address_of(client), datagram);
+    }
+}
