@@ -10,7 +10,7 @@ use throng_net::protocol::packet::{DISCONNECT_STOPPING, REFUSED_FULL};
 use throng_net::protocol::{ClientState, CloseCause};
 use throng_schema::IntentFields;
 use throng_server::config::IoChoice;
-use throng_server::realm::{self, Controls, Measure};
+use throng_server::realm::{self, Controls, Measure, RealmError};
 use throng_server::report::Event;
 
 #[test]
@@ -38,6 +38,53 @@ fn players_join_see_each_other_exactly_and_leave() {
             assert_undisturbed(&players);
         },
     );
+}
+
+#[test]
+fn a_realm_serves_ipv6_too() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    on_both_backends(
+        |config| config.net.listen = "[::1]:0".parse().expect("an address"),
+        |realm| {
+            let mut players = players(realm, 2);
+            step_until(realm, &mut players, "a digest checked", |_, players| {
+                players.iter().all(|player| player.session.view().counters().digests_checked > 0)
+            });
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+/// Digest of a world in which five players joined one after the other and then walked for 80 ticks.
+fn digest_of_a_walk(io: IoChoice, threads: u32) -> Result<(u32, u64), RealmError> {
+    let mut config = common::config(io);
+    config.realm.threads = threads;
+    config.world.creatures = 500;
+    realm::host(&config, |realm| {
+        let mut players = Vec::new();
+        for salt in 1..=5 {
+            players.push(Player::new(realm, 100 + salt));
+            step_until(realm, &mut players, "joined", |_, players| players.iter().all(Player::is_connected));
+        }
+        for _ in 0..80 {
+            step(realm, &mut players);
+        }
+        assert_undisturbed(&players);
+        (realm.game().current_tick(), realm.game().digest())
+    })
+}
+
+#[test]
+fn threads_and_backend_do_not_change_the_world() {
+    let expected = digest_of_a_walk(IoChoice::Mmsg, 1).expect("a realm");
+    assert_eq!(digest_of_a_walk(IoChoice::Mmsg, 7).expect("a realm"), expected);
+    match digest_of_a_walk(IoChoice::Uring, 2) {
+        Ok(digest) => assert_eq!(digest, expected),
+        Err(error) => println!("skipped on io_uring: {error}"),
+    }
 }
 
 #[test]

@@ -142,7 +142,8 @@ impl Checker {
         self.within("net.receive_batch_max", net.receive_batch_max, limits::RECEIVE_BATCH);
         self.within("net.receive_buffer_bytes", net.receive_buffer_bytes, limits::SOCKET_BUFFER_BYTES);
         self.within("net.send_buffer_bytes", net.send_buffer_bytes, limits::SOCKET_BUFFER_BYTES);
-        let tick_hz = u32::from(config.realm.tick_hz);
+        // One complaint for a rate beyond its own limit is enough.
+        let tick_hz = u32::from(config.realm.tick_hz.min(*limits::TICK_HZ.end()));
         if !(tick_hz..=limits::INPUT_RATE_HZ_MAX).contains(&net.input_rate_hz) {
             self.report(
                 "net.input_rate_hz",

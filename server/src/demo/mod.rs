@@ -100,6 +100,7 @@ fn demo_config(args: &DemoArgs, base: Config) -> Config {
     config.realm.seed = args.load.seed;
     config.realm.threads = args.threads.unwrap_or(config.realm.threads);
     config.realm.tick_hz = args.tick_hz.unwrap_or(config.realm.tick_hz);
+    config.net.input_rate_hz = config.net.input_rate_hz.max(2 * u32::from(config.realm.tick_hz));
     config.net.io = args.io.unwrap_or(config.net.io);
     config.net.listen = args.listen;
     let buffer_bytes = args.clients.saturating_mul(RECEIVE_BYTES_PER_CLIENT);

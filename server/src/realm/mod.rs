@@ -186,7 +186,10 @@ impl Realm {
             sender.flush();
             drained
         });
-        let count = drained.unwrap_or(Ok(0)).unwrap_or_else(|_| {
+        let count = drained.unwrap_or(Ok(0)).unwrap_or_else(|error| {
+            if inbox.counters.receive_error == 0 {
+                tracing::warn!("looking at the socket failed (further failures are only counted): {error}");
+            }
             inbox.counters.receive_error += 1;
             0
         });

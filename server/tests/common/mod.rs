@@ -108,8 +108,9 @@ impl Player {
 
 /// A socket that talks to the realm and never waits.
 pub fn socket_to(realm: &Realm) -> UdpSocket {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    socket.connect(realm.listen_address()).expect("loopback");
+    let realm_address = realm.listen_address();
+    let socket = UdpSocket::bind((realm_address.ip(), 0)).expect("a free port");
+    socket.connect(realm_address).expect("loopback");
     socket.set_nonblocking(true).expect("non-blocking");
     socket
 }
