@@ -120,7 +120,9 @@ impl Kernel for BevySlices<'_> {
     type Output = ();
     #[inline(always)]
     fn run(self) {
-        let Ok(tables) = self.1.contiguous_iter_mut(self.0) else { unreachable!("both are table components") };
+        let Ok(tables) = self.1.contiguous_iter_mut(self.0) else {
+            unreachable!("both are table components")
+        };
         for (mut positions, velocities) in tables {
             for (position, velocity) in positions.bypass_change_detection().iter_mut().zip(velocities) {
                 step_all(position, velocity);
@@ -181,13 +183,17 @@ fn bench(criterion: &mut Criterion) {
 
     let mut race = Race::new("integrate", ROWS as u64);
     race.whole_lap("throng", || throng(level, &mut position, &velocity));
-    race.whole_lap("memcpy", || std::hint::black_box(&mut target).copy_from_slice(std::hint::black_box(&source)));
+    race.whole_lap("memcpy", || {
+        std::hint::black_box(&mut target).copy_from_slice(std::hint::black_box(&source))
+    });
     // Compiled for our instruction set as well, lest a ratio only tell SSE2 from AVX.
     race.whole_lap("bevy for_each", || dispatch(level, Bevy(&mut each.0, &mut each.1)));
     race.whole_lap("bevy slices", || dispatch(level, BevySlices(&mut slices.0, &mut slices.1)));
     race.whole_lap("hecs query_mut", || dispatch(level, Hecs(&mut world)));
     race.goal("throng", "memcpy", 1.0);
-    race.compare("throng", "bevy for_each").compare("throng", "bevy slices").compare("throng", "hecs query_mut");
+    race.compare("throng", "bevy for_each")
+        .compare("throng", "bevy slices")
+        .compare("throng", "hecs query_mut");
     race.run(criterion);
 }
 

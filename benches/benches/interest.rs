@@ -96,7 +96,8 @@ impl<'a> HashGrid<'a> {
 
 fn in_view(criterion: &mut Criterion) {
     let (world, ids) = world(field::ENTITIES, field::AREA_EACH_M2, Level::best());
-    let avx2 = Level::named("avx2").map(|level| self::world(field::ENTITIES, field::AREA_EACH_M2, level).0).ok();
+    let avx2 =
+        Level::named("avx2").map(|level| self::world(field::ENTITIES, field::AREA_EACH_M2, level).0).ok();
     let places = places(&world, &ids);
     let mut clients: Vec<[f32; 2]> = places.iter().copied().step_by(10).collect();
     field::sort_by_cell(&mut clients, |place| *place);
@@ -145,7 +146,11 @@ fn in_view(criterion: &mut Criterion) {
     let seen = ours(&world, &mut found);
     let others = [kiddo(&clients), rstar(&clients, &mut found), hash_grid(&clients, &mut found)];
     assert_eq!(others, [seen; 3]);
-    println!("interest: {:.1} in view of each of {} clients", seen as f64 / clients.len() as f64, clients.len());
+    println!(
+        "interest: {:.1} in view of each of {} clients",
+        seen as f64 / clients.len() as f64,
+        clients.len()
+    );
 
     let mut found = [(); 4].map(|()| Vec::new());
     let [for_ours, for_avx2, for_rstar, for_grid] = &mut found;

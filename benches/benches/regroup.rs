@@ -42,7 +42,8 @@ struct Ours {
 
 impl Ours {
     fn new() -> Self {
-        let mut world = World::new(field::config(ENTITIES, field::AREA_EACH_M2)).expect("the config is sound");
+        let mut world =
+            World::new(field::config(ENTITIES, field::AREA_EACH_M2)).expect("the config is sound");
         let ids = field::scatter(&mut world, ENTITIES);
         let mut ours = Self { world, ids, random: field::random(2) };
         ours.world.begin_tick();
@@ -113,7 +114,8 @@ impl Sorted {
             random: field::random(2),
         };
         for row in 0..rows {
-            (sorted.columns[0][row], sorted.columns[1][row]) = (random.unit() * side_m, random.unit() * side_m);
+            (sorted.columns[0][row], sorted.columns[1][row]) =
+                (random.unit() * side_m, random.unit() * side_m);
         }
         sorted.sort();
         sorted
@@ -175,9 +177,10 @@ fn check() {
     let mut sorted = Sorted::new();
     sorted.stir();
     sorted.sort();
-    assert!(sorted.cells.len() == sorted.rows.len() && sorted.ids.iter().enumerate().all(|(row, &id)| {
-        sorted.rows[id as usize] == row as u32
-    }));
+    assert!(
+        sorted.cells.len() == sorted.rows.len()
+            && sorted.ids.iter().enumerate().all(|(row, &id)| { sorted.rows[id as usize] == row as u32 })
+    );
     let cell = |row: usize| {
         let [column, row] = [0, 1].map(|axis| (sorted.columns[axis][row] * (1.0 / field::RADIUS_M)) as u32);
         row * sorted.cells_across + column

@@ -139,10 +139,17 @@ impl Kernel for Steer<'_> {
         let (x, y) = (&mut self.x[..rows], &mut self.y[..rows]);
         let (vx, vy) = (&mut self.vx[..rows], &mut self.vy[..rows]);
         let (energy, flags) = (&mut self.energy[..rows], &mut self.flags[..rows]);
-        let (wish_x, wish_y, speed_max) = (&self.wish_x[..rows], &self.wish_y[..rows], &self.speed_max[..rows]);
+        let (wish_x, wish_y, speed_max) =
+            (&self.wish_x[..rows], &self.wish_y[..rows], &self.speed_max[..rows]);
         for row in 0..rows {
-            let state =
-                State { x: x[row], y: y[row], vx: vx[row], vy: vy[row], energy: energy[row], flags: flags[row] };
+            let state = State {
+                x: x[row],
+                y: y[row],
+                vx: vx[row],
+                vy: vy[row],
+                energy: energy[row],
+                flags: flags[row],
+            };
             let state = steer(state, Wish { x: wish_x[row], y: wish_y[row], speed_max: speed_max[row] });
             (x[row], y[row], vx[row], vy[row]) = (state.x, state.y, state.vx, state.vy);
             (energy[row], flags[row]) = (state.energy, state.flags);
@@ -240,7 +247,8 @@ fn agree() {
         ForEach(&mut world, &mut query).run();
     }
     for (row, id) in ids.into_iter().enumerate() {
-        let (&Motion { x, y, vx, vy }, &Vital { energy, flags }, _) = query.get(&world, id).expect("it lives");
+        let (&Motion { x, y, vx, vy }, &Vital { energy, flags }, _) =
+            query.get(&world, id).expect("it lives");
         assert_eq!(columns.state(row), State { x, y, vx, vy, energy, flags });
     }
 }

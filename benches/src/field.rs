@@ -48,9 +48,7 @@ pub fn scatter<C: Columns>(world: &mut World<C>, entities: u32) -> Vec<EntityId>
     let place = |random: &mut Random| {
         Vec3::new(on_raster(random.unit() * width), on_raster(random.unit() * height), 0.0)
     };
-    (0..entities)
-        .map(|_| world.spawn(place(&mut random), 0).expect("the world has room for all").0)
-        .collect()
+    (0..entities).map(|_| world.spawn(place(&mut random), 0).expect("the world has room for all").0).collect()
 }
 
 /// Where an entity is, metres.

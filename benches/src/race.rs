@@ -16,7 +16,8 @@ const TURN_NS: u64 = 2_000_000;
 
 /// Is this run only to see that the benches work? (`cargo bench -- --test`, `cargo test --benches`)
 pub fn is_smoke() -> bool {
-    std::env::args().any(|argument| argument == "--test") || !std::env::args().any(|argument| argument == "--bench")
+    std::env::args().any(|argument| argument == "--test")
+        || !std::env::args().any(|argument| argument == "--bench")
 }
 
 /// Criterion, set to be brief: the ratios are what counts, its figures are for orientation.
@@ -91,7 +92,12 @@ impl<'a> Race<'a> {
 
     /// Adds a contender: a lap, which puts the part of it that counts on the watch.
     pub fn lap(&mut self, name: impl Into<String>, lap: impl FnMut(&mut Watch) + 'a) -> &mut Self {
-        self.contenders.push(Contender { name: name.into(), lap: Box::new(lap), laps: 1, rounds: Vec::new() });
+        self.contenders.push(Contender {
+            name: name.into(),
+            lap: Box::new(lap),
+            laps: 1,
+            rounds: Vec::new(),
+        });
         self
     }
 
@@ -183,7 +189,10 @@ impl<'a> Race<'a> {
                 Some(most) => format!("(goal <= {most:.3}) MISS"),
                 None => "(no goal)".to_owned(),
             };
-            println!("ratio {} {} / {} = {ratio:.3} {verdict}, {rounds} rounds", self.name, ours.name, rival.name);
+            println!(
+                "ratio {} {} / {} = {ratio:.3} {verdict}, {rounds} rounds",
+                self.name, ours.name, rival.name
+            );
         }
     }
 

@@ -71,7 +71,8 @@ impl Game {
         self.world.publish(|pasture, first_row, rows| {
             for (row, attributes) in rows.iter_mut().enumerate() {
                 let row = first_row + row;
-                *attributes = [pasture.wool_g[row], pasture.kind[row].into(), pasture.fear_ticks[row].into(), 0];
+                *attributes =
+                    [pasture.wool_g[row], pasture.kind[row].into(), pasture.fear_ticks[row].into(), 0];
             }
         });
     }
@@ -132,7 +133,9 @@ impl Game {
 
     fn wool_g(&self) -> u64 {
         let rows = live_rows(0..self.world.rows(), self.world.live());
-        rows.filter(|row| self.world.game.kind[*row] == SHEEP).map(|row| u64::from(self.world.game.wool_g[row])).sum()
+        rows.filter(|row| self.world.game.kind[*row] == SHEEP)
+            .map(|row| u64::from(self.world.game.wool_g[row]))
+            .sum()
     }
 
     fn first_of(&self, kind: u8) -> Option<EntityId> {

@@ -15,7 +15,8 @@ pub fn direction(yaw: Yaw) -> (f32, f32) {
     let angle = f32::from(rest) * (std::f32::consts::TAU / 65_536.0);
     let square = angle * angle;
     let sin = angle * (1.0 - square * (1.0 / 6.0 - square * (1.0 / 120.0 - square * (1.0 / 5_040.0))));
-    let cos = 1.0 - square * (0.5 - square * (1.0 / 24.0 - square * (1.0 / 720.0 - square * (1.0 / 40_320.0))));
+    let cos =
+        1.0 - square * (0.5 - square * (1.0 / 24.0 - square * (1.0 / 720.0 - square * (1.0 / 40_320.0))));
     let (x, y) = if quarter & 1 == 0 { (cos, sin) } else { (-sin, cos) };
     if quarter & 2 == 0 { (x, y) } else { (-x, -y) }
 }
@@ -29,7 +30,10 @@ mod tests {
         for yaw in 0..=u16::MAX {
             let angle = f64::from(yaw) * std::f64::consts::TAU / 65_536.0;
             let (x, y) = direction(yaw);
-            assert!((f64::from(x) - angle.cos()).abs() < 2e-6 && (f64::from(y) - angle.sin()).abs() < 2e-6, "{yaw}");
+            assert!(
+                (f64::from(x) - angle.cos()).abs() < 2e-6 && (f64::from(y) - angle.sin()).abs() < 2e-6,
+                "{yaw}"
+            );
         }
     }
 }

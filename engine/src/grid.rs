@@ -173,7 +173,8 @@ impl Grid {
     pub(crate) fn reap(&mut self, frame: u32) {
         let share = self.block_count().div_ceil(HISTORY_TICKS);
         for _ in 0..share {
-            self.reap_cursor = if self.reap_cursor + 1 >= self.block_count() { 0 } else { self.reap_cursor + 1 };
+            self.reap_cursor =
+                if self.reap_cursor + 1 >= self.block_count() { 0 } else { self.reap_cursor + 1 };
             let block = self.reap_cursor;
             let is_chained = self.cells[block] != NONE;
             let is_old = frame.saturating_sub(self.vacant_since[block]) > HISTORY_TICKS as u32;

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn quantising_rounds_down_on_both_sides_of_zero() {
-        let cases = [(0.0, 0), (0.031, 0), (0.032, 1), (-0.001, -1), (-1.0, -32), (-1.01, -33), (2047.99, 65_535)];
+        let cases =
+            [(0.0, 0), (0.031, 0), (0.032, 1), (-0.001, -1), (-1.0, -32), (-1.01, -33), (2047.99, 65_535)];
         for (metres, units) in cases {
             assert_eq!(quantise(metres), units, "{metres} m");
         }

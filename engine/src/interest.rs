@@ -64,7 +64,8 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Nearest<'a, R> {
                 lanes.distances(position, self.centre, mask, &mut distances);
                 let count = mask.count_ones() as usize;
                 let found = slots[..count].iter().zip(&distances);
-                self.found.extend(found.map(|(&slot, &distance2)| u64::from(distance2) << 32 | u64::from(slot)));
+                self.found
+                    .extend(found.map(|(&slot, &distance2)| u64::from(distance2) << 32 | u64::from(slot)));
             }
         }
     }

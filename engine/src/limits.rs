@@ -20,7 +20,7 @@ pub const REGION_BLOCKS: usize = REGION_ROWS / BLOCK_ROWS;
 pub const SERIAL_ROWS: usize = 30_000;
 
 /// Position units per metre: 1/32 m is finer than any interpolation shows.
-pub const UNITS_PER_METRE: i32 = wire::UNITS_PER_METRE as i32;
+pub const UNITS_PER_METRE: i32 = wire::UNITS_PER_METRE;
 
 /// Bits of an entity id that number the entity; the rest count how often that number was reused.
 pub const ENTITY_INDEX_BITS: u32 = 22;
@@ -36,7 +36,7 @@ pub const CELLS_MAX: usize = 1 << 22;
 pub const VIEW_RADIUS_M_MAX: f32 = 200.0;
 
 /// Most entities in a near list: places travel in 14 bits, and a datagram holds far fewer anyway.
-pub const NEAR_MAX: usize = wire::NEAR_MAX as usize;
+pub const NEAR_MAX: usize = wire::NEAR_MAX;
 
 /// A client whose view centre jumped further than this, in units, since its baseline starts afresh: 64 m.
 pub const BASELINE_SHIFT_UNITS_MAX: i32 = 64 * UNITS_PER_METRE;

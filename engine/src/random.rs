@@ -37,7 +37,7 @@ impl Random {
 
     /// Uniform in `0..bound`; the bias is below `bound` / 2^32. Zero for a bound of zero.
     pub fn below(&mut self, bound: u32) -> u32 {
-        (u64::from(self.next_u32()) * u64::from(bound) >> 32) as u32
+        ((u64::from(self.next_u32()) * u64::from(bound)) >> 32) as u32
     }
 
     /// Uniform in `[0, 1)`, a multiple of 2^-24.

@@ -98,7 +98,12 @@ fn rows_of(region: usize, rows: usize) -> Range<usize> {
     region * REGION_ROWS..((region + 1) * REGION_ROWS).min(rows)
 }
 
-fn halve<C: Split>(regions: Range<usize>, rows: usize, columns: C, system: &(impl Fn(Range<usize>, C) + Sync)) {
+fn halve<C: Split>(
+    regions: Range<usize>,
+    rows: usize,
+    columns: C,
+    system: &(impl Fn(Range<usize>, C) + Sync),
+) {
     if regions.len() == 1 {
         return system(rows_of(regions.start, rows), columns);
     }

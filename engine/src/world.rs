@@ -77,7 +77,9 @@ pub enum WorldError {
         most: u32,
     },
     /// The grid would have too many cells.
-    #[error("the world has {found} cells of one view radius; at most {CELLS_MAX} are possible: make it smaller, or the view radius larger")]
+    #[error(
+        "the world has {found} cells of one view radius; at most {CELLS_MAX} are possible: make it smaller, or the view radius larger"
+    )]
     Cells {
         /// How many.
         found: u64,
@@ -253,8 +255,8 @@ impl<C: Columns> World<C> {
         if self.directory.is_full() {
             return Err(WorldFull { entities_max: self.config.entities_max });
         }
-        let x = clamp(place.x, self.config.width_m);
-        let y = clamp(place.y, self.config.height_m);
+        let x = bounded(place.x, 0.0, self.config.width_m);
+        let y = bounded(place.y, 0.0, self.config.height_m);
         let slot = self.take(self.grid.cell_at(x, y));
         self.body.reset(slot);
         self.game.reset(slot);
@@ -296,12 +298,14 @@ impl<C: Columns> World<C> {
             type Output = ();
             #[inline(always)]
             fn run(self) {
-                let blocks = self.x.as_chunks::<BLOCK_ROWS>().0.iter().zip(self.y.as_chunks::<BLOCK_ROWS>().0);
+                let blocks =
+                    self.x.as_chunks::<BLOCK_ROWS>().0.iter().zip(self.y.as_chunks::<BLOCK_ROWS>().0);
                 let heads = self.live.iter().zip(self.places).zip(self.strays);
                 for ((x, y), ((live, place), strays)) in blocks.zip(heads) {
                     let is_stray = |row: usize| {
                         // Not `>`: a position that is no number must count as astray.
-                        !((x[row] - place.x_m).abs() <= self.reach_m && (y[row] - place.y_m).abs() <= self.reach_m)
+                        !((x[row] - place.x_m).abs() <= self.reach_m
+                            && (y[row] - place.y_m).abs() <= self.reach_m)
                     };
                     let mut any = 0u32;
                     for row in 0..BLOCK_ROWS {
@@ -343,8 +347,8 @@ impl<C: Columns> World<C> {
     fn relocate(&mut self, from: Slot) {
         let row = from.row();
         // A system may have pushed somebody out of the world, or to a place that is no number.
-        self.body.x[row] = clamp(self.body.x[row], self.config.width_m);
-        self.body.y[row] = clamp(self.body.y[row], self.config.height_m);
+        self.body.x[row] = bounded(self.body.x[row], 0.0, self.config.width_m);
+        self.body.y[row] = bounded(self.body.y[row], 0.0, self.config.height_m);
         let to = self.take(self.grid.cell_at(self.body.x[row], self.body.y[row]));
         let id = self.id_at(from);
         self.body.relocate(from, to);
@@ -412,8 +416,7 @@ impl<C: Columns> World<C> {
                         let at = pack(quantise(x[row]), quantise(y[row]));
                         let is_live = live >> row & 1 == 1;
                         block.position[row] = if is_live { at } else { place.decoy };
-                        // Up to 1,023 m the units fit 16 bits; `max` first, so that what is no number becomes a bound.
-                        let z = quantise(z[row].max(-1_023.0).min(1_023.0));
+                        let z = quantise(bounded(z[row], -HEIGHT_M_MAX, HEIGHT_M_MAX));
                         block.z_yaw[row] = z as u32 & 0xffff | u32::from(yaw[row] >> 8) << 16;
                     }
                     (self.attributes)(self.game, first, &mut block.attr);
@@ -449,9 +452,14 @@ impl<C: Columns> World<C> {
     }
 }
 
-/// Into `0..=most`; what is no number goes to 0.
-fn clamp(value: f32, most: f32) -> f32 {
-    value.max(0.0).min(most)
+/// Heights beyond this are shown as this, metres: their units must fit 16 bits.
+const HEIGHT_M_MAX: f32 = 1_023.0;
+
+/// Into `least..=most`. Unlike `f32::clamp`, what is no number becomes `least`.
+#[inline(always)]
+#[allow(clippy::manual_clamp)]
+fn bounded(value: f32, least: f32, most: f32) -> f32 {
+    value.max(least).min(most)
 }
 
 /// One shared `T` per block of rows.

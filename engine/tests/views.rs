@@ -36,7 +36,14 @@ impl Client {
 }
 
 /// Runs clients over a lossy network with late acks and checks every view that they reconstruct.
-fn run(entities: u32, side_m: f32, budget_bytes: usize, ticks: u32, losses_in_100: u32, delay_max: u32) -> [u64; 4] {
+fn run(
+    entities: u32,
+    side_m: f32,
+    budget_bytes: usize,
+    ticks: u32,
+    losses_in_100: u32,
+    delay_max: u32,
+) -> [u64; 4] {
     let seed = seed();
     let mut random = Random::of_tick(seed, 0, 1);
     let mut world = World::<Tags>::new(config(side_m, entities + 64, 40)).unwrap();
@@ -80,7 +87,8 @@ fn run(entities: u32, side_m: f32, budget_bytes: usize, ticks: u32, losses_in_10
                 let expected = in_view(&truths[&tick], client.own, 50.0);
                 left_out += assert_near_is_the_nearest(&client.view, &expected) as u64;
                 for far in client.view.far().iter().filter(|far| far.tick == tick) {
-                    let (_, entity) = expected.iter().find(|(_, entity)| entity.id == far.id).expect("in view");
+                    let (_, entity) =
+                        expected.iter().find(|(_, entity)| entity.id == far.id).expect("in view");
                     assert_eq!((far.x, far.y, far.z, far.yaw), (entity.x, entity.y, entity.z, entity.yaw));
                     assert_eq!(far.attr0_high, (entity.attr[0] >> 8) as u8);
                     far_seen += 1;

@@ -36,7 +36,9 @@ pub enum GameError {
     #[error(transparent)]
     Full(#[from] WorldFull),
     /// More creatures than entities.
-    #[error("{creatures} creatures do not fit a world of at most {entities_max} entities: raise entities_max or lower creatures")]
+    #[error(
+        "{creatures} creatures do not fit a world of at most {entities_max} entities: raise entities_max or lower creatures"
+    )]
     Creatures {
         /// Wanted.
         creatures: u32,
@@ -44,7 +46,9 @@ pub enum GameError {
         entities_max: u32,
     },
     /// The disc does not fit.
-    #[error("a spawn disc of {radius_m} m does not fit a world of {width_m} x {height_m} m: its radius must be positive and at most half of the shorter side")]
+    #[error(
+        "a spawn disc of {radius_m} m does not fit a world of {width_m} x {height_m} m: its radius must be positive and at most half of the shorter side"
+    )]
     Disc {
         /// Its radius, metres.
         radius_m: f32,

@@ -75,7 +75,9 @@ fn nobody_leaves_the_disc() {
 
 #[test]
 fn impossible_configs_are_refused_with_a_remedy() {
-    assert!(Game::new(config(10_001, Spawn::Everywhere)).unwrap_err().to_string().contains("raise entities_max"));
+    assert!(
+        Game::new(config(10_001, Spawn::Everywhere)).unwrap_err().to_string().contains("raise entities_max")
+    );
     for radius_m in [0.0, -1.0, 401.0, f32::NAN] {
         assert!(matches!(Game::new(config(0, Spawn::Disc { radius_m })), Err(GameError::Disc { .. })));
     }

@@ -43,7 +43,12 @@ fn run(threads: usize, level: Level) -> Vec<(u64, u64)> {
             game.tick();
             let mut snapshots = Digest::default();
             for (id, viewer) in players.iter_mut().take(50) {
-                let request = Request { own: *id, acked_tick: (tick - 1).saturating_sub(tick % 3), input: 0, budget_bytes: 1160 };
+                let request = Request {
+                    own: *id,
+                    acked_tick: (tick - 1).saturating_sub(tick % 3),
+                    input: 0,
+                    budget_bytes: 1160,
+                };
                 let encoded = game.encode(viewer, &request, &mut out).unwrap();
                 out[..encoded.bytes].iter().for_each(|byte| snapshots.push(u64::from(*byte)));
             }

@@ -116,8 +116,10 @@ impl Lanes for Avx512 {
             let attr: *const __m512i = now.attr.as_ptr().cast();
             let attr_was: *const __m512i = base.attr.as_ptr().cast();
             let low_rows = _mm512_cmpneq_epi64_mask(_mm512_loadu_si512(attr), _mm512_loadu_si512(attr_was));
-            let high_rows =
-                _mm512_cmpneq_epi64_mask(_mm512_loadu_si512(attr.add(1)), _mm512_loadu_si512(attr_was.add(1)));
+            let high_rows = _mm512_cmpneq_epi64_mask(
+                _mm512_loadu_si512(attr.add(1)),
+                _mm512_loadu_si512(attr_was.add(1)),
+            );
             let attr = (u16::from(low_rows) | u16::from(high_rows) << 8) & kept;
             Changes { kept, moved, attr }
         }
@@ -145,7 +147,8 @@ impl Lanes for Avx512 {
         let ids = load(ids);
         // SAFETY: features only, see the module.
         unsafe {
-            let phase = _mm512_srli_epi32::<16>(_mm512_mullo_epi32(ids, _mm512_set1_epi32(0x9e37_79b1u32 as i32)));
+            let phase =
+                _mm512_srli_epi32::<16>(_mm512_mullo_epi32(ids, _mm512_set1_epi32(0x9e37_79b1u32 as i32)));
             let offset = _mm512_and_si512(
                 _mm512_sub_epi32(phase, _mm512_set1_epi32(i32::from(cursor))),
                 _mm512_set1_epi32(0xffff),

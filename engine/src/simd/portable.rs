@@ -57,10 +57,8 @@ impl Lanes for Portable {
             if at != was || z_yaw != z_yaw_was {
                 changes.moved |= 1 << row;
                 let yaw = z_yaw >> 16 & 0xff;
-                records[written] = u32::from(dx as u8)
-                    | u32::from(dy as u8) << 8
-                    | u32::from(dz as u8) << 16
-                    | yaw << 24;
+                records[written] =
+                    u32::from(dx as u8) | u32::from(dy as u8) << 8 | u32::from(dz as u8) << 16 | yaw << 24;
                 written += 1;
             }
         }

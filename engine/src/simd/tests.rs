@@ -70,8 +70,9 @@ impl LaneKernel for Probe<'_> {
 /// Blocks whose rows are near each other, and near the edges of what a record can hold.
 fn sample(random: &mut Random) -> Sample {
     let near = |random: &mut Random, value: u32| {
-        let step = |random: &mut Random| [0, 0, 1, 127, 128, 129, 65_535, 65_408, 65_407, 32_768]
-            [random.below(10) as usize] as u16;
+        let step = |random: &mut Random| {
+            [0, 0, 1, 127, 128, 129, 65_535, 65_408, 65_407, 32_768][random.below(10) as usize] as u16
+        };
         let low = (value as u16).wrapping_add(step(random));
         let high = ((value >> 16) as u16).wrapping_add(step(random));
         u32::from(low) | u32::from(high) << 16
@@ -86,10 +87,12 @@ fn sample(random: &mut Random) -> Sample {
         base.z_yaw[row] = if random.below(2) == 0 {
             now.z_yaw[row]
         } else {
-            near(random, now.z_yaw[row] & 0xffff) & 0xffff | now.z_yaw[row] & 0x00ff_0000 ^ random.below(2) << 16
+            near(random, now.z_yaw[row] & 0xffff) & 0xffff
+                | now.z_yaw[row] & 0x00ff_0000 ^ random.below(2) << 16
         };
         now.attr[row] = [random.next_u32() as u16, 5, random.below(2) as u16, 9];
-        base.attr[row] = if random.below(2) == 0 { now.attr[row] } else { [1, 5, 0, random.below(2) as u16 + 8] };
+        base.attr[row] =
+            if random.below(2) == 0 { now.attr[row] } else { [1, 5, 0, random.below(2) as u16 + 8] };
         since[row] = random.below(4) + 99;
         ids[row] = random.next_u32();
     }
@@ -129,7 +132,10 @@ fn every_level_agrees_with_the_scalar_twin() {
             assert_eq!(outcome(&sample), expected, "{name} on {sample:?}");
         });
     }
-    assert!(kept > 1_000 && moved > 1_000 && moved < kept, "the samples exercise the records: {kept}, {moved}");
+    assert!(
+        kept > 1_000 && moved > 1_000 && moved < kept,
+        "the samples exercise the records: {kept}, {moved}"
+    );
     println!("{levels} levels compared");
 }
 
@@ -142,7 +148,7 @@ fn a_compiled_loop_gives_the_same_bits_at_every_level_and_length() {
         fn run(self) {
             for (a, b) in self.0.iter_mut().zip(self.1) {
                 let square = *a * *a + b * b;
-                *a = (*a * 0.99 + b / (1.0 + square).sqrt()).max(-4.0).min(4.0);
+                *a = (*a * 0.99 + b / (1.0 + square).sqrt()).clamp(-4.0, 4.0);
             }
         }
     }

@@ -11,8 +11,8 @@
 //! A builder costs 42 ns and more per message (research on this machine) and wants to write back to front; this costs a
 //! few stores. The content is what the builder would give, and the verifier accepts it: a property test holds it to both.
 
-use super::select::{FAR_BYTES, Selection};
 use super::Own;
+use super::select::{FAR_BYTES, Selection};
 use crate::history::Block;
 use crate::limits::{BLOCK_ROWS, UNITS_PER_METRE};
 use crate::world::{Roster, WorldConfig};

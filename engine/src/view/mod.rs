@@ -154,12 +154,14 @@ impl<C: Columns> World<C> {
         let view_radius = (self.config.view_radius_m * UNITS_PER_METRE as f32) as i32;
         let refresh_ticks = u32::from(self.config.refresh_ticks);
         let mut base = viewer.baseline(request.acked_tick, &centre);
-        let wants_digest = (tick.wrapping_add(request.own.to_bits())).is_multiple_of(u32::from(self.config.tick_hz));
+        let wants_digest =
+            (tick.wrapping_add(request.own.to_bits())).is_multiple_of(u32::from(self.config.tick_hz));
 
         // The ring comes first: its share is what a round within the bound needs, and a quarter more. It may take
         // most of the budget, for a stranger who stands still must not hide an archer.
         let room = out.len() - OVERHEAD_BYTES_MAX;
-        let ring_share = far_bytes((viewer.ring_count * 5).div_ceil(refresh_ticks * 4) as usize).min(room * 3 / 4);
+        let ring_share =
+            far_bytes((viewer.ring_count * 5).div_ceil(refresh_ticks * 4) as usize).min(room * 3 / 4);
         let near_bytes_max = room - ring_share;
 
         let mut radius = if viewer.radius == 0 { view_radius } else { viewer.radius };
@@ -228,9 +230,7 @@ impl<C: Columns> World<C> {
     ) -> bool {
         let now = self.history.frame(circle.tick);
         let (base_frame, disc_base, bounds) = match base {
-            Some(base) => {
-                (self.history.frame(base.tick), base.disc(), circle.bounds().union(base.bounds()))
-            }
+            Some(base) => (self.history.frame(base.tick), base.disc(), circle.bounds().union(base.bounds())),
             None => (now, Disc::EMPTY, circle.bounds()),
         };
         let kernel = SelectNear {
@@ -286,7 +286,8 @@ impl<C: Columns> World<C> {
             width = (first_left_out >> 32) as u32;
             count = room;
             // Several ids may share the phase that the cut falls on; they all go next time.
-            let before = selection.far[..count].iter_mut().filter(|due| (**due >> 32) as u32 == width).count();
+            let before =
+                selection.far[..count].iter_mut().filter(|due| (**due >> 32) as u32 == width).count();
             if before > 0 {
                 selection.far[..count].sort_unstable();
                 count -= before;
@@ -321,7 +322,8 @@ impl Viewer {
     fn baseline(&self, acked_tick: u32, centre: &Circle) -> Option<Circle> {
         let circle = self.circles[acked_tick as usize % HISTORY_TICKS];
         let is_known = acked_tick != 0 && circle.tick == acked_tick;
-        let is_kept = centre.tick.checked_sub(acked_tick).is_some_and(|age| (1..HISTORY_TICKS as u32).contains(&age));
+        let is_kept =
+            centre.tick.checked_sub(acked_tick).is_some_and(|age| (1..HISTORY_TICKS as u32).contains(&age));
         let is_close =
             || (centre.x - circle.x).abs().max((centre.y - circle.y).abs()) <= BASELINE_SHIFT_UNITS_MAX;
         (is_known && is_kept && is_close()).then_some(circle)

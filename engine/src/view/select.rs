@@ -243,7 +243,8 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 let changes = lanes.changes(&now[at], &base[at], since, baseline, in_now & in_base, records);
                 let Changes { kept, attr, .. } = changes;
                 let (near_here, was_near_here) = (near as u16, was_near as u16);
-                let event = Event { block, near: near_here, was_near: was_near_here, in_now, in_base, kept, attr };
+                let event =
+                    Event { block, near: near_here, was_near: was_near_here, in_now, in_base, kept, attr };
                 selection.edges[edge_count] = event;
                 edge_count += usize::from((in_now | in_base) & !kept != 0);
                 selection.alterations[alteration_count] = event;
@@ -292,7 +293,8 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                     let index = u32::from(event.near + ones_below(event.in_now, row));
                     let (values, were) = (now.attr[row as usize], base.attr[row as usize]);
                     for number in 0..values.len() {
-                        selection.attr[attr] = index | (number as u32) << 14 | u32::from(values[number]) << 16;
+                        selection.attr[attr] =
+                            index | (number as u32) << 14 | u32::from(values[number]) << 16;
                         attr += usize::from(values[number] != were[number]);
                     }
                 }

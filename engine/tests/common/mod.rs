@@ -94,7 +94,11 @@ pub fn truth(world: &World<Tags>) -> BTreeMap<u32, (i32, i32, Entity)> {
 }
 
 /// The others within the view radius of `own`: (squared distance, state), nearest first.
-pub fn in_view(truth: &BTreeMap<u32, (i32, i32, Entity)>, own: EntityId, radius_m: f32) -> Vec<(i64, Entity)> {
+pub fn in_view(
+    truth: &BTreeMap<u32, (i32, i32, Entity)>,
+    own: EntityId,
+    radius_m: f32,
+) -> Vec<(i64, Entity)> {
     let radius = i64::from(quantise(radius_m));
     let (own_x, own_y, _) = truth[&own.to_bits()];
     let mut others: Vec<_> = truth
