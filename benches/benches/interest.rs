@@ -13,7 +13,7 @@ use rstar::primitives::GeomWithData;
 use rstar::{PointDistance, RTree};
 use throng_benches::{Race, criterion, field, stay_on_this_thread};
 use throng_engine::simd::Level;
-use throng_engine::{EntityId, NoColumns, Slot, World};
+use throng_engine::{EntityId, Found, NoColumns, Slot, World};
 
 /// Squared view radius, and half a unit squared more: whether the rim counts then does not matter.
 const RADIUS2_M2: f32 = field::RADIUS_M * field::RADIUS_M + 0.5 / (32.0 * 32.0);
@@ -106,11 +106,8 @@ fn in_view(criterion: &mut Criterion) {
     let r_tree = rtree(&places);
     let grid = HashGrid::new(&places);
 
-    let ours = |world: &World<NoColumns>, slots: &mut Vec<u32>| {
-        clients.iter().fold(0, |sum, &[x, y]| {
-            world.within(x, y, field::RADIUS_M, slots);
-            sum + slots.len()
-        })
+    let ours = |world: &World<NoColumns>, found: &mut Found| {
+        clients.iter().fold(0, |sum, &[x, y]| sum + world.within(x, y, field::RADIUS_M, found).len())
     };
     let kiddo = |clients: &[[f32; 2]]| {
         clients.iter().fold(0, |sum, client| {
@@ -133,17 +130,17 @@ fn in_view(criterion: &mut Criterion) {
     };
 
     // All see the same.
-    let mut found = Vec::new();
+    let (mut scratch, mut found) = (Found::default(), Vec::new());
     for &[x, y] in clients.iter().step_by(97) {
-        world.within(x, y, field::RADIUS_M, &mut found);
-        let mut ours: Vec<u32> = found.iter().map(|slot| world.id_at(Slot(*slot)).index() as u32).collect();
+        let slots = world.within(x, y, field::RADIUS_M, &mut scratch);
+        let mut ours: Vec<u32> = slots.iter().map(|slot| world.id_at(Slot(*slot)).index() as u32).collect();
         ours.sort_unstable();
         let query = kd_tree.query(&[x, y]).within::<SquaredEuclidean<f32>>(RADIUS2_M2).unsorted().execute();
         let mut theirs: Vec<u32> = query.iter().map(|result| result.item).collect();
         theirs.sort_unstable();
         assert_eq!(ours, theirs);
     }
-    let seen = ours(&world, &mut found);
+    let seen = ours(&world, &mut scratch);
     let others = [kiddo(&clients), rstar(&clients, &mut found), hash_grid(&clients, &mut found)];
     assert_eq!(others, [seen; 3]);
     println!(
@@ -152,16 +149,16 @@ fn in_view(criterion: &mut Criterion) {
         clients.len()
     );
 
-    let mut found = [(); 4].map(|()| Vec::new());
-    let [for_ours, for_avx2, for_rstar, for_grid] = &mut found;
+    let (mut for_ours, mut for_avx2) = (Found::default(), Found::default());
+    let (mut for_rstar, mut for_grid) = (Vec::new(), Vec::new());
     let mut race = Race::new("interest", clients.len() as u64);
-    race.whole_lap("throng", || ours(&world, for_ours));
+    race.whole_lap("throng", || ours(&world, &mut for_ours));
     if let Some(world) = &avx2 {
-        race.whole_lap("throng avx2", || ours(world, for_avx2));
+        race.whole_lap("throng avx2", || ours(world, &mut for_avx2));
     }
     race.whole_lap("kiddo", || kiddo(&clients));
-    race.whole_lap("rstar", || rstar(&clients, for_rstar));
-    race.whole_lap("hash grid", || hash_grid(&clients, for_grid));
+    race.whole_lap("rstar", || rstar(&clients, &mut for_rstar));
+    race.whole_lap("hash grid", || hash_grid(&clients, &mut for_grid));
     race.goal("throng", "kiddo", 1.0 / 20.0).compare("throng", "rstar").compare("throng", "hash grid");
     if avx2.is_some() {
         race.compare("throng avx2", "throng");
@@ -174,14 +171,14 @@ struct Crowd {
     world: World<NoColumns>,
     ids: Vec<EntityId>,
     guesses: Vec<f32>,
-    found: Vec<u64>,
+    found: Found,
 }
 
 impl Crowd {
     fn new() -> Self {
         let (world, mut ids) = world(CROWD, CROWD_AREA_EACH_M2, Level::best());
         field::sort_by_cell(&mut ids, |id| field::place_of(&world, *id));
-        Self { guesses: vec![0.0; ids.len()], world, ids, found: Vec::new() }
+        Self { guesses: vec![0.0; ids.len()], world, ids, found: Found::default() }
     }
 
     /// A tick in which everybody walks 0.25 m, as at 5 m/s: a guess is never quite right.
@@ -203,8 +200,7 @@ impl Crowd {
         let Self { world, ids, guesses, found } = self;
         ids.iter().zip(guesses).fold(0, |sum, (id, guess)| {
             let [x, y] = field::place_of(world, *id);
-            world.nearest(x, y, field::RADIUS_M, NEAREST, guess, found);
-            sum + found.len()
+            sum + world.nearest(x, y, field::RADIUS_M, NEAREST, guess, found).len()
         })
     }
 }
@@ -229,19 +225,18 @@ fn nearest_in_crowd(criterion: &mut Criterion) {
     };
 
     // All find neighbours at the same distances.
-    let mut found = Vec::new();
+    let mut scratch = Found::default();
     for (id, place) in crowd.ids.iter().zip(&still).step_by(97) {
         let [x, y] = field::place_of(&crowd.world, *id);
-        crowd.world.nearest(x, y, field::RADIUS_M, NEAREST, &mut 0.0, &mut found);
-        let ours: Vec<f32> = found.iter().map(|found| (found >> 32) as f32 / (32.0 * 32.0)).collect();
+        let found = crowd.world.nearest(x, y, field::RADIUS_M, NEAREST, &mut 0.0, &mut scratch);
+        let mut ours: Vec<f32> = found.iter().map(|found| (found >> 32) as f32 / (32.0 * 32.0)).collect();
+        ours.sort_unstable_by(f32::total_cmp);
         let query = kd_tree.query(place).nearest_n::<SquaredEuclidean<f32>>(nearest).within(RADIUS2_M2);
         let theirs: Vec<f32> = query.execute().iter().map(|result| result.distance).collect();
         assert_eq!(ours, theirs);
     }
     let in_range = still.iter().step_by(10).map(|&[x, y]| {
-        let mut slots = Vec::new();
-        crowd.world.within(x, y, field::RADIUS_M, &mut slots);
-        slots.len()
+        crowd.world.within(x, y, field::RADIUS_M, &mut Found::default()).len()
     });
     let (sum, most) = in_range.fold((0, 0), |(sum, most), count| (sum + count, most.max(count)));
     println!("nearest: {} in range on average, {most} at most", sum / (still.len() / 10));

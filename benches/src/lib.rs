@@ -18,6 +18,7 @@ pub mod field;
 mod race;
 #[allow(unsafe_code)] // System calls that std does not have. Nothing else in this crate may.
 pub mod raw;
+pub mod realm;
 
 pub use race::{Race, Watch, criterion, is_smoke};
 pub use raw::clock::Clock;

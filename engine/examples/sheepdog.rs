@@ -9,7 +9,7 @@ use glam::Vec3;
 use throng_engine::angle::direction;
 use throng_engine::schedule::each_region;
 use throng_engine::{
-    Effects, EntityId, Random, Request, Slot, Viewer, World, WorldConfig, WorldError, columns, live_rows,
+    Effects, EntityId, Found, Random, Request, Slot, Viewer, World, WorldConfig, WorldError, columns, live_rows,
 };
 
 columns! {
@@ -84,11 +84,11 @@ impl Game {
         }
         let world = &self.world;
         each_region(world.rows(), (self.barks.per_region(world.rows()),), |rows, (barks,)| {
-            let mut near = Vec::new();
+            let mut found = Found::default();
             let live = &world.live()[rows.start / 16..rows.end / 16];
             for row in live_rows(rows, live).filter(|row| world.game.kind[*row] == DOG) {
                 // Rows stay whose they are until the next settle, so last tick's frame names the same animals.
-                world.within(world.body.x[row], world.body.y[row], BARK_RADIUS_M, &mut near);
+                let near = world.within(world.body.x[row], world.body.y[row], BARK_RADIUS_M, &mut found);
                 let sheep = near.iter().filter(|other| world.game.kind[**other as usize] == SHEEP);
                 barks.0[0].extend(sheep.map(|sheep_row| Bark { dog_row: row as u32, sheep_row: *sheep_row }));
             }

@@ -61,6 +61,14 @@ impl<T: Cell> Column<T> {
         *self = Self { storage, start, len };
     }
 
+    /// For each pair in turn, copies the first row over the second.
+    pub fn relocate(&mut self, moves: &[(Slot, Slot)]) {
+        let rows = &mut self[..];
+        for (from, to) in moves {
+            rows[to.row()] = rows[from.row()];
+        }
+    }
+
     /// Adds the given rows to a digest, in order.
     pub fn digest(&self, rows: impl Iterator<Item = usize>, digest: &mut Digest) {
         for row in rows {
@@ -86,8 +94,9 @@ impl<T> DerefMut for Column<T> {
 pub trait Columns: Default + Send + Sync {
     /// Lengthens every column to `rows`.
     fn grow(&mut self, rows: usize);
-    /// Copies the row `from` over the row `to`.
-    fn relocate(&mut self, from: Slot, to: Slot);
+    /// For each pair in turn, copies the first row over the second. A row may be left by one pair and taken by a later
+    /// one. All pairs of a column, then the next column: the copies do not wait for one another.
+    fn relocate(&mut self, moves: &[(Slot, Slot)]);
     /// Resets a row to default values, for an entity that begins there.
     fn reset(&mut self, slot: Slot);
     /// Digests the columns one after another, each over the rows of `range` whose bit is set in `live`
@@ -133,9 +142,9 @@ macro_rules! columns {
                 $(self.$field.grow(rows);)*
                 let _ = rows;
             }
-            fn relocate(&mut self, from: $crate::Slot, to: $crate::Slot) {
-                $(self.$field[to.row()] = self.$field[from.row()];)*
-                let _ = (from, to);
+            fn relocate(&mut self, moves: &[($crate::Slot, $crate::Slot)]) {
+                $(self.$field.relocate(moves);)*
+                let _ = moves;
             }
             fn reset(&mut self, slot: $crate::Slot) {
                 $(self.$field[slot.row()] = Default::default();)*

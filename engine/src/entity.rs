@@ -1,5 +1,7 @@
 //! Entity ids, and where each entity's row is.
 
+use std::collections::VecDeque;
+
 use crate::limits::{ENTITIES_MAX, ENTITY_INDEX_BITS};
 
 /// Names one entity for its whole life. A reused index carries a new generation, so a stale id finds nothing.
@@ -41,13 +43,13 @@ impl Slot {
 
 const VACANT: u32 = u32::MAX;
 
-/// Entity index to slot, with generations. Freed indices are reused last in, first out, so that ids are a function of
-/// the history of spawns and despawns alone.
+/// Entity index to slot, with generations. The index that has been free for longest is reused first, so that an id comes
+/// back as late as can be, and ids are a function of the history of spawns and despawns alone.
 #[derive(Debug)]
 pub(crate) struct Directory {
     slots: Vec<u32>,
     generations: Vec<u16>,
-    free: Vec<u32>,
+    free: VecDeque<u32>,
     capacity: u32,
 }
 
@@ -57,7 +59,7 @@ impl Directory {
         Self {
             slots: Vec::with_capacity(capacity as usize),
             generations: Vec::with_capacity(capacity as usize),
-            free: Vec::with_capacity(capacity as usize),
+            free: VecDeque::with_capacity(capacity as usize),
             capacity,
         }
     }
@@ -68,7 +70,7 @@ impl Directory {
 
     /// A fresh id at `slot`, or `None` when the world is full.
     pub(crate) fn insert(&mut self, slot: Slot) -> Option<EntityId> {
-        let index = match self.free.pop() {
+        let index = match self.free.pop_front() {
             Some(index) => index,
             None if (self.slots.len() as u32) < self.capacity => {
                 self.slots.push(VACANT);
@@ -103,7 +105,7 @@ impl Directory {
         let generations = 1 << (32 - ENTITY_INDEX_BITS);
         // Generation 0 is skipped so that no id is ever zero.
         *generation = if u32::from(*generation) + 1 == generations { 1 } else { *generation + 1 };
-        self.free.push(id.index() as u32);
+        self.free.push_back(id.index() as u32);
         Some(slot)
     }
 }
@@ -137,6 +139,15 @@ mod tests {
             directory.remove(id).unwrap();
         }
         assert_eq!(directory.len(), 0);
+    }
+
+    #[test]
+    fn an_index_comes_back_as_late_as_can_be() {
+        let mut directory = Directory::new(3);
+        let ids = [7, 8, 9].map(|slot| directory.insert(Slot(slot)).unwrap());
+        ids.iter().for_each(|id| assert!(directory.remove(*id).is_some()));
+        let again = [7, 8, 9].map(|slot| directory.insert(Slot(slot)).unwrap().index());
+        assert_eq!(again, [0, 1, 2]);
     }
 
     #[test]

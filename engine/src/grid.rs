@@ -6,7 +6,9 @@
 //!   scan order             b0 b7        b1               b2 b9 b4        one flat list; `first` says where cells begin
 //! ```
 //!
-//! A cell owns whole blocks of 16 rows, so a block is one cache line of any 32-bit column and belongs to one place. An
+//! A cell owns whole blocks of 16 rows, so a block is one cache line of any 32-bit column and belongs to one place. The
+//! first block of each cell lies where the cell lies, and further ones are taken near each other too, so that a run is
+//! almost a straight piece of memory. An
 //! entity keeps its row until it leaves its cell; empty rows are reused, lowest first. The 3x3 cells around a client
 //! are three runs of the scan order. The relative order of two occupied rows in the scan order never changes: near
 //! lists are told to clients in this order, and baselines rely on it.
@@ -15,6 +17,10 @@ use crate::entity::Slot;
 use crate::limits::{BLOCK_ROWS, HISTORY_TICKS, UNITS_PER_METRE};
 
 const NONE: u32 = u32::MAX;
+
+/// How long a block stays with its cell after its last entity left, ticks. Shorter than the history, and a client could
+/// miss who left it; a few seconds, and cells that breathe do not hand blocks round all the time.
+const VACANT_TICKS: u32 = 8 * HISTORY_TICKS as u32;
 
 /// Where a block lies: its cell's centre, and the decoy position of its empty rows.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +45,8 @@ pub(crate) struct Grid {
     places: Vec<Place>,
     /// Frame from which a block is empty.
     vacant_since: Vec<u32>,
-    free: Vec<u32>,
+    /// One bit per block that no cell owns.
+    free: Vec<u64>,
     order: Vec<u32>,
     first: Vec<u32>,
     is_order_stale: bool,
@@ -48,9 +55,9 @@ pub(crate) struct Grid {
 
 /// Room for one more row was found, or a new block must be added first.
 pub(crate) enum Room {
-    /// A row in a block that the cell has.
+    /// A row in a block that the cell has, or had before.
     Found(Slot),
-    /// A row in a block that the cell just got; its history must be wiped.
+    /// A row in a block that another cell had; its history must be wiped.
     Fresh(Slot),
     /// No block is left: [`Grid::extend`], then ask again.
     NoBlocks,
@@ -64,7 +71,7 @@ impl Grid {
         Self {
             cell_m,
             cells_per_metre: 1.0 / cell_m,
-            margin_m: cell_m / 32.0,
+            margin_m: cell_m / 64.0,
             columns,
             rows,
             heads: vec![NONE; cells],
@@ -111,10 +118,9 @@ impl Grid {
         self.nexts.resize(blocks, NONE);
         self.vacant_since.resize(blocks, 0);
         self.places.resize(blocks, Place { x_m: 0.0, y_m: 0.0, decoy: 0 });
-        // Lowest first, from the end of the list.
-        self.free.splice(0..0, (old as u32..blocks as u32).rev());
+        self.free.resize(blocks.div_ceil(64), 0);
+        (old..blocks).for_each(|block| self.free[block / 64] |= 1 << (block % 64));
         self.order.reserve(blocks - self.order.len());
-        self.free.reserve(blocks - self.free.len());
     }
 
     pub(crate) fn cell_at(&self, x_m: f32, y_m: f32) -> u32 {
@@ -136,16 +142,44 @@ impl Grid {
             tail = block;
             block = self.nexts[block as usize];
         }
-        let Some(block) = self.free.pop() else { return Room::NoBlocks };
+        let Some(block) = self.claim(cell, tail == NONE) else { return Room::NoBlocks };
         match tail {
             NONE => self.heads[cell as usize] = block,
             tail => self.nexts[tail as usize] = block,
         }
         self.nexts[block as usize] = NONE;
         self.cells[block as usize] = cell;
-        self.places[block as usize] = self.place_of(cell);
+        let place = self.place_of(cell);
+        let before = std::mem::replace(&mut self.places[block as usize], place);
         self.is_order_stale = true;
-        Room::Fresh(self.occupy(block, 0))
+        let slot = self.occupy(block, 0);
+        // All that a block's history holds once it is free is the decoy of where it was.
+        if before.decoy == place.decoy { Room::Found(slot) } else { Room::Fresh(slot) }
+    }
+
+    /// The free block nearest after where blocks of this cell should lie.
+    fn claim(&mut self, cell: u32, is_first: bool) -> Option<u32> {
+        let (cells, blocks) = (self.cell_count(), self.block_count());
+        let home = match (is_first, blocks.checked_sub(cells)) {
+            (true, Some(_)) => cell as usize,
+            (false, Some(others)) => cells + (cell as usize * others) / cells,
+            // Fewer blocks than cells, for few entities in a large world.
+            (_, None) => cell as usize * blocks / cells,
+        };
+        let words = self.free.len();
+        let (first_word, first_bit) = (home / 64 % words.max(1), home % 64);
+        // Round the words once, and the first one again for the bits before its start.
+        for step in 0..=words {
+            let word = (first_word + step) % words;
+            let allowed = if step == 0 { !0 << first_bit } else { !0 };
+            let free = self.free[word] & allowed;
+            if free != 0 {
+                let bit = free.trailing_zeros();
+                self.free[word] &= !(1 << bit);
+                return Some(word as u32 * 64 + bit);
+            }
+        }
+        None
     }
 
     fn occupy(&mut self, block: u32, row: u32) -> Slot {
@@ -168,8 +202,7 @@ impl Grid {
         self.vacant_since[block] = frame;
     }
 
-    /// Takes back blocks that have been empty for longer than the history, a thirty-second of all at each call.
-    /// Sooner, and a client could miss who left them.
+    /// Takes back blocks that have long been empty, a thirty-second of all at each call.
     pub(crate) fn reap(&mut self, frame: u32) {
         let share = self.block_count().div_ceil(HISTORY_TICKS);
         for _ in 0..share {
@@ -177,7 +210,7 @@ impl Grid {
                 if self.reap_cursor + 1 >= self.block_count() { 0 } else { self.reap_cursor + 1 };
             let block = self.reap_cursor;
             let is_chained = self.cells[block] != NONE;
-            let is_old = frame.saturating_sub(self.vacant_since[block]) > HISTORY_TICKS as u32;
+            let is_old = frame.saturating_sub(self.vacant_since[block]) > VACANT_TICKS;
             if is_chained && self.live[block] == 0 && is_old {
                 self.unchain(block as u32);
             }
@@ -196,7 +229,7 @@ impl Grid {
             }
             self.nexts[before as usize] = next;
         }
-        self.free.push(block);
+        self.free[block as usize / 64] |= 1 << (block % 64);
         self.is_order_stale = true;
     }
 
@@ -217,10 +250,17 @@ impl Grid {
         self.first[self.heads.len()] = self.order.len() as u32;
     }
 
+    /// Whether every block that has an owner is listed.
+    pub(crate) fn is_order_fresh(&self) -> bool {
+        !self.is_order_stale
+    }
+
     /// The blocks of all cells that may hold somebody in the box, by ascending scan order, as one run per cell row.
     #[inline(always)]
     pub(crate) fn runs(&self, bounds: Bounds) -> Runs<'_> {
-        let margin = (self.margin_m * UNITS_PER_METRE as f32) as i32 + 1;
+        // The border's margin rounded up, one unit because positions are rounded down to units, and less than one for
+        // what cells' borders are rounded by in a large world.
+        let margin = (self.margin_m * UNITS_PER_METRE as f32) as i32 + 3;
         let cells_per_unit = self.cells_per_metre / UNITS_PER_METRE as f32;
         let cell = |units: i32, cells: u32| ((units as f32 * cells_per_unit) as u32).min(cells - 1);
         Runs {

@@ -1,9 +1,10 @@
 //! The quantised past: what every snapshot, and later every rewound hit, reads.
 //!
 //! ```text
-//!   tick & 31      block 0             block 1             ...
-//!     0         [ position | z, yaw | attributes ]  [ ... ]      one frame: 256 bytes per block of 16 rows
-//!     1         [ ...                            ]  [ ... ]
+//!   tick & 31      block 0              block 1
+//!     0         [ 16 positions     ]  [ ...        ]  ...    one line of cache per block: all that interest reads
+//!               [ 16 x z, yaw, attr ]  [ ...        ]  ...    read for blocks with somebody in range
+//!     1         ...
 //! ```
 //!
 //! Frames are aligned with the columns: row `s` of a frame is slot `s` at that tick. An entity keeps its slot until it
@@ -11,31 +12,46 @@
 
 use crate::limits::{BLOCK_ROWS, HISTORY_TICKS, UNITS_PER_METRE};
 
-/// The replicated state of sixteen rows at one tick.
+/// Positions of sixteen rows: x in the low, y in the high 16 bits, in position units modulo 65,536.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub struct Block {
-    /// x in the low, y in the high 16 bits, in position units modulo 65,536.
-    pub position: [u32; BLOCK_ROWS],
+pub(crate) struct Positions(pub [u32; BLOCK_ROWS]);
+
+/// The rest of the replicated state of sixteen rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub(crate) struct Details {
     /// z in position units in the low 16 bits, facing in 1/256 of a turn in the next 8; the rest is zero.
     pub z_yaw: [u32; BLOCK_ROWS],
     /// The game's replicated attributes.
     pub attr: [[u16; 4]; BLOCK_ROWS],
 }
 
-impl Block {
-    pub(crate) const EMPTY: Self =
-        Self { position: [0; BLOCK_ROWS], z_yaw: [0; BLOCK_ROWS], attr: [[0; 4]; BLOCK_ROWS] };
+impl Positions {
+    pub(crate) const EMPTY: Self = Self([0; BLOCK_ROWS]);
+}
+
+impl Details {
+    pub(crate) const EMPTY: Self = Self { z_yaw: [0; BLOCK_ROWS], attr: [[0; 4]; BLOCK_ROWS] };
+}
+
+/// Position units of a length in metres, rounded down.
+#[inline(always)]
+pub fn quantise(metres: f32) -> i32 {
+    let units = metres * UNITS_PER_METRE as f32;
+    let towards_zero = units as i32;
+    towards_zero.saturating_sub(i32::from(towards_zero as f32 > units))
 }
 
 /// 1.5 x 2^23: a float this large has its units in the lowest bit, so adding it leaves a whole number there.
 const WHOLE: f32 = 12_582_912.0;
 
-/// Position units of a length in metres, rounded down; exact up to 131 km, and some number beyond.
+/// As [`quantise`], for loops over rows: a cast to an integer saturates, and that keeps a loop from being vectorised,
+/// while alone it is cheaper than the call of `floor` that this makes where there is no instruction for it.
 ///
-/// A cast to an integer would saturate, and that check keeps the loop from being vectorised.
+/// Exact up to 131 km, and some number beyond.
 #[inline(always)]
-pub fn quantise(metres: f32) -> i32 {
+pub(crate) fn quantise_row(metres: f32) -> i32 {
     let units = (metres * UNITS_PER_METRE as f32).floor();
     ((units + WHOLE).to_bits()).wrapping_sub(WHOLE.to_bits()) as i32
 }
@@ -46,36 +62,46 @@ pub fn pack(x_units: i32, y_units: i32) -> u32 {
     x_units as u32 & 0xffff | (y_units as u32) << 16
 }
 
+/// One tick, by block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    pub positions: &'a [Positions],
+    pub details: &'a [Details],
+}
+
 /// The last [`HISTORY_TICKS`] frames.
 #[derive(Debug)]
 pub(crate) struct History {
-    frames: Vec<Vec<Block>>,
+    positions: Vec<Vec<Positions>>,
+    details: Vec<Vec<Details>>,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { frames: vec![Vec::new(); HISTORY_TICKS] }
+        Self { positions: vec![Vec::new(); HISTORY_TICKS], details: vec![Vec::new(); HISTORY_TICKS] }
     }
 
     pub(crate) fn grow(&mut self, blocks: usize) {
-        for frame in &mut self.frames {
-            frame.resize(blocks, Block::EMPTY);
-        }
+        self.positions.iter_mut().for_each(|frame| frame.resize(blocks, Positions::EMPTY));
+        self.details.iter_mut().for_each(|frame| frame.resize(blocks, Details::EMPTY));
     }
 
     /// The frame of `tick`, which must be one of the last [`HISTORY_TICKS`].
-    pub(crate) fn frame(&self, tick: u32) -> &[Block] {
-        &self.frames[tick as usize % HISTORY_TICKS]
+    #[inline(always)]
+    pub(crate) fn frame(&self, tick: u32) -> Frame<'_> {
+        let index = tick as usize % HISTORY_TICKS;
+        Frame { positions: &self.positions[index], details: &self.details[index] }
     }
 
-    pub(crate) fn frame_mut(&mut self, tick: u32) -> &mut [Block] {
-        &mut self.frames[tick as usize % HISTORY_TICKS]
+    pub(crate) fn frame_mut(&mut self, tick: u32) -> (&mut [Positions], &mut [Details]) {
+        let index = tick as usize % HISTORY_TICKS;
+        (&mut self.positions[index], &mut self.details[index])
     }
 
     /// Makes every remembered row of `block` a decoy that nobody near its cell can see.
     pub(crate) fn wipe(&mut self, block: usize, decoy: u32) {
-        for frame in &mut self.frames {
-            frame[block] = Block { position: [decoy; BLOCK_ROWS], ..Block::EMPTY };
+        for frame in &mut self.positions {
+            frame[block] = Positions([decoy; BLOCK_ROWS]);
         }
     }
 }
@@ -89,11 +115,13 @@ mod tests {
         let cases =
             [(0.0, 0), (0.031, 0), (0.032, 1), (-0.001, -1), (-1.0, -32), (-1.01, -33), (2047.99, 65_535)];
         for (metres, units) in cases {
-            assert_eq!(quantise(metres), units, "{metres} m");
+            assert_eq!((quantise(metres), quantise_row(metres)), (units, units), "{metres} m");
         }
         assert_eq!(quantise(-0.03125), -1);
         for units in (-4_000_000..4_000_000).step_by(977) {
-            assert_eq!(quantise(units as f32 / 32.0), units);
+            let metres = units as f32 / 32.0 + 0.01;
+            assert_eq!(quantise(metres), quantise_row(metres), "{metres} m");
+            assert_eq!(quantise_row(units as f32 / 32.0), units);
         }
     }
 

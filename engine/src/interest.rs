@@ -2,133 +2,163 @@
 
 use crate::column::Columns;
 use crate::grid::Bounds;
-use crate::history::{Block, pack, quantise};
+use crate::history::{Positions, pack, quantise};
 use crate::limits::{BLOCK_ROWS, UNITS_PER_METRE, VIEW_RADIUS_M_MAX};
 use crate::simd::{LaneKernel, Lanes, dispatch_lanes};
-use crate::world::World;
+use crate::world::{World, WorldConfig, bounded};
+
+/// Scratch of the queries here, kept by whoever asks often.
+#[derive(Debug, Default)]
+pub struct Found {
+    slots: Vec<u32>,
+    distances: Vec<u32>,
+    nearest: Vec<u64>,
+}
+
+impl Found {
+    /// Room for `blocks` more blocks after `count` entries, so that no write has to ask. Never shrinks: cutting a vector
+    /// to its answer and lengthening it again would zero it at each query.
+    #[inline(always)]
+    fn reserve(words: &mut Vec<u32>, count: usize, blocks: usize) -> &mut [u32] {
+        let most = count + (blocks + 1) * BLOCK_ROWS;
+        if words.len() < most {
+            words.resize(most.next_power_of_two(), 0);
+        }
+        words
+    }
+}
 
 struct Within<'a, R> {
     runs: R,
-    now: &'a [Block],
+    now: &'a [Positions],
     centre: u32,
     radius2: i32,
-    slots: &'a mut Vec<u32>,
+    found: &'a mut Found,
 }
 
 impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Within<'a, R> {
-    type Output = ();
+    type Output = usize;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
+    fn run<L: Lanes>(self, lanes: L) -> usize {
         let mut count = 0;
         for run in self.runs {
-            // Room for the whole run, so that no write has to ask.
-            let most = count + run.len() * BLOCK_ROWS;
-            if self.slots.len() < most {
-                self.slots.resize(most, 0);
-            }
+            let slots = Found::reserve(&mut self.found.slots, count, run.len());
             for &block in run {
-                let mask = lanes.in_range(&self.now[block as usize].position, self.centre, self.radius2);
-                if let Some(slots) = self.slots[count..].first_chunk_mut() {
-                    lanes.slots(mask, block * BLOCK_ROWS as u32, slots);
-                }
+                let mask = lanes.in_range(&self.now[block as usize], self.centre, self.radius2);
+                let Some(slots) = slots[count..].first_chunk_mut() else { unreachable!("reserved") };
+                lanes.slots(mask, block * BLOCK_ROWS as u32, slots);
                 count += mask.count_ones() as usize;
             }
         }
-        self.slots.truncate(count);
+        count
     }
 }
 
 struct Nearest<'a, R> {
     runs: R,
-    now: &'a [Block],
+    now: &'a [Positions],
     centre: u32,
     radius2: i32,
-    found: &'a mut Vec<u64>,
+    found: &'a mut Found,
 }
 
 impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Nearest<'a, R> {
-    type Output = ();
+    type Output = usize;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) {
+    fn run<L: Lanes>(self, lanes: L) -> usize {
+        let mut count = 0;
         for run in self.runs {
+            let slots = Found::reserve(&mut self.found.slots, count, run.len());
+            let distances = Found::reserve(&mut self.found.distances, count, run.len());
             for &block in run {
-                let position = &self.now[block as usize].position;
-                let mask = lanes.in_range(position, self.centre, self.radius2);
-                if mask == 0 {
-                    continue;
-                }
-                let (mut slots, mut distances) = ([0; 16], [0; 16]);
-                lanes.slots(mask, block * BLOCK_ROWS as u32, &mut slots);
-                lanes.distances(position, self.centre, mask, &mut distances);
-                let count = mask.count_ones() as usize;
-                let found = slots[..count].iter().zip(&distances);
-                self.found
-                    .extend(found.map(|(&slot, &distance2)| u64::from(distance2) << 32 | u64::from(slot)));
+                let positions = &self.now[block as usize];
+                let mask = lanes.in_range(positions, self.centre, self.radius2);
+                let (Some(slots), Some(distances)) =
+                    (slots[count..].first_chunk_mut(), distances[count..].first_chunk_mut())
+                else {
+                    unreachable!("reserved")
+                };
+                lanes.ranks(positions, self.centre, mask, block * BLOCK_ROWS as u32, slots, distances);
+                count += mask.count_ones() as usize;
             }
         }
+        count
     }
 }
 
 impl<C: Columns> World<C> {
-    /// The rows of all entities within `radius_m` (up to [`VIEW_RADIUS_M_MAX`]) of a point, as of the published tick,
-    /// in scan order. `slots` is overwritten; reuse it.
-    pub fn within(&self, x_m: f32, y_m: f32, radius_m: f32, slots: &mut Vec<u32>) {
-        let (x, y, radius) = units_of(x_m, y_m, radius_m);
+    /// The rows of all entities within `radius_m` (up to [`VIEW_RADIUS_M_MAX`]) of a point, in scan order, as of the
+    /// published tick; they are right until the next [`settle`](World::settle).
+    pub fn within<'f>(&self, x_m: f32, y_m: f32, radius_m: f32, found: &'f mut Found) -> &'f [u32] {
+        let (x, y, radius) = units_of(&self.config, x_m, y_m, radius_m);
         let kernel = Within {
             runs: self.grid.runs(Bounds::around(x, y, radius)),
-            now: self.history.frame(self.tick()),
+            now: self.history.frame(self.published()).positions,
             centre: pack(x, y),
             radius2: radius * radius,
-            slots,
+            found,
         };
-        dispatch_lanes(self.level, kernel);
+        let count = dispatch_lanes(self.level, kernel);
+        &found.slots[..count]
     }
 
-    /// The `count` entities nearest to a point within `radius_m`, nearest first; equally near ones by row.
+    /// The `count` entities nearest to a point within `radius_m`, in no order: squared distance in units in the high,
+    /// row in the low 32 bits. Of equally near ones those with lower rows.
     ///
     /// `guess_m` is where to look first: the last answer's reach of the same asker, or 0. It is set to the reach of
-    /// this answer and a little more. `found` (squared distance in the high, row in the low 32 bits) is overwritten.
-    pub fn nearest(
+    /// this answer and a little more.
+    pub fn nearest<'f>(
         &self,
         x_m: f32,
         y_m: f32,
         radius_m: f32,
         count: usize,
         guess_m: &mut f32,
-        found: &mut Vec<u64>,
-    ) {
-        let (x, y, most) = units_of(x_m, y_m, radius_m);
+        found: &'f mut Found,
+    ) -> &'f [u64] {
+        let (x, y, most) = units_of(&self.config, x_m, y_m, radius_m);
         let mut radius = match quantise(*guess_m) {
             guess if guess > 0 => guess.min(most),
             _ => most,
         };
-        loop {
-            found.clear();
+        let in_range = loop {
             let kernel = Nearest {
                 runs: self.grid.runs(Bounds::around(x, y, radius)),
-                now: self.history.frame(self.tick()),
+                now: self.history.frame(self.published()).positions,
                 centre: pack(x, y),
                 radius2: radius * radius,
-                found,
+                found: &mut *found,
             };
-            dispatch_lanes(self.level, kernel);
-            if found.len() >= count || radius == most {
-                break;
+            let in_range = dispatch_lanes(self.level, kernel);
+            if in_range >= count || radius == most {
+                break in_range;
             }
-            radius = (radius * 3 / 2).min(most);
+            radius = (radius * 3 / 2 + 1).min(most);
+        };
+        let Found { slots, distances, nearest } = found;
+        let pairs = slots[..in_range].iter().zip(&distances[..in_range]);
+        nearest.clear();
+        nearest.extend(pairs.map(|(&slot, &distance2)| u64::from(distance2) << 32 | u64::from(slot)));
+        if count == 0 || in_range < count {
+            *guess_m = radius_m;
+            nearest.truncate(count);
+        } else {
+            let (_, &mut last, _) = nearest.select_nth_unstable(count - 1);
+            nearest.truncate(count);
+            *guess_m = ((last >> 32) as f32).sqrt() / UNITS_PER_METRE as f32 * 1.05 + 0.04;
         }
-        if found.len() > count && count > 0 {
-            found.select_nth_unstable(count - 1);
-        }
-        found.truncate(count);
-        found.sort_unstable();
-        let reach = found.last().map_or(0.0, |&last| ((last >> 32) as f32).sqrt() / UNITS_PER_METRE as f32);
-        *guess_m = if found.len() == count { reach * 1.06 + 0.1 } else { radius_m };
+        nearest
     }
 }
 
-fn units_of(x_m: f32, y_m: f32, radius_m: f32) -> (i32, i32, i32) {
-    (quantise(x_m), quantise(y_m), quantise(radius_m.clamp(0.0, VIEW_RADIUS_M_MAX)))
+/// How far outside the world a question may be asked: nobody is within reach there. From further away the answer would
+/// be those 2,048 m on, where positions repeat.
+const OUTSIDE_M: f32 = 2.0 * VIEW_RADIUS_M_MAX;
+
+fn units_of(config: &WorldConfig, x_m: f32, y_m: f32, radius_m: f32) -> (i32, i32, i32) {
+    let near = |place_m, side_m| quantise(bounded(place_m, -OUTSIDE_M, side_m + OUTSIDE_M));
+    let radius = quantise(bounded(radius_m, 0.0, VIEW_RADIUS_M_MAX));
+    (near(x_m, config.width_m), near(y_m, config.height_m), radius)
 }

@@ -7,10 +7,10 @@ use crate::column::Columns;
 use crate::digest::Digest;
 use crate::entity::{Directory, EntityId, Slot};
 use crate::grid::{Grid, Room};
-use crate::history::{Block, History, pack, quantise};
+use crate::history::{Details, History, Positions, pack, quantise_row};
 use crate::limits::*;
 use crate::schedule::{PerBlock, each_region};
-use crate::simd::{Kernel, Level, dispatch};
+use crate::simd::{Kernel, LaneKernel, Lanes, Level, dispatch, dispatch_lanes};
 
 crate::columns! {
     /// What every entity has: a place, a velocity and a facing.
@@ -151,6 +151,8 @@ pub struct World<C> {
     pub(crate) history: History,
     directory: Directory,
     strays: Vec<u16>,
+    /// Scratch of `settle`.
+    moves: Vec<(Slot, Slot)>,
     tick: u32,
     published: u32,
     relocation_count: u64,
@@ -180,6 +182,7 @@ impl<C: Columns> World<C> {
             history: History::new(),
             directory: Directory::new(config.entities_max),
             strays: Vec::new(),
+            moves: Vec::new(),
             tick: 0,
             published: 0,
             relocation_count: 0,
@@ -199,6 +202,8 @@ impl<C: Columns> World<C> {
         self.grid.extend(blocks);
         self.rosters.resize(blocks, Roster::EMPTY);
         self.strays.resize(blocks, 0);
+        // More than ever move in a steady tick.
+        self.moves.reserve(blocks);
         self.history.grow(blocks);
     }
 
@@ -215,6 +220,12 @@ impl<C: Columns> World<C> {
     /// The tick being simulated, or after [`publish`](Self::publish) the one that snapshots show.
     pub fn tick(&self) -> u32 {
         self.tick
+    }
+
+    /// The newest tick in the history: what queries and snapshots show. One behind [`tick`](Self::tick) between
+    /// [`begin_tick`](Self::begin_tick) and [`publish`](Self::publish).
+    pub(crate) fn published(&self) -> u32 {
+        self.published
     }
 
     /// How many rows the columns have, occupied or not; a multiple of the region size.
@@ -270,7 +281,8 @@ impl<C: Columns> World<C> {
     /// Removes an entity; `false` when it did not live.
     pub fn despawn(&mut self, id: EntityId) -> bool {
         let Some(slot) = self.directory.remove(id) else { return false };
-        self.vacate(slot);
+        self.grid.vacate(slot, self.published + 1);
+        self.park(slot);
         true
     }
 
@@ -294,30 +306,16 @@ impl<C: Columns> World<C> {
             strays: &'a mut [u16],
             reach_m: f32,
         }
-        impl Kernel for Strays<'_> {
+        impl LaneKernel for Strays<'_> {
             type Output = ();
             #[inline(always)]
-            fn run(self) {
-                let blocks =
-                    self.x.as_chunks::<BLOCK_ROWS>().0.iter().zip(self.y.as_chunks::<BLOCK_ROWS>().0);
+            fn run<L: Lanes>(self, lanes: L) {
+                let blocks = self.x.as_chunks().0.iter().zip(self.y.as_chunks().0);
                 let heads = self.live.iter().zip(self.places).zip(self.strays);
                 for ((x, y), ((live, place), strays)) in blocks.zip(heads) {
-                    let is_stray = |row: usize| {
-                        // Not `>`: a position that is no number must count as astray.
-                        !((x[row] - place.x_m).abs() <= self.reach_m
-                            && (y[row] - place.y_m).abs() <= self.reach_m)
-                    };
-                    let mut any = 0u32;
-                    for row in 0..BLOCK_ROWS {
-                        any |= u32::from(is_stray(row));
-                    }
-                    *strays = 0;
-                    if any != 0 {
-                        for row in 0..BLOCK_ROWS {
-                            *strays |= u16::from(is_stray(row)) << row;
-                        }
-                        *strays &= live;
-                    }
+                    let beyond_x = lanes.beyond(x, place.x_m, self.reach_m);
+                    let beyond_y = lanes.beyond(y, place.y_m, self.reach_m);
+                    *strays = (beyond_x | beyond_y) & live;
                 }
             }
         }
@@ -330,33 +328,47 @@ impl<C: Columns> World<C> {
             PerBlock(&mut self.strays[..]),
         );
         each_region(self.body.x.len(), columns, |_, (x, y, live, places, strays)| {
-            dispatch(level, Strays { x, y, live: live.0, places: places.0, strays: strays.0, reach_m });
+            dispatch_lanes(level, Strays { x, y, live: live.0, places: places.0, strays: strays.0, reach_m });
         });
-        for block in 0..self.strays.len() {
-            let mut strays = self.strays[block];
-            while strays != 0 {
-                let row = strays.trailing_zeros();
-                strays &= strays - 1;
-                self.relocate(Slot(block as u32 * BLOCK_ROWS as u32 + row));
-            }
-        }
+        self.move_strays();
         self.grid.reap(self.published + 1);
         self.grid.refresh_order();
     }
 
-    fn relocate(&mut self, from: Slot) {
-        let row = from.row();
-        // A system may have pushed somebody out of the world, or to a place that is no number.
-        self.body.x[row] = bounded(self.body.x[row], 0.0, self.config.width_m);
-        self.body.y[row] = bounded(self.body.y[row], 0.0, self.config.height_m);
-        let to = self.take(self.grid.cell_at(self.body.x[row], self.body.y[row]));
-        let id = self.id_at(from);
-        self.body.relocate(from, to);
-        self.game.relocate(from, to);
-        self.directory.relocate(id, to);
-        self.enrol(to, id);
-        self.vacate(from);
-        self.relocation_count += 1;
+    /// Step by step for all of them, not all steps for each: so the loads of one do not wait for those of another.
+    fn move_strays(&mut self) {
+        let frame = self.published + 1;
+        let mut moves = std::mem::take(&mut self.moves);
+        for block in 0..self.strays.len() {
+            let mut strays = self.strays[block];
+            while strays != 0 {
+                let row = block * BLOCK_ROWS + strays.trailing_zeros() as usize;
+                strays &= strays - 1;
+                // A system may have pushed somebody out of the world, or to a place that is no number.
+                self.body.x[row] = bounded(self.body.x[row], 0.0, self.config.width_m);
+                self.body.y[row] = bounded(self.body.y[row], 0.0, self.config.height_m);
+                let to = self.take(self.grid.cell_at(self.body.x[row], self.body.y[row]));
+                let from = Slot(row as u32);
+                self.grid.vacate(from, frame);
+                moves.push((from, to));
+            }
+        }
+        self.body.relocate(&moves);
+        self.game.relocate(&moves);
+        for &(from, to) in &moves {
+            let id = self.id_at(from);
+            self.enrol(to, id);
+        }
+        for &(_, to) in &moves {
+            let id = self.id_at(to);
+            self.directory.relocate(id, to);
+        }
+        for &(from, _) in &moves {
+            self.park(from);
+        }
+        self.relocation_count += moves.len() as u64;
+        moves.clear();
+        self.moves = moves;
     }
 
     fn take(&mut self, cell: u32) -> Slot {
@@ -379,61 +391,68 @@ impl<C: Columns> World<C> {
         roster.since[slot.row() % BLOCK_ROWS] = self.published + 1;
     }
 
-    fn vacate(&mut self, slot: Slot) {
-        self.grid.vacate(slot, self.published + 1);
-        let place = self.grid.places()[slot.row() / BLOCK_ROWS];
-        self.body.reset(slot);
-        // Parked in the middle of its cell, an empty row never looks astray.
-        (self.body.x[slot.row()], self.body.y[slot.row()]) = (place.x_m, place.y_m);
+    /// Puts an empty row to rest in the middle of its cell, where it never looks astray; leaves an occupied one alone.
+    fn park(&mut self, slot: Slot) {
+        let (block, row) = (slot.row() / BLOCK_ROWS, slot.row());
+        if self.grid.live()[block] >> (row % BLOCK_ROWS) & 1 == 0 {
+            let place = self.grid.places()[block];
+            (self.body.x[row], self.body.y[row]) = (place.x_m, place.y_m);
+            (self.body.vx[row], self.body.vy[row]) = (0.0, 0.0);
+        }
     }
 
     /// Quantises this tick into the history, from where snapshots are made.
     ///
     /// `attributes` fills the replicated attributes of one block: it gets the game's columns, the block's first row and
-    /// the sixteen rows to fill (zero before).
+    /// the sixteen rows to fill, all of them: they still hold what they were 32 ticks ago.
     pub fn publish(&mut self, attributes: impl Fn(&C, usize, &mut [[u16; 4]; BLOCK_ROWS]) + Sync) {
         assert_eq!(self.tick, self.published + 1, "publish without begin_tick");
+        debug_assert!(self.grid.is_order_fresh(), "somebody was spawned after settle: clients would miss them");
         struct Publish<'a, C, A> {
             body: &'a Body,
             game: &'a C,
             first_row: usize,
             live: &'a [u16],
             places: &'a [crate::grid::Place],
-            blocks: &'a mut [Block],
+            positions: &'a mut [Positions],
+            details: &'a mut [Details],
             attributes: &'a A,
         }
         impl<C, A: Fn(&C, usize, &mut [[u16; 4]; BLOCK_ROWS])> Kernel for Publish<'_, C, A> {
             type Output = ();
             #[inline(always)]
             fn run(self) {
-                for (index, block) in self.blocks.iter_mut().enumerate() {
+                for (index, (positions, details)) in self.positions.iter_mut().zip(self.details).enumerate() {
                     let (live, place) = (self.live[index], &self.places[index]);
                     let first = self.first_row + index * BLOCK_ROWS;
                     let rows = first..first + BLOCK_ROWS;
                     let (x, y) = (&self.body.x[rows.clone()], &self.body.y[rows.clone()]);
                     let (z, yaw) = (&self.body.z[rows.clone()], &self.body.yaw[rows]);
                     for row in 0..BLOCK_ROWS {
-                        let at = pack(quantise(x[row]), quantise(y[row]));
+                        let at = pack(quantise_row(x[row]), quantise_row(y[row]));
                         let is_live = live >> row & 1 == 1;
-                        block.position[row] = if is_live { at } else { place.decoy };
-                        let z = quantise(bounded(z[row], -HEIGHT_M_MAX, HEIGHT_M_MAX));
-                        block.z_yaw[row] = z as u32 & 0xffff | u32::from(yaw[row] >> 8) << 16;
+                        positions.0[row] = if is_live { at } else { place.decoy };
+                        let z = quantise_row(bounded(z[row], -HEIGHT_M_MAX, HEIGHT_M_MAX));
+                        details.z_yaw[row] = z as u32 & 0xffff | u32::from(yaw[row] >> 8) << 16;
                     }
-                    (self.attributes)(self.game, first, &mut block.attr);
+                    (self.attributes)(self.game, first, &mut details.attr);
                 }
             }
         }
         self.published = self.tick;
         let (level, body, game) = (self.level, &self.body, &self.game);
+        let (positions, details) = self.history.frame_mut(self.tick);
         let columns = (
             PerBlockShared(self.grid.live()),
             PerBlockShared(self.grid.places()),
-            PerBlock(self.history.frame_mut(self.tick)),
+            PerBlock(positions),
+            PerBlock(details),
         );
-        each_region(body.x.len(), columns, |rows, (live, places, blocks)| {
+        each_region(body.x.len(), columns, |rows, (live, places, positions, details)| {
             let first_row = rows.start;
-            let (live, places, blocks) = (live.0, places.0, blocks.0);
-            dispatch(level, Publish { body, game, first_row, live, places, blocks, attributes: &attributes });
+            let (live, places, positions, details) = (live.0, places.0, positions.0, details.0);
+            let attributes = &attributes;
+            dispatch(level, Publish { body, game, first_row, live, places, positions, details, attributes });
         });
     }
 
@@ -455,11 +474,12 @@ impl<C: Columns> World<C> {
 /// Heights beyond this are shown as this, metres: their units must fit 16 bits.
 const HEIGHT_M_MAX: f32 = 1_023.0;
 
-/// Into `least..=most`. Unlike `f32::clamp`, what is no number becomes `least`.
+/// Into `least..=most`. Unlike `f32::clamp`, what is no number becomes `least`. Comparisons, because of two zeros of
+/// different sign `f32::max` may give either, and which one depends on the instructions chosen.
 #[inline(always)]
-#[allow(clippy::manual_clamp)]
-fn bounded(value: f32, least: f32, most: f32) -> f32 {
-    value.max(least).min(most)
+pub(crate) fn bounded(value: f32, least: f32, most: f32) -> f32 {
+    let value = if value > least { value } else { least };
+    if value < most { value } else { most }
 }
 
 /// One shared `T` per block of rows.

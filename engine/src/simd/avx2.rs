@@ -5,8 +5,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Changes, Kernel, Lanes};
-use crate::history::Block;
+use super::{BlockAt, Changes, Kernel, Lanes};
+use crate::history::Positions;
 
 /// Proof of AVX2 and BMI2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,8 +78,8 @@ fn signs(lanes: __m256i) -> u8 {
 }
 
 #[inline(always)]
-fn distance2(position: &[u32; 16], half: usize, centre: u32) -> __m256i {
-    let position = load(position, half);
+fn distance2(positions: &Positions, half: usize, centre: u32) -> __m256i {
+    let position = load(&positions.0, half);
     // SAFETY: features only, see the module.
     unsafe {
         let difference = _mm256_sub_epi16(position, _mm256_set1_epi32(centre as i32));
@@ -90,8 +90,8 @@ fn distance2(position: &[u32; 16], half: usize, centre: u32) -> __m256i {
 // Plain functions, not closures, below: only `inline(always)` is sure to carry the features into what is called.
 
 #[inline(always)]
-fn in_range_half(position: &[u32; 16], half: usize, centre: u32, radius2: i32) -> u16 {
-    let distance2 = distance2(position, half, centre);
+fn in_range_half(positions: &Positions, half: usize, centre: u32, radius2: i32) -> u16 {
+    let distance2 = distance2(positions, half, centre);
     // SAFETY: features only, see the module.
     let beyond = signs(unsafe { _mm256_cmpgt_epi32(distance2, _mm256_set1_epi32(radius2)) });
     u16::from(!beyond) << (8 * half)
@@ -112,6 +112,18 @@ fn due_half(ids: &[u32; 16], half: usize, cursor: u16, width: u32) -> u16 {
     u16::from(due) << (8 * half)
 }
 
+#[inline(always)]
+fn beyond_half(values: &[f32; 16], half: usize, centre: f32, reach: f32) -> u16 {
+    let eight = &values[8 * half..8 * half + 8];
+    // SAFETY: the slice is 32 readable bytes; `loadu` asks for no alignment. Features: see the module.
+    let beyond = unsafe {
+        let offset = _mm256_sub_ps(_mm256_loadu_ps(eight.as_ptr()), _mm256_set1_ps(centre));
+        let distance = _mm256_andnot_ps(_mm256_set1_ps(-0.0), offset);
+        _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NLE_UQ>(distance, _mm256_set1_ps(reach)))
+    };
+    (beyond as u16) << (8 * half)
+}
+
 /// One bit per row of four whose attributes are equal.
 #[inline(always)]
 fn equal_quarter(now: &[[u16; 4]; 16], base: &[[u16; 4]; 16], quarter: usize) -> u8 {
@@ -127,15 +139,15 @@ fn equal_quarter(now: &[[u16; 4]; 16], base: &[[u16; 4]; 16], quarter: usize) ->
 
 impl Lanes for Avx2 {
     #[inline(always)]
-    fn in_range(self, position: &[u32; 16], centre: u32, radius2: i32) -> u16 {
-        in_range_half(position, 0, centre, radius2) | in_range_half(position, 1, centre, radius2)
+    fn in_range(self, positions: &Positions, centre: u32, radius2: i32) -> u16 {
+        in_range_half(positions, 0, centre, radius2) | in_range_half(positions, 1, centre, radius2)
     }
 
     #[inline(always)]
     fn changes(
         self,
-        now: &Block,
-        base: &Block,
+        now: BlockAt<'_>,
+        base: BlockAt<'_>,
         since: &[u32; 16],
         baseline: u32,
         candidates: u16,
@@ -145,8 +157,8 @@ impl Lanes for Avx2 {
         let mut written = 0;
         for half in 0..2 {
             let since = load(since, half);
-            let (z_yaw, z_yaw_was) = (load(&now.z_yaw, half), load(&base.z_yaw, half));
-            let (at, was) = (load(&now.position, half), load(&base.position, half));
+            let (z_yaw, z_yaw_was) = (load(&now.details.z_yaw, half), load(&base.details.z_yaw, half));
+            let (at, was) = (load(&now.positions.0, half), load(&base.positions.0, half));
             // SAFETY: features only, see the module.
             let (kept, moved, attr, record) = unsafe {
                 let step = _mm256_sub_epi16(at, was);
@@ -180,8 +192,8 @@ impl Lanes for Avx2 {
                         _mm256_slli_epi32::<8>(_mm256_and_si256(z_yaw, _mm256_set1_epi32(0x00ff_0000))),
                     ),
                 );
-                let equal = equal_quarter(&now.attr, &base.attr, 2 * half)
-                    | equal_quarter(&now.attr, &base.attr, 2 * half + 1) << 4;
+                let equal = equal_quarter(&now.details.attr, &base.details.attr, 2 * half)
+                    | equal_quarter(&now.details.attr, &base.details.attr, 2 * half + 1) << 4;
                 let attr = !equal & kept;
                 (kept, moved, attr, record)
             };
@@ -207,15 +219,29 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn distances(self, position: &[u32; 16], centre: u32, mask: u16, distances: &mut [u32; 16]) {
-        compress(distances, 0, distance2(position, 0, centre), mask as u8);
+    fn ranks(
+        self,
+        positions: &Positions,
+        centre: u32,
+        mask: u16,
+        first: u32,
+        slots: &mut [u32; 16],
+        distances: &mut [u32; 16],
+    ) {
+        self.slots(mask, first, slots);
+        compress(distances, 0, distance2(positions, 0, centre), mask as u8);
         let written = (mask as u8).count_ones() as usize;
-        compress(distances, written, distance2(position, 1, centre), (mask >> 8) as u8);
+        compress(distances, written, distance2(positions, 1, centre), (mask >> 8) as u8);
     }
 
     #[inline(always)]
     fn due(self, ids: &[u32; 16], cursor: u16, width: u32) -> u16 {
         due_half(ids, 0, cursor, width) | due_half(ids, 1, cursor, width)
+    }
+
+    #[inline(always)]
+    fn beyond(self, values: &[f32; 16], centre: f32, reach: f32) -> u16 {
+        beyond_half(values, 0, centre, reach) | beyond_half(values, 1, centre, reach)
     }
 
     #[inline(always)]

@@ -6,8 +6,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Changes, Kernel, Lanes};
-use crate::history::Block;
+use super::{BlockAt, Changes, Kernel, Lanes};
+use crate::history::Positions;
 
 /// Proof of AVX-512 F, BW, DQ and VL, and of BMI2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,9 +48,30 @@ fn store(words: &mut [u32; 16], lanes: __m512i) {
     unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), lanes) }
 }
 
+/// Moves the lanes in `mask` to the front and writes them, with scratch behind them. Compressing in a register and
+/// storing all of it beats compressing into memory, which is microcode.
 #[inline(always)]
-fn distance2(position: &[u32; 16], centre: u32) -> __m512i {
-    let position = load(position);
+fn store_front(words: &mut [u32; 16], lanes: __m512i, mask: u16) {
+    // SAFETY: features only, see the module.
+    store(words, unsafe { _mm512_maskz_compress_epi32(mask, lanes) });
+}
+
+/// As [`store_front`] where masks mostly have few bits: half a store crosses a line of cache half as often.
+#[inline(always)]
+fn store_front_sparse(words: &mut [u32; 16], lanes: __m512i, mask: u16) {
+    if mask.count_ones() > 8 {
+        return store_front(words, lanes, mask);
+    }
+    // SAFETY: the array is more than 32 writable bytes; `storeu` asks for no alignment. Features: see the module.
+    unsafe {
+        let front = _mm512_maskz_compress_epi32(mask, lanes);
+        _mm256_storeu_si256(words.as_mut_ptr().cast(), _mm512_castsi512_si256(front));
+    }
+}
+
+#[inline(always)]
+fn distance2(positions: &Positions, centre: u32) -> __m512i {
+    let position = load(&positions.0);
     // SAFETY: features only, see the module.
     unsafe {
         let difference = _mm512_sub_epi16(position, _mm512_set1_epi32(centre as i32));
@@ -58,10 +79,20 @@ fn distance2(position: &[u32; 16], centre: u32) -> __m512i {
     }
 }
 
+/// `first`, and the fifteen numbers after it.
+#[inline(always)]
+fn numbers(first: u32) -> __m512i {
+    // SAFETY: features only, see the module.
+    unsafe {
+        let rows = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        _mm512_add_epi32(rows, _mm512_set1_epi32(first as i32))
+    }
+}
+
 impl Lanes for Avx512 {
     #[inline(always)]
-    fn in_range(self, position: &[u32; 16], centre: u32, radius2: i32) -> u16 {
-        let distance2 = distance2(position, centre);
+    fn in_range(self, positions: &Positions, centre: u32, radius2: i32) -> u16 {
+        let distance2 = distance2(positions, centre);
         // SAFETY: features only, see the module.
         unsafe { _mm512_cmple_epi32_mask(distance2, _mm512_set1_epi32(radius2)) }
     }
@@ -69,18 +100,18 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn changes(
         self,
-        now: &Block,
-        base: &Block,
+        now: BlockAt<'_>,
+        base: BlockAt<'_>,
         since: &[u32; 16],
         baseline: u32,
         candidates: u16,
         records: &mut [u32; 16],
     ) -> Changes {
         let since = load(since);
-        let z_yaw = load(&now.z_yaw);
-        let z_yaw_was = load(&base.z_yaw);
-        let at = load(&now.position);
-        let was = load(&base.position);
+        let z_yaw = load(&now.details.z_yaw);
+        let z_yaw_was = load(&base.details.z_yaw);
+        let at = load(&now.positions.0);
+        let was = load(&base.positions.0);
         // SAFETY: features only, see the module; the attribute arrays are 128 readable bytes each.
         unsafe {
             let step = _mm512_sub_epi16(at, was);
@@ -111,10 +142,9 @@ impl Lanes for Avx512 {
                     _mm512_slli_epi32::<8>(_mm512_and_si512(z_yaw, _mm512_set1_epi32(0x00ff_0000))),
                 ),
             );
-            // Compressing in a register and storing all of it beats compressing into memory (microcode).
-            store(records, _mm512_maskz_compress_epi32(moved, record));
-            let attr: *const __m512i = now.attr.as_ptr().cast();
-            let attr_was: *const __m512i = base.attr.as_ptr().cast();
+            store_front(records, record, moved);
+            let attr: *const __m512i = now.details.attr.as_ptr().cast();
+            let attr_was: *const __m512i = base.details.attr.as_ptr().cast();
             let low_rows = _mm512_cmpneq_epi64_mask(_mm512_loadu_si512(attr), _mm512_loadu_si512(attr_was));
             let high_rows = _mm512_cmpneq_epi64_mask(
                 _mm512_loadu_si512(attr.add(1)),
@@ -127,19 +157,21 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn slots(self, mask: u16, first: u32, slots: &mut [u32; 16]) {
-        // SAFETY: features only, see the module.
-        unsafe {
-            let rows = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            let numbers = _mm512_add_epi32(rows, _mm512_set1_epi32(first as i32));
-            store(slots, _mm512_maskz_compress_epi32(mask, numbers));
-        }
+        store_front(slots, numbers(first), mask);
     }
 
     #[inline(always)]
-    fn distances(self, position: &[u32; 16], centre: u32, mask: u16, distances: &mut [u32; 16]) {
-        let distance2 = distance2(position, centre);
-        // SAFETY: features only, see the module.
-        unsafe { store(distances, _mm512_maskz_compress_epi32(mask, distance2)) }
+    fn ranks(
+        self,
+        positions: &Positions,
+        centre: u32,
+        mask: u16,
+        first: u32,
+        slots: &mut [u32; 16],
+        distances: &mut [u32; 16],
+    ) {
+        store_front_sparse(slots, numbers(first), mask);
+        store_front_sparse(distances, distance2(positions, centre), mask);
     }
 
     #[inline(always)]
@@ -154,6 +186,15 @@ impl Lanes for Avx512 {
                 _mm512_set1_epi32(0xffff),
             );
             _mm512_cmplt_epu32_mask(offset, _mm512_set1_epi32(width as i32))
+        }
+    }
+
+    #[inline(always)]
+    fn beyond(self, values: &[f32; 16], centre: f32, reach: f32) -> u16 {
+        // SAFETY: the array is 64 readable bytes; `loadu` asks for no alignment. Features: see the module.
+        unsafe {
+            let offset = _mm512_sub_ps(_mm512_loadu_ps(values.as_ptr()), _mm512_set1_ps(centre));
+            _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(_mm512_abs_ps(offset), _mm512_set1_ps(reach))
         }
     }
 

@@ -17,7 +17,7 @@ mod tests;
 use std::fmt;
 use std::sync::OnceLock;
 
-use crate::history::Block;
+use crate::history::{Details, Positions};
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
@@ -161,6 +161,13 @@ pub(crate) fn dispatch_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Outpu
     }
 }
 
+/// A block at one tick.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockAt<'a> {
+    pub positions: &'a Positions,
+    pub details: &'a Details,
+}
+
 /// What became of the rows of a block since a baseline, one bit per row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Changes {
@@ -176,14 +183,14 @@ pub(crate) struct Changes {
 /// both wrapping.
 pub(crate) trait Lanes: Copy {
     /// Rows whose squared distance to `centre` is at most `radius2` (units squared, below 2^31).
-    fn in_range(self, position: &[u32; 16], centre: u32, radius2: i32) -> u16;
+    fn in_range(self, positions: &Positions, centre: u32, radius2: i32) -> u16;
 
     /// Of `candidates`: who changed since `base`, where `since` is the tick from which each row is its entity's.
     /// Writes the `Moved` records of the moved rows to the front of `records`; what lies behind them is scratch.
     fn changes(
         self,
-        now: &Block,
-        base: &Block,
+        now: BlockAt<'_>,
+        base: BlockAt<'_>,
         since: &[u32; 16],
         baseline: u32,
         candidates: u16,
@@ -193,11 +200,22 @@ pub(crate) trait Lanes: Copy {
     /// Writes `first + row` of the rows in `mask` to the front of `slots`; what lies behind them is scratch.
     fn slots(self, mask: u16, first: u32, slots: &mut [u32; 16]);
 
-    /// Writes the squared distances to `centre` of the rows in `mask` to the front of `distances`.
-    fn distances(self, position: &[u32; 16], centre: u32, mask: u16, distances: &mut [u32; 16]);
+    /// Writes the numbers, as `slots` does, and the squared distances to `centre` of the rows in `mask`, which are few.
+    fn ranks(
+        self,
+        positions: &Positions,
+        centre: u32,
+        mask: u16,
+        first: u32,
+        slots: &mut [u32; 16],
+        distances: &mut [u32; 16],
+    );
 
     /// Rows whose id's phase lies in the window of `width` (up to 65,536) that starts at `cursor`, modulo 65,536.
     fn due(self, ids: &[u32; 16], cursor: u16, width: u32) -> u16;
+
+    /// Values that are not within `reach` of `centre`; what is no number never is.
+    fn beyond(self, values: &[f32; 16], centre: f32, reach: f32) -> u16;
 
     /// Gathers the bits of `mask` that are selected by `places` into the low bits.
     fn extract(self, mask: u16, places: u16) -> u16;

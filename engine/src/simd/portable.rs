@@ -1,7 +1,7 @@
 //! The scalar twin: the definition that the other levels are tested against, and the level of other processors.
 
-use super::{Changes, Lanes, phase};
-use crate::history::Block;
+use super::{BlockAt, Changes, Lanes, phase};
+use crate::history::Positions;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Portable;
@@ -20,9 +20,9 @@ fn fits_byte(difference: i16) -> bool {
 
 impl Lanes for Portable {
     #[inline(always)]
-    fn in_range(self, position: &[u32; 16], centre: u32, radius2: i32) -> u16 {
+    fn in_range(self, positions: &Positions, centre: u32, radius2: i32) -> u16 {
         let mut mask = 0;
-        for (row, &position) in position.iter().enumerate() {
+        for (row, &position) in positions.0.iter().enumerate() {
             mask |= u16::from(distance2(position, centre) <= radius2) << row;
         }
         mask
@@ -31,8 +31,8 @@ impl Lanes for Portable {
     #[inline(always)]
     fn changes(
         self,
-        now: &Block,
-        base: &Block,
+        now: BlockAt<'_>,
+        base: BlockAt<'_>,
         since: &[u32; 16],
         baseline: u32,
         candidates: u16,
@@ -44,8 +44,8 @@ impl Lanes for Portable {
         while rest != 0 {
             let row = rest.trailing_zeros() as usize;
             rest &= rest - 1;
-            let (at, was) = (now.position[row], base.position[row]);
-            let (z_yaw, z_yaw_was) = (now.z_yaw[row], base.z_yaw[row]);
+            let (at, was) = (now.positions.0[row], base.positions.0[row]);
+            let (z_yaw, z_yaw_was) = (now.details.z_yaw[row], base.details.z_yaw[row]);
             let dx = (at as u16).wrapping_sub(was as u16) as i16;
             let dy = ((at >> 16) as u16).wrapping_sub((was >> 16) as u16) as i16;
             let dz = (z_yaw as u16).wrapping_sub(z_yaw_was as u16) as i16;
@@ -53,7 +53,7 @@ impl Lanes for Portable {
                 continue;
             }
             changes.kept |= 1 << row;
-            changes.attr |= u16::from(now.attr[row] != base.attr[row]) << row;
+            changes.attr |= u16::from(now.details.attr[row] != base.details.attr[row]) << row;
             if at != was || z_yaw != z_yaw_was {
                 changes.moved |= 1 << row;
                 let yaw = z_yaw >> 16 & 0xff;
@@ -77,11 +77,20 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn distances(self, position: &[u32; 16], centre: u32, mask: u16, distances: &mut [u32; 16]) {
+    fn ranks(
+        self,
+        positions: &Positions,
+        centre: u32,
+        mask: u16,
+        first: u32,
+        slots: &mut [u32; 16],
+        distances: &mut [u32; 16],
+    ) {
+        self.slots(mask, first, slots);
         let mut rest = mask;
         let mut written = 0;
         while rest != 0 {
-            distances[written] = distance2(position[rest.trailing_zeros() as usize], centre) as u32;
+            distances[written] = distance2(positions.0[rest.trailing_zeros() as usize], centre) as u32;
             rest &= rest - 1;
             written += 1;
         }
@@ -92,6 +101,16 @@ impl Lanes for Portable {
         let mut mask = 0;
         for (row, &id) in ids.iter().enumerate() {
             mask |= u16::from(u32::from(phase(id).wrapping_sub(cursor)) < width) << row;
+        }
+        mask
+    }
+
+    #[inline(always)]
+    fn beyond(self, values: &[f32; 16], centre: f32, reach: f32) -> u16 {
+        let mut mask = 0;
+        for (row, value) in values.iter().enumerate() {
+            let is_within = (value - centre).abs() <= reach;
+            mask |= u16::from(!is_within) << row;
         }
         mask
     }

@@ -12,8 +12,8 @@ fn each_level(mut check: impl FnMut(&str, &dyn Fn(&Sample) -> Outcome)) {
 
 #[derive(Debug)]
 struct Sample {
-    now: Block,
-    base: Block,
+    now: (Positions, Details),
+    base: (Positions, Details),
     since: [u32; 16],
     ids: [u32; 16],
     baseline: u32,
@@ -22,6 +22,7 @@ struct Sample {
     mask: u16,
     cursor: u16,
     width: u32,
+    values: [f32; 16],
 }
 
 /// Every operation's answer, scratch cut off.
@@ -31,12 +32,18 @@ struct Outcome {
     changes: Changes,
     records: Vec<u32>,
     slots: Vec<u32>,
+    ranked: Vec<u32>,
     distances: Vec<u32>,
     due: u16,
     extracted: u16,
+    beyond: u16,
 }
 
 struct Probe<'a>(&'a Sample);
+
+fn at((positions, details): &(Positions, Details)) -> BlockAt<'_> {
+    BlockAt { positions, details }
+}
 
 impl LaneKernel for Probe<'_> {
     type Output = Outcome;
@@ -45,24 +52,27 @@ impl LaneKernel for Probe<'_> {
         let sample = self.0;
         let (mut records, mut slots, mut distances) = ([0; 16], [0; 16], [0; 16]);
         let changes = lanes.changes(
-            &sample.now,
-            &sample.base,
+            at(&sample.now),
+            at(&sample.base),
             &sample.since,
             sample.baseline,
             sample.mask,
             &mut records,
         );
         lanes.slots(sample.mask, 1600, &mut slots);
-        lanes.distances(&sample.now.position, sample.centre, sample.mask, &mut distances);
+        let mut ranked = [0; 16];
+        lanes.ranks(&sample.now.0, sample.centre, sample.mask, 1600, &mut ranked, &mut distances);
         let count = sample.mask.count_ones() as usize;
         Outcome {
-            in_range: lanes.in_range(&sample.now.position, sample.centre, sample.radius2),
+            in_range: lanes.in_range(&sample.now.0, sample.centre, sample.radius2),
             changes,
             records: records[..changes.moved.count_ones() as usize].to_vec(),
             slots: slots[..count].to_vec(),
+            ranked: ranked[..count].to_vec(),
             distances: distances[..count].to_vec(),
             due: lanes.due(&sample.ids, sample.cursor, sample.width),
-            extracted: lanes.extract(sample.now.z_yaw[0] as u16, sample.mask),
+            beyond: lanes.beyond(&sample.values, 5.0, 2.5),
+            extracted: lanes.extract(sample.now.1.z_yaw[0] as u16, sample.mask),
         }
     }
 }
@@ -78,21 +88,21 @@ fn sample(random: &mut Random) -> Sample {
         u32::from(low) | u32::from(high) << 16
     };
     let centre = random.next_u32();
-    let (mut now, mut base) = (Block::EMPTY, Block::EMPTY);
+    let (mut now, mut base) = ((Positions::EMPTY, Details::EMPTY), (Positions::EMPTY, Details::EMPTY));
     let (mut since, mut ids) = ([0; 16], [0; 16]);
     for row in 0..16 {
-        now.position[row] = if random.below(8) == 0 { random.next_u32() } else { near(random, centre) };
-        base.position[row] = near(random, now.position[row]);
-        now.z_yaw[row] = random.next_u32() & 0x00ff_ffff;
-        base.z_yaw[row] = if random.below(2) == 0 {
-            now.z_yaw[row]
+        now.0.0[row] = if random.below(8) == 0 { random.next_u32() } else { near(random, centre) };
+        base.0.0[row] = near(random, now.0.0[row]);
+        now.1.z_yaw[row] = random.next_u32() & 0x00ff_ffff;
+        base.1.z_yaw[row] = if random.below(2) == 0 {
+            now.1.z_yaw[row]
         } else {
-            near(random, now.z_yaw[row] & 0xffff) & 0xffff
-                | now.z_yaw[row] & 0x00ff_0000 ^ random.below(2) << 16
+            near(random, now.1.z_yaw[row] & 0xffff) & 0xffff
+                | now.1.z_yaw[row] & 0x00ff_0000 ^ random.below(2) << 16
         };
-        now.attr[row] = [random.next_u32() as u16, 5, random.below(2) as u16, 9];
-        base.attr[row] =
-            if random.below(2) == 0 { now.attr[row] } else { [1, 5, 0, random.below(2) as u16 + 8] };
+        now.1.attr[row] = [random.next_u32() as u16, 5, random.below(2) as u16, 9];
+        base.1.attr[row] =
+            if random.below(2) == 0 { now.1.attr[row] } else { [1, 5, 0, random.below(2) as u16 + 8] };
         since[row] = random.below(4) + 99;
         ids[row] = random.next_u32();
     }
@@ -111,6 +121,10 @@ fn sample(random: &mut Random) -> Sample {
             _ => random.next_u32() as u16,
         },
         cursor: random.next_u32() as u16,
+        values: std::array::from_fn(|_| match random.below(8) {
+            0 => [f32::NAN, f32::INFINITY, 2.5, 7.5, -0.0][random.below(5) as usize],
+            _ => random.unit() * 10.0,
+        }),
         width: [0, 1, 1639, 40_000, 65_535, 65_536][random.below(6) as usize],
     }
 }

@@ -13,7 +13,7 @@
 
 use super::Own;
 use super::select::{FAR_BYTES, Selection};
-use crate::history::Block;
+use crate::history::Frame;
 use crate::limits::{BLOCK_ROWS, UNITS_PER_METRE};
 use crate::world::{Roster, WorldConfig};
 
@@ -144,7 +144,7 @@ pub(super) fn write(
     head: &Head<'_>,
     selection: &Selection,
     far_count: usize,
-    now: &[Block],
+    now: Frame<'_>,
     rosters: &[Roster],
 ) -> usize {
     let Some(fixed) = out.first_chunk_mut::<FIXED_BYTES>() else { unreachable!("the caller has made sure") };
@@ -205,9 +205,9 @@ pub(super) fn write(
         writer.vector(full_at, selection.full_count);
         for entry in &selection.full[..selection.full_count] {
             let (block, row) = (entry.slot as usize / BLOCK_ROWS, entry.slot as usize % BLOCK_ROWS);
-            let at = &now[block];
+            let at = &now.details[block];
             writer.put_u32(rosters[block].ids[row]);
-            writer.put_u32(at.position[row]);
+            writer.put_u32(now.positions[block].0[row]);
             writer.put_u32(at.z_yaw[row]);
             writer.put_u16(entry.index);
             for value in at.attr[row] {
@@ -240,9 +240,9 @@ pub(super) fn write(
         writer.vector(far_at, far_count);
         for &due in &selection.far[..far_count] {
             let (block, row) = (due as u32 as usize / BLOCK_ROWS, due as u32 as usize % BLOCK_ROWS);
-            let at = &now[block];
+            let at = &now.details[block];
             writer.put_u32(rosters[block].ids[row]);
-            writer.put_u32(at.position[row]);
+            writer.put_u32(now.positions[block].0[row]);
             writer.put_u32(at.z_yaw[row] | u32::from(at.attr[row][0] >> 8) << 24);
         }
     }

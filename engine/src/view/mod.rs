@@ -303,11 +303,11 @@ impl<C: Columns> World<C> {
         let mut digest = throng_schema::ViewDigest::new();
         for &slot in near {
             let (block, row) = (slot as usize / BLOCK_ROWS, slot as usize % BLOCK_ROWS);
-            let at = &now[block];
+            let at = &now.details[block];
             let [first, second, third, fourth] = at.attr[row].map(u32::from);
             digest.push(
                 self.rosters[block].ids[row],
-                at.position[row],
+                now.positions[block].0[row],
                 at.z_yaw[row],
                 first | second << 16,
                 third | fourth << 16,

@@ -1,8 +1,8 @@
 //! One pass over the rows around a client: who is near now, who was at the baseline, what differs.
 
-use crate::history::Block;
+use crate::history::Frame;
 use crate::limits::{BLOCK_ROWS, NEAR_MAX};
-use crate::simd::{Changes, LaneKernel, Lanes};
+use crate::simd::{BlockAt, Changes, LaneKernel, Lanes};
 use crate::world::Roster;
 
 /// Wire sizes of the records, bytes.
@@ -171,8 +171,8 @@ fn ones_below(mask: u16, row: u32) -> u16 {
 /// The near pass: fills a selection with the difference between two near lists.
 pub(super) struct SelectNear<'a, R> {
     pub runs: R,
-    pub now: &'a [Block],
-    pub base: &'a [Block],
+    pub now: Frame<'a>,
+    pub base: Frame<'a>,
     pub rosters: &'a [Roster],
     pub disc: Disc,
     pub disc_base: Disc,
@@ -222,8 +222,8 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 run = rest;
                 for &block in batch {
                     let at = block as usize;
-                    let in_now = lanes.in_range(&now[at].position, disc.centre, disc.radius2);
-                    let in_base = lanes.in_range(&base[at].position, disc_base.centre, disc_base.radius2);
+                    let in_now = lanes.in_range(&now.positions[at], disc.centre, disc.radius2);
+                    let in_base = lanes.in_range(&base.positions[at], disc_base.centre, disc_base.radius2);
                     selection.hits[hit_count] = Hit::new(block, in_now, in_base);
                     hit_count += usize::from(in_now | in_base != 0);
                 }
@@ -240,7 +240,9 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 let at = block as usize;
                 let records = window(&mut selection.moved, moved);
                 let since = &rosters[at].since;
-                let changes = lanes.changes(&now[at], &base[at], since, baseline, in_now & in_base, records);
+                let now = BlockAt { positions: &now.positions[at], details: &now.details[at] };
+                let base = BlockAt { positions: &base.positions[at], details: &base.details[at] };
+                let changes = lanes.changes(now, base, since, baseline, in_now & in_base, records);
                 let Changes { kept, attr, .. } = changes;
                 let (near_here, was_near_here) = (near as u16, was_near as u16);
                 let event =
@@ -285,7 +287,7 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 }
             }
             for event in &selection.alterations[..alteration_count] {
-                let (now, base) = (&now[event.block as usize], &base[event.block as usize]);
+                let (now, base) = (&now.details[event.block as usize], &base.details[event.block as usize]);
                 let mut altered = event.attr;
                 while altered != 0 {
                     let row = altered.trailing_zeros();
@@ -317,7 +319,7 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
 /// The far pass: counts the ring between near and view radius, and lists those whose turn it is.
 pub(super) struct SelectFar<'a, R> {
     pub runs: R,
-    pub now: &'a [Block],
+    pub now: Frame<'a>,
     pub rosters: &'a [Roster],
     pub near: Disc,
     pub view_radius2: i32,
@@ -337,7 +339,7 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectFar<'a, R> {
         let mut has_room = true;
         for run in runs {
             for &block in run {
-                let position = &now[block as usize].position;
+                let position = &now.positions[block as usize];
                 let in_view = lanes.in_range(position, near.centre, view_radius2) & near.others(block);
                 if in_view == 0 {
                     continue;

@@ -13,8 +13,8 @@
 //! A hello may be repeated at any time: the same one gets the same answer. Every answer to an address that has not
 //! proven itself is 32 bytes or less for 1,200.
 //!
-//! What an off-path attacker must guess to interfere with a session: its client's address and port, 12 random bits
-//! beside its place in the table, and a sequence. That keeps accidents and idle hands out, not an eavesdropper:
+//! What an off-path attacker must guess to interfere with a session: its client's address and port, and 12 random bits
+//! beside its place in the table (not the sequence: any that is ahead will do). That keeps accidents and idle hands out, not an eavesdropper:
 //! sealing is what does, and every datagram has [`SEAL_RESERVE_BYTES`](crate::limits::SEAL_RESERVE_BYTES) kept for it.
 //!
 //! `now_us` is the microseconds since any fixed moment, never decreasing.

@@ -105,7 +105,9 @@ impl UringReceiver {
 
     /// Whether the kernel has something to do for us when entered.
     fn is_due(&mut self) -> bool {
-        !self.is_armed || self.ring.submission().taskrun()
+        let queue = self.ring.submission();
+        // What an enter left in the queue for lack of memory arms nothing until the next one takes it.
+        !self.is_armed || !queue.is_empty() || queue.taskrun()
     }
 
     /// Lets the kernel move datagrams from the socket into slots. Arms the receive if it is not.

@@ -1,0 +1,285 @@
+//! A server cut down to what costs: sessions, seats, a game and a socket, with the clients in the same process.
+//!
+//! ```text
+//!   Swarm ─ inputs over loopback ─► Realm: receive ─► simulate ─► encode ─► send ─► the swarm's socket, unread
+//!     off the clock                        on the clock, stage by stage
+//! ```
+//!
+//! It does per datagram what the real server does, from the same parts, and leaves out what costs nothing per client:
+//! config, pacing, reports, joining and leaving.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use glam::Vec2;
+use throng_engine::Random;
+use throng_game::{EntityId, Game, GameConfig, Intent, Request, Spawn, Viewer};
+use throng_net::io::impersonate::Impersonator;
+use throng_net::io::{BackendChoice, Receive, Sender, SocketConfig};
+use throng_net::limits::HEADER_BYTES;
+use throng_net::protocol::packet::{Header, TYPE_DATA};
+use throng_net::protocol::{Client, ClientState, Received, Server, ServerConfig};
+use throng_schema::limits::PAYLOAD_BYTES_MAX;
+use throng_schema::{INPUT_BYTES, InputFields, IntentFields, KIND_INPUT, KIND_SNAPSHOT};
+
+use crate::field;
+use crate::raw::clock::Clock;
+use crate::raw::udp::local;
+
+/// Clients that are encoded and flushed together, as in the server.
+const CHUNK_CLIENTS: usize = 96;
+/// The server receives about as often as this many inputs arrive.
+const RECEIVE_BATCH: usize = 2_000;
+const TICK_US: u64 = 50_000;
+/// Baselines are this old, ticks: a round trip of 100 ms.
+const ACK_AGE_TICKS: u32 = 3;
+
+/// What each stage of the ticks so far has cost, nanoseconds on the thread's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stages {
+    /// Draining the socket, checking datagrams, reading inputs.
+    pub receive_ns: u64,
+    /// Applying intents, moving the world, publishing it.
+    pub simulate_ns: u64,
+    /// Selecting, encoding and heading snapshots.
+    pub encode_ns: u64,
+    /// Handing them to the kernel, which delivers them to the sink.
+    pub send_ns: u64,
+}
+
+/// All clients, as one socket that speaks for as many addresses. What they are sent is never read.
+struct Swarm {
+    socket: Impersonator,
+    connection_ids: Vec<u32>,
+    to: SocketAddrV4,
+    sequence: u32,
+}
+
+impl Swarm {
+    /// The next input of clients `range`, acknowledging the snapshot of a few ticks ago.
+    fn send_inputs(&mut self, range: std::ops::Range<usize>, tick: u32) {
+        let acked = tick.saturating_sub(ACK_AGE_TICKS);
+        let mut datagram = [0; HEADER_BYTES + INPUT_BYTES];
+        for number in range {
+            let header = Header {
+                packet_type: TYPE_DATA,
+                kind: KIND_INPUT,
+                ack_bits: !0,
+                connection_id: self.connection_ids[number],
+                sequence: self.sequence,
+                ack: acked,
+            };
+            // A new direction about every two seconds.
+            let mut random = field::random(7).fork(number as u32).fork((self.sequence + number as u32 % 40) / 40);
+            let intent = intent(&mut random);
+            let (head, payload) = datagram.split_at_mut(HEADER_BYTES);
+            head.copy_from_slice(&header.to_bytes());
+            let Some(payload) = payload.first_chunk_mut() else { unreachable!("as long as an input") };
+            throng_schema::write_input(payload, self.sequence, acked, intent);
+            self.socket.push(local(number), self.to, &datagram);
+        }
+        self.socket.flush();
+    }
+}
+
+fn intent(random: &mut Random) -> IntentFields {
+    let yaw = random.next_u32() as u16;
+    let (move_x, move_y) = throng_engine::angle::direction(yaw);
+    IntentFields { move_x, move_y, yaw, buttons: 0 }
+}
+
+struct Seat {
+    own: EntityId,
+    viewer: Viewer,
+    acked_tick: u32,
+    applied_sequence: u32,
+    pending: InputFields,
+}
+
+/// The server, and its clients.
+pub struct Realm {
+    protocol: Server,
+    game: Game,
+    seats: Vec<Seat>,
+    receiver: Box<dyn Receive>,
+    sender: Box<dyn Sender>,
+    swarm: Swarm,
+    now_us: u64,
+    stages: Stages,
+    /// Bytes of each datagram of the last tick, by seat.
+    sizes: Vec<usize>,
+}
+
+impl Realm {
+    /// A realm in which `clients` are connected, each with about fifty others in view.
+    ///
+    /// # Panics
+    /// When the system has no sockets or, asked for by `backend`, no io_uring.
+    pub fn new(clients: usize, backend: BackendChoice) -> Self {
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let bound = throng_net::io::bind(&SocketConfig { backend, ..SocketConfig::new(any) });
+        let bound = bound.expect("a socket with this backend can be had");
+        let swarm = Swarm {
+            // The smallest receive buffer there is: it is the sink.
+            socket: Impersonator::bind(0, 1, 32 << 20).expect("a socket can be had"),
+            connection_ids: Vec::new(),
+            to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, bound.report.local_addr.port()),
+            sequence: 0,
+        };
+        let world = field::config(clients as u32, field::AREA_EACH_M2);
+        let game = Game::new(GameConfig { world, creatures: 0, spawn: Spawn::Everywhere });
+        let config = ServerConfig { sessions_max: clients as u32, ..ServerConfig::default() };
+        let mut realm = Self {
+            protocol: Server::new(config, [7; 32]).expect("the config is sound"),
+            game: game.expect("the config is sound"),
+            seats: Vec::new(),
+            receiver: bound.receiver,
+            sender: bound.senders.make().expect("a sender can be had"),
+            swarm,
+            now_us: 1_000_000,
+            stages: Stages::default(),
+            sizes: Vec::new(),
+        };
+        (0..clients).for_each(|number| realm.connect(number));
+        realm
+    }
+
+    /// Shakes hands with client `number`, without a socket.
+    fn connect(&mut self, number: usize) {
+        let from = SocketAddr::from((local(number), self.swarm.socket.port()));
+        let hello = throng_schema::write_hello(throng_schema::SCHEMA_VERSION, "bench");
+        let mut client = Client::new(self.now_us, number as u64, hello.into()).expect("a hello of this size");
+        let mut datagram = [0; 1200];
+        while client.state() != ClientState::Connected {
+            let bytes = client.poll(self.now_us, &mut datagram).expect("a hello to send");
+            match self.protocol.handle(self.now_us, from, &datagram[..bytes]) {
+                Received::Reply(answer) => drop(client.handle(self.now_us, &answer)),
+                Received::Connected { session, reply, .. } => {
+                    assert_eq!(session.get(), number, "places are given out in order");
+                    let own = self.game.join().expect("the world has room for all");
+                    self.seats.push(Seat {
+                        own,
+                        viewer: Viewer::default(),
+                        acked_tick: 0,
+                        applied_sequence: 0,
+                        pending: InputFields::default(),
+                    });
+                    client.handle(self.now_us, &reply);
+                }
+                other => panic!("a sound hello was answered by {other:?}"),
+            }
+        }
+        self.swarm.connection_ids.push(client.connection_id());
+    }
+
+    /// One tick: everybody's input comes in, everybody's snapshot goes out.
+    pub fn tick(&mut self) {
+        self.now_us += TICK_US;
+        self.swarm.sequence += 1;
+        let clients = self.seats.len();
+        let mut received = 0;
+        for start in (0..clients).step_by(RECEIVE_BATCH) {
+            self.swarm.send_inputs(start..(start + RECEIVE_BATCH).min(clients), self.game.current_tick());
+            let start_ns = Clock::Thread.now_ns();
+            received += self.receive();
+            self.stages.receive_ns += Clock::Thread.now_ns() - start_ns;
+        }
+        assert_eq!(received, clients, "no input is lost on the way");
+
+        let start_ns = Clock::Thread.now_ns();
+        self.protocol.expire(self.now_us, |_| ());
+        self.apply_inputs();
+        self.game.tick();
+        self.stages.simulate_ns += Clock::Thread.now_ns() - start_ns;
+        self.send();
+    }
+
+    /// Drains the socket; returns how many inputs were sound and new.
+    pub fn receive(&mut self) -> usize {
+        let Self { protocol, seats, receiver, now_us, .. } = self;
+        let mut inputs = 0;
+        let drained = receiver.drain(usize::MAX, &mut |from, datagram| {
+            let Received::Data { session, kind: KIND_INPUT, payload } = protocol.handle(*now_us, from, datagram) else {
+                return;
+            };
+            let Ok(input) = throng_schema::decode_input(payload) else { return };
+            let seat = &mut seats[session.get()];
+            if input.sequence > seat.applied_sequence && input.sequence > seat.pending.sequence {
+                seat.pending = input;
+                inputs += 1;
+            }
+        });
+        drained.expect("the socket is sound");
+        inputs
+    }
+
+    fn apply_inputs(&mut self) {
+        let current_tick = self.game.current_tick();
+        for seat in &mut self.seats {
+            let input = std::mem::take(&mut seat.pending);
+            if input.sequence == 0 {
+                continue;
+            }
+            seat.applied_sequence = input.sequence;
+            seat.acked_tick = if input.ack_tick <= current_tick { input.ack_tick } else { 0 };
+            let IntentFields { move_x, move_y, yaw, buttons } = input.intent;
+            self.game.intend(seat.own, Intent { direction: Vec2::new(move_x, move_y), yaw, buttons });
+        }
+    }
+
+    fn send(&mut self) {
+        let Self { protocol, game, seats, sender, now_us, stages, sizes, .. } = self;
+        sizes.clear();
+        let halves = protocol.transmit_halves();
+        for (halves, seats) in halves.chunks_mut(CHUNK_CLIENTS).zip(seats.chunks_mut(CHUNK_CLIENTS)) {
+            let start_ns = Clock::Thread.now_ns();
+            for (half, seat) in halves.iter_mut().zip(seats) {
+                let request = Request {
+                    own: seat.own,
+                    acked_tick: seat.acked_tick,
+                    input: seat.applied_sequence,
+                    budget_bytes: PAYLOAD_BYTES_MAX,
+                };
+                let (header, message) = sender.slot().split_at_mut(HEADER_BYTES);
+                let Some(encoded) = game.encode(&mut seat.viewer, &request, message) else { continue };
+                half.write_header(*now_us, KIND_SNAPSHOT, header);
+                let bytes = HEADER_BYTES + encoded.bytes;
+                sender.commit(bytes, half.address());
+                sizes.push(bytes);
+            }
+            let encoded_ns = Clock::Thread.now_ns();
+            sender.flush();
+            stages.encode_ns += encoded_ns - start_ns;
+            stages.send_ns += Clock::Thread.now_ns() - encoded_ns;
+        }
+    }
+
+    /// What the stages have cost since this was last asked.
+    pub fn take_stages(&mut self) -> Stages {
+        std::mem::take(&mut self.stages)
+    }
+
+    /// Where each datagram of the last tick went, and its bytes.
+    pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddrV4, usize)> {
+        let port = self.swarm.socket.port();
+        self.sizes.iter().enumerate().map(move |(number, bytes)| (SocketAddrV4::new(local(number), port), *bytes))
+    }
+
+    /// Sends the next inputs of the first `clients`, for a receive that is measured alone.
+    pub fn feed(&mut self, clients: usize) {
+        self.now_us += TICK_US;
+        self.swarm.sequence += 1;
+        self.swarm.send_inputs(0..clients, self.game.current_tick());
+    }
+
+    /// By which backend this realm sends.
+    pub fn backend(&self) -> String {
+        self.sender.backend().to_string()
+    }
+}
+
+impl Stages {
+    /// All of them.
+    pub fn sum_ns(&self) -> u64 {
+        self.receive_ns + self.simulate_ns + self.encode_ns + self.send_ns
+    }
+}
