@@ -11,28 +11,28 @@ use throng_benches::realm::{Realm, Stages};
 use throng_benches::{Race, Watch, criterion, field, stay_on_this_thread};
 use throng_net::io::BackendChoice;
 
-/// All laps are for this many client-ticks: ten ticks of 1,000 clients, or one of 10,000.
-const CLIENT_TICKS: usize = field::CLIENTS as usize;
-const WARM_TICKS: usize = 40;
+const WARM_TICKS: usize = 20;
 
 /// A realm and what its ticks have cost.
 struct Measured {
     realm: Realm,
     clients: usize,
+    ticks: usize,
     client_ticks: u64,
     stages: Stages,
 }
 
 impl Measured {
-    fn new(clients: usize, backend: BackendChoice) -> RefCell<Self> {
+    /// A lap is `ticks` ticks.
+    fn new(clients: usize, ticks: usize, backend: BackendChoice) -> RefCell<Self> {
         let mut realm = Realm::new(clients, backend);
         (0..WARM_TICKS).for_each(|_| realm.tick());
         realm.take_stages();
-        RefCell::new(Self { realm, clients, client_ticks: 0, stages: Stages::default() })
+        RefCell::new(Self { realm, clients, ticks, client_ticks: 0, stages: Stages::default() })
     }
 
     fn lap(&mut self, watch: &mut Watch) {
-        for _ in 0..CLIENT_TICKS / self.clients {
+        for _ in 0..self.ticks {
             self.realm.tick();
             let spent = self.realm.take_stages();
             watch.add_ns(spent.sum_ns());
@@ -66,21 +66,23 @@ impl Measured {
 }
 
 fn bench(criterion: &mut Criterion) {
+    // All laps are for as many client-ticks: one tick of 10,000 clients, or ten of 1,000.
+    let clients = field::unless_smoke(field::CLIENTS) as usize;
     let realms = [
-        ("throng 10k", Measured::new(CLIENT_TICKS, BackendChoice::Auto)),
-        ("throng 1k", Measured::new(CLIENT_TICKS / 10, BackendChoice::Auto)),
-        ("throng 10k mmsg", Measured::new(CLIENT_TICKS, BackendChoice::Mmsg)),
+        ("throng 10k", Measured::new(clients, 1, BackendChoice::Auto)),
+        ("throng 1k", Measured::new(clients / 10, 10, BackendChoice::Auto)),
+        ("throng 10k mmsg", Measured::new(clients, 1, BackendChoice::Mmsg)),
     ];
     let mut raw = RawSender::open().expect("a socket can be had");
     let many = &realms[0].1;
 
-    let mut race = Race::new("cost_per_client", CLIENT_TICKS as u64);
+    let mut race = Race::new("cost_per_client", clients as u64);
     for (name, realm) in &realms {
         race.lap(*name, |watch| realm.borrow_mut().lap(watch));
     }
     race.lap("raw sendmmsg", |watch| {
         let parcels = many.borrow().parcels();
-        assert_eq!(parcels.len(), CLIENT_TICKS);
+        assert_eq!(parcels.len(), clients);
         watch.time(|| raw.send(&parcels));
     });
     race.goal("throng 10k", "raw sendmmsg", 1.5).goal("throng 10k mmsg", "raw sendmmsg", 1.5);

@@ -235,9 +235,10 @@ fn nearest_in_crowd(criterion: &mut Criterion) {
         let theirs: Vec<f32> = query.execute().iter().map(|result| result.distance).collect();
         assert_eq!(ours, theirs);
     }
-    let in_range = still.iter().step_by(10).map(|&[x, y]| {
-        crowd.world.within(x, y, field::RADIUS_M, &mut Found::default()).len()
-    });
+    let in_range = still
+        .iter()
+        .step_by(10)
+        .map(|&[x, y]| crowd.world.within(x, y, field::RADIUS_M, &mut Found::default()).len());
     let (sum, most) = in_range.fold((0, 0), |(sum, most), count| (sum + count, most.max(count)));
     println!("nearest: {} in range on average, {most} at most", sum / (still.len() / 10));
     assert_eq!([kiddo(true), rstar()], [still.len() * NEAREST; 2]);

@@ -95,7 +95,9 @@ fn receive(criterion: &mut Criterion) {
         feeder.feed(raw_port);
         let mut sum = 0;
         let taken = watch.time(|| {
-            raw.drain(|(address, port), datagram| sum += address as usize + usize::from(port) + datagram.len())
+            raw.drain(|(address, port), datagram| {
+                sum += address as usize + usize::from(port) + datagram.len()
+            })
         });
         assert_eq!((taken, sum > 0), (WAITING, true));
     });
@@ -107,7 +109,8 @@ fn receive(criterion: &mut Criterion) {
             feeder.feed(report.local_addr.port());
             let mut sum = 0;
             let taken = watch.time(|| {
-                receiver.drain(usize::MAX, &mut |from, datagram| sum += usize::from(from.port()) + datagram.len())
+                receiver
+                    .drain(usize::MAX, &mut |from, datagram| sum += usize::from(from.port()) + datagram.len())
             });
             assert_eq!((taken.ok(), sum > 0), (Some(WAITING), true));
         });

@@ -149,7 +149,8 @@ impl Kernel for CountingSort<'_> {
         let [x, y, ..] = &columns[..] else { return };
         for ((cell, x), y) in cells.iter_mut().zip(x).zip(y) {
             // Signed, because that conversion is one instruction; places are never negative.
-            let [column, row] = [x, y].map(|at| ((at * (1.0 / field::RADIUS_M)) as i32 as u32).min(across - 1));
+            let [column, row] =
+                [x, y].map(|at| ((at * (1.0 / field::RADIUS_M)) as i32 as u32).min(across - 1));
             *cell = row.wrapping_mul(across).wrapping_add(column);
         }
         first.fill(0);

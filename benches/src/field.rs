@@ -12,6 +12,11 @@ pub const ENTITIES: u32 = 100_000;
 /// Clients in it.
 pub const CLIENTS: u32 = 10_000;
 
+/// As many, or a twentieth of them when all that is asked is whether the bench works.
+pub fn unless_smoke(count: u32) -> u32 {
+    if crate::is_smoke() { count / 20 } else { count }
+}
+
 /// Side of a square world of `entities`, metres.
 pub fn side_m(entities: u32, area_each_m2: f32) -> f32 {
     (entities as f32 * area_each_m2).sqrt()

@@ -69,7 +69,8 @@ impl Swarm {
                 ack: acked,
             };
             // A new direction about every two seconds.
-            let mut random = field::random(7).fork(number as u32).fork((self.sequence + number as u32 % 40) / 40);
+            let mut random =
+                field::random(7).fork(number as u32).fork((self.sequence + number as u32 % 40) / 40);
             let intent = intent(&mut random);
             let (head, payload) = datagram.split_at_mut(HEADER_BYTES);
             head.copy_from_slice(&header.to_bytes());
@@ -198,7 +199,9 @@ impl Realm {
         let Self { protocol, seats, receiver, now_us, .. } = self;
         let mut inputs = 0;
         let drained = receiver.drain(usize::MAX, &mut |from, datagram| {
-            let Received::Data { session, kind: KIND_INPUT, payload } = protocol.handle(*now_us, from, datagram) else {
+            let Received::Data { session, kind: KIND_INPUT, payload } =
+                protocol.handle(*now_us, from, datagram)
+            else {
                 return;
             };
             let Ok(input) = throng_schema::decode_input(payload) else { return };
@@ -261,7 +264,10 @@ impl Realm {
     /// Where each datagram of the last tick went, and its bytes.
     pub fn datagrams(&self) -> impl Iterator<Item = (SocketAddrV4, usize)> {
         let port = self.swarm.socket.port();
-        self.sizes.iter().enumerate().map(move |(number, bytes)| (SocketAddrV4::new(local(number), port), *bytes))
+        self.sizes
+            .iter()
+            .enumerate()
+            .map(move |(number, bytes)| (SocketAddrV4::new(local(number), port), *bytes))
     }
 
     /// Sends the next inputs of the first `clients`, for a receive that is measured alone.

@@ -4,6 +4,7 @@
 //!   tick & 31      block 0              block 1
 //!     0         [ 16 positions     ]  [ ...        ]  ...    one line of cache per block: all that interest reads
 //!               [ 16 x z, yaw, attr ]  [ ...        ]  ...    read for blocks with somebody in range
+//!               [ 16 x more attr    ]  [ ...        ]  ...    read if the game uses them
 //!     1         ...
 //! ```
 //!
@@ -23,16 +24,21 @@ pub(crate) struct Positions(pub [u32; BLOCK_ROWS]);
 pub(crate) struct Details {
     /// z in position units in the low 16 bits, facing in 1/256 of a turn in the next 8; the rest is zero.
     pub z_yaw: [u32; BLOCK_ROWS],
-    /// The game's replicated attributes.
-    pub attr: [[u16; 4]; BLOCK_ROWS],
+    /// The game's replicated attributes 0 (low half) and 1.
+    pub attr01: [u32; BLOCK_ROWS],
 }
+
+/// Attributes 2 (low half) and 3 of sixteen rows. Apart, because many games do without: see [`History::is_wide`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub(crate) struct Extras(pub [u32; BLOCK_ROWS]);
 
 impl Positions {
     pub(crate) const EMPTY: Self = Self([0; BLOCK_ROWS]);
 }
 
 impl Details {
-    pub(crate) const EMPTY: Self = Self { z_yaw: [0; BLOCK_ROWS], attr: [[0; 4]; BLOCK_ROWS] };
+    pub(crate) const EMPTY: Self = Self { z_yaw: [0; BLOCK_ROWS], attr01: [0; BLOCK_ROWS] };
 }
 
 /// Position units of a length in metres, rounded down.
@@ -62,11 +68,33 @@ pub fn pack(x_units: i32, y_units: i32) -> u32 {
     x_units as u32 & 0xffff | (y_units as u32) << 16
 }
 
+impl Extras {
+    pub(crate) const EMPTY: Self = Self([0; BLOCK_ROWS]);
+}
+
 /// One tick, by block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
     pub positions: &'a [Positions],
     pub details: &'a [Details],
+    pub extras: &'a [Extras],
+}
+
+/// One tick being written.
+#[derive(Debug)]
+pub(crate) struct FrameMut<'a> {
+    pub positions: &'a mut [Positions],
+    pub details: &'a mut [Details],
+    pub extras: &'a mut [Extras],
+}
+
+impl Frame<'_> {
+    /// The four attributes of a row.
+    #[inline(always)]
+    pub(crate) fn attributes(&self, block: usize, row: usize) -> [u16; 4] {
+        let (low, high) = (self.details[block].attr01[row], self.extras[block].0[row]);
+        [low as u16, (low >> 16) as u16, high as u16, (high >> 16) as u16]
+    }
 }
 
 /// The last [`HISTORY_TICKS`] frames.
@@ -74,28 +102,51 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct History {
     positions: Vec<Vec<Positions>>,
     details: Vec<Vec<Details>>,
+    extras: Vec<Vec<Extras>>,
+    /// Last tick in which some row had attribute 2 or 3.
+    wide_tick: Option<u32>,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { positions: vec![Vec::new(); HISTORY_TICKS], details: vec![Vec::new(); HISTORY_TICKS] }
+        Self {
+            positions: vec![Vec::new(); HISTORY_TICKS],
+            details: vec![Vec::new(); HISTORY_TICKS],
+            extras: vec![Vec::new(); HISTORY_TICKS],
+            wide_tick: None,
+        }
     }
 
     pub(crate) fn grow(&mut self, blocks: usize) {
         self.positions.iter_mut().for_each(|frame| frame.resize(blocks, Positions::EMPTY));
         self.details.iter_mut().for_each(|frame| frame.resize(blocks, Details::EMPTY));
+        self.extras.iter_mut().for_each(|frame| frame.resize(blocks, Extras::EMPTY));
     }
 
     /// The frame of `tick`, which must be one of the last [`HISTORY_TICKS`].
     #[inline(always)]
     pub(crate) fn frame(&self, tick: u32) -> Frame<'_> {
         let index = tick as usize % HISTORY_TICKS;
-        Frame { positions: &self.positions[index], details: &self.details[index] }
+        Frame { positions: &self.positions[index], details: &self.details[index], extras: &self.extras[index] }
     }
 
-    pub(crate) fn frame_mut(&mut self, tick: u32) -> (&mut [Positions], &mut [Details]) {
+    pub(crate) fn frame_mut(&mut self, tick: u32) -> FrameMut<'_> {
         let index = tick as usize % HISTORY_TICKS;
-        (&mut self.positions[index], &mut self.details[index])
+        FrameMut {
+            positions: &mut self.positions[index],
+            details: &mut self.details[index],
+            extras: &mut self.extras[index],
+        }
+    }
+
+    /// Notes that the frame of `tick` has an attribute 2 or 3 that is not zero.
+    pub(crate) fn widen(&mut self, tick: u32) {
+        self.wide_tick = Some(tick);
+    }
+
+    /// May any frame of the history, up to that of `tick`, have an attribute 2 or 3? If not, nobody needs to look.
+    pub(crate) fn is_wide(&self, tick: u32) -> bool {
+        self.wide_tick.is_some_and(|wide| tick - wide < HISTORY_TICKS as u32)
     }
 
     /// Makes every remembered row of `block` a decoy that nobody near its cell can see.

@@ -1,5 +1,7 @@
 //! The world: bodies and the game's columns, grouped by cell, with their quantised history.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use glam::Vec3;
 
 use crate::angle::Yaw;
@@ -7,7 +9,7 @@ use crate::column::Columns;
 use crate::digest::Digest;
 use crate::entity::{Directory, EntityId, Slot};
 use crate::grid::{Grid, Room};
-use crate::history::{Details, History, Positions, pack, quantise_row};
+use crate::history::{FrameMut, History, pack, quantise_row};
 use crate::limits::*;
 use crate::schedule::{PerBlock, each_region};
 use crate::simd::{Kernel, LaneKernel, Lanes, Level, dispatch, dispatch_lanes};
@@ -404,26 +406,29 @@ impl<C: Columns> World<C> {
     /// Quantises this tick into the history, from where snapshots are made.
     ///
     /// `attributes` fills the replicated attributes of one block: it gets the game's columns, the block's first row and
-    /// the sixteen rows to fill, all of them: they still hold what they were 32 ticks ago.
+    /// the sixteen rows to fill (zero before). A game that leaves the last two attributes zero saves their cost.
     pub fn publish(&mut self, attributes: impl Fn(&C, usize, &mut [[u16; 4]; BLOCK_ROWS]) + Sync) {
         assert_eq!(self.tick, self.published + 1, "publish without begin_tick");
-        debug_assert!(self.grid.is_order_fresh(), "somebody was spawned after settle: clients would miss them");
+        debug_assert!(self.grid.is_order_fresh(), "spawned after settle: no client would see it");
         struct Publish<'a, C, A> {
             body: &'a Body,
             game: &'a C,
             first_row: usize,
             live: &'a [u16],
             places: &'a [crate::grid::Place],
-            positions: &'a mut [Positions],
-            details: &'a mut [Details],
+            frame: FrameMut<'a>,
             attributes: &'a A,
         }
         impl<C, A: Fn(&C, usize, &mut [[u16; 4]; BLOCK_ROWS])> Kernel for Publish<'_, C, A> {
-            type Output = ();
+            /// Is there an attribute 2 or 3 that is not zero?
+            type Output = bool;
             #[inline(always)]
-            fn run(self) {
-                for (index, (positions, details)) in self.positions.iter_mut().zip(self.details).enumerate() {
-                    let (live, place) = (self.live[index], &self.places[index]);
+            fn run(self) -> bool {
+                let FrameMut { positions, details, extras } = self.frame;
+                let mut any_extra = 0;
+                for (index, (positions, details)) in positions.iter_mut().zip(details).enumerate() {
+                    // Into a local, or the choice below becomes a gather of one address sixteen times.
+                    let (live, decoy) = (self.live[index], self.places[index].decoy);
                     let first = self.first_row + index * BLOCK_ROWS;
                     let rows = first..first + BLOCK_ROWS;
                     let (x, y) = (&self.body.x[rows.clone()], &self.body.y[rows.clone()]);
@@ -431,32 +436,47 @@ impl<C: Columns> World<C> {
                     for row in 0..BLOCK_ROWS {
                         let at = pack(quantise_row(x[row]), quantise_row(y[row]));
                         let is_live = live >> row & 1 == 1;
-                        positions.0[row] = if is_live { at } else { place.decoy };
+                        positions.0[row] = if is_live { at } else { decoy };
                         let z = quantise_row(bounded(z[row], -HEIGHT_M_MAX, HEIGHT_M_MAX));
                         details.z_yaw[row] = z as u32 & 0xffff | u32::from(yaw[row] >> 8) << 16;
                     }
-                    (self.attributes)(self.game, first, &mut details.attr);
+                    let mut values = [[0; 4]; BLOCK_ROWS];
+                    (self.attributes)(self.game, first, &mut values);
+                    let extras = &mut extras[index].0;
+                    for row in 0..BLOCK_ROWS {
+                        let [first, second, third, fourth] = values[row].map(u32::from);
+                        details.attr01[row] = first | second << 16;
+                        extras[row] = third | fourth << 16;
+                        any_extra |= extras[row];
+                    }
                 }
+                any_extra != 0
             }
         }
         self.published = self.tick;
         let (level, body, game) = (self.level, &self.body, &self.game);
-        let (positions, details) = self.history.frame_mut(self.tick);
+        let frame = self.history.frame_mut(self.tick);
+        let is_wide = AtomicBool::new(false);
         let columns = (
             PerBlockShared(self.grid.live()),
             PerBlockShared(self.grid.places()),
-            PerBlock(positions),
-            PerBlock(details),
+            (PerBlock(frame.positions), PerBlock(frame.details), PerBlock(frame.extras)),
         );
-        each_region(body.x.len(), columns, |rows, (live, places, positions, details)| {
-            let first_row = rows.start;
-            let (live, places, positions, details) = (live.0, places.0, positions.0, details.0);
+        each_region(body.x.len(), columns, |rows, (live, places, (positions, details, extras))| {
+            let (first_row, live, places) = (rows.start, live.0, places.0);
+            let frame = FrameMut { positions: positions.0, details: details.0, extras: extras.0 };
             let attributes = &attributes;
-            dispatch(level, Publish { body, game, first_row, live, places, positions, details, attributes });
+            if dispatch(level, Publish { body, game, first_row, live, places, frame, attributes }) {
+                is_wide.store(true, Ordering::Relaxed);
+            }
         });
+        if is_wide.into_inner() {
+            self.history.widen(self.tick);
+        }
     }
 
-    /// Digest of the whole state: equal in two runs if and only if (but for collisions) they are the same run.
+    /// Digest of what lives and where its row is. Two runs of the same inputs have equal digests at every tick; two that
+    /// differ in an entity have different ones, but for collisions.
     pub fn digest(&self) -> u64 {
         let mut digest = Digest::default();
         digest.push(u64::from(self.tick));

@@ -215,3 +215,33 @@ fn acks_from_the_future_or_never_sent_are_no_baseline() {
         assert_eq!(world.encode(&mut viewer, &request, &mut out).unwrap().baseline, 0, "acked {acked_tick}");
     }
 }
+
+#[test]
+fn a_stack_on_one_spot_is_told_in_turns() {
+    let mut world = World::<Tags>::new(config(300.0, 1_000, 40)).unwrap();
+    let ids: Vec<EntityId> = (0..400).map(|_| world.spawn(glam::Vec3::ZERO, 0).unwrap().0).collect();
+    let mut client = Client::new(ids[0]);
+    let place = |world: &mut World<Tags>, apart_m: f32| {
+        for (number, id) in ids.iter().enumerate() {
+            let row = world.slot(*id).unwrap().row();
+            world.body.x[row] = number as f32 * apart_m;
+        }
+    };
+    for step in 0..200 {
+        world.begin_tick();
+        match step {
+            100 => place(&mut world, 0.05),
+            110 => place(&mut world, 0.0),
+            _ => {}
+        }
+        world.settle();
+        world.publish(|_, _, _| {});
+        let (_, message) = client.encode(&world, PAYLOAD_BYTES_MAX);
+        client.view.apply_bytes(&message).unwrap();
+        client.acked = client.view.ack_tick();
+        if (60..100).contains(&step) || step > 170 {
+            assert_eq!(client.view.far().len() + client.view.near().len(), 399, "step {step}");
+        }
+    }
+    assert_eq!(client.view.counters().mismatches, 0);
+}

@@ -62,6 +62,8 @@ pub struct Intent {
 pub struct Game {
     world: World<Traits>,
     config: GameConfig,
+    /// How many have ever arrived: each gets a place of its own, whoever left meanwhile.
+    arrivals: u32,
 }
 
 /// Streams of randomness, one per use.
@@ -88,9 +90,9 @@ impl Game {
     /// When the config is impossible.
     pub fn with_level(config: GameConfig, level: Level) -> Result<Self, GameError> {
         config.check()?;
-        let mut game = Self { world: World::with_level(config.world.clone(), level)?, config };
-        for number in 0..game.config.creatures {
-            game.arrive(number, CREATURE)?;
+        let mut game = Self { world: World::with_level(config.world.clone(), level)?, config, arrivals: 0 };
+        for _ in 0..game.config.creatures {
+            game.arrive(CREATURE)?;
         }
         Ok(game)
     }
@@ -100,12 +102,13 @@ impl Game {
     /// # Errors
     /// When the world is full.
     pub fn join(&mut self) -> Result<EntityId, GameError> {
-        self.arrive(self.world.entity_count() as u32, AVATAR)
+        self.arrive(AVATAR)
     }
 
-    fn arrive(&mut self, number: u32, kind: u8) -> Result<EntityId, GameError> {
+    fn arrive(&mut self, kind: u8) -> Result<EntityId, GameError> {
         let mut random =
-            Random::of_tick(self.config.world.seed, self.world.tick(), Stream::Place as u32).fork(number);
+            Random::of_tick(self.config.world.seed, self.world.tick(), Stream::Place as u32).fork(self.arrivals);
+        self.arrivals = self.arrivals.wrapping_add(1);
         let place = self.config.place(&mut random);
         let yaw = random.next_u32() as u16;
         let (id, slot) = self.world.spawn(Vec3::new(place.x, place.y, 0.0), yaw)?;

@@ -130,7 +130,8 @@ fn agree() {
             let [ours, tuneds, textbooks] = &mut near;
             throng.encode(game, index, client, &mut |message| *ours = near_after(for_throng, message));
             tuned.encode(game, index, client, &mut |message| *tuneds = near_after(for_tuned, message));
-            textbook.encode(game, index, client, &mut |message| *textbooks = near_after(for_textbook, message));
+            textbook
+                .encode(game, index, client, &mut |message| *textbooks = near_after(for_textbook, message));
             assert_eq!(tuneds, textbooks);
             // A first snapshot of fifty strangers exceeds a datagram: ours lets them in one after another.
             if tick >= WARM_TICKS {
@@ -142,12 +143,13 @@ fn agree() {
         }
     }
     assert!(near_sum > 40 * 500 * 20, "there is something to see");
-    let checked = |place: usize| views.iter().map(|views| views[place].counters().digests_checked).sum::<u64>();
+    let checked =
+        |place: usize| views.iter().map(|views| views[place].counters().digests_checked).sum::<u64>();
     assert!(checked(0) > 0 && checked(0) == checked(1) && checked(0) == checked(2));
 }
 
 fn encode(criterion: &mut Criterion, name: &str, entities: u32) {
-    let clients = field::CLIENTS;
+    let (entities, clients) = (field::unless_smoke(entities), field::unless_smoke(field::CLIENTS));
     let level = Level::best();
     let mut throng = Stage::new(entities, clients, level, Throng::new(clients));
     let mut lesser: Vec<_> = Level::available()
@@ -191,9 +193,10 @@ struct Whole {
 
 impl Whole {
     fn new(threads: usize) -> Self {
-        let scene = Scene::new(field::ENTITIES, field::CLIENTS, Level::best());
+        let clients = field::unless_smoke(field::CLIENTS);
+        let scene = Scene::new(field::unless_smoke(field::ENTITIES), clients, Level::best());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be had");
-        let mut whole = Self { scene, viewers: vec![Viewer::default(); field::CLIENTS as usize], pool };
+        let mut whole = Self { scene, viewers: vec![Viewer::default(); clients as usize], pool };
         for _ in 0..WARM_TICKS {
             whole.scene.steer();
             whole.tick();
@@ -221,7 +224,8 @@ impl Whole {
 
 fn threads(criterion: &mut Criterion) {
     let mut wholes = [1, 2].map(Whole::new);
-    let mut race = Race::new("tick", field::CLIENTS.into()).clock(Clock::Wall);
+    let clients = wholes[0].viewers.len() as u64;
+    let mut race = Race::new("tick", clients).clock(Clock::Wall);
     for (name, whole) in ["1 thread", "2 threads"].into_iter().zip(&mut wholes) {
         race.lap(name, |watch| {
             whole.scene.steer();

@@ -255,7 +255,8 @@ impl Tuned {
     fn find(&self, frame: &Frame, id: u32, x: i32, y: i32) -> Option<usize> {
         let (column, row) = (self.cell(x), self.cell(y));
         let across = self.cells_across;
-        let cells = (row - 1..=row + 1).flat_map(move |row| (column - 1..=column + 1).map(move |column| (column, row)));
+        let cells = (row - 1..=row + 1)
+            .flat_map(move |row| (column - 1..=column + 1).map(move |column| (column, row)));
         cells
             .filter(|(column, row)| (0..across).contains(column) && (0..across).contains(row))
             .flat_map(|(column, row)| {

@@ -97,8 +97,11 @@ impl Batch {
         let nobody = name_of(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
         let mut slots: Box<[[u8; SLOT_BYTES]; BATCH]> = Box::new([[0x5a; SLOT_BYTES]; BATCH]);
         let mut names = Box::new([nobody; BATCH]);
-        let mut iovecs =
-            Box::new(slots.each_mut().map(|slot| libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: SLOT_BYTES }));
+        let mut iovecs = Box::new(
+            slots
+                .each_mut()
+                .map(|slot| libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: SLOT_BYTES }),
+        );
         let headers = Box::new(std::array::from_fn(|index| libc::mmsghdr {
             msg_hdr: libc::msghdr {
                 msg_name: (&raw mut names[index]).cast(),

@@ -124,17 +124,11 @@ fn beyond_half(values: &[f32; 16], half: usize, centre: f32, reach: f32) -> u16 
     (beyond as u16) << (8 * half)
 }
 
-/// One bit per row of four whose attributes are equal.
 #[inline(always)]
-fn equal_quarter(now: &[[u16; 4]; 16], base: &[[u16; 4]; 16], quarter: usize) -> u8 {
-    let now = &now[4 * quarter..4 * quarter + 4];
-    let base = &base[4 * quarter..4 * quarter + 4];
-    // SAFETY: each slice is 32 readable bytes; `loadu` asks for no alignment. Features: see the module.
-    unsafe {
-        let now = _mm256_loadu_si256(now.as_ptr().cast());
-        let base = _mm256_loadu_si256(base.as_ptr().cast());
-        _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_cmpeq_epi64(now, base))) as u8
-    }
+fn unequal_half(now: &[u32; 16], base: &[u32; 16], half: usize) -> u8 {
+    let (now, base) = (load(now, half), load(base, half));
+    // SAFETY: features only, see the module.
+    !signs(unsafe { _mm256_cmpeq_epi32(now, base) })
 }
 
 impl Lanes for Avx2 {
@@ -192,9 +186,7 @@ impl Lanes for Avx2 {
                         _mm256_slli_epi32::<8>(_mm256_and_si256(z_yaw, _mm256_set1_epi32(0x00ff_0000))),
                     ),
                 );
-                let equal = equal_quarter(&now.details.attr, &base.details.attr, 2 * half)
-                    | equal_quarter(&now.details.attr, &base.details.attr, 2 * half + 1) << 4;
-                let attr = !equal & kept;
+                let attr = unequal_half(&now.details.attr01, &base.details.attr01, half) & kept;
                 (kept, moved, attr, record)
             };
             compress(records, written, record, moved);
@@ -242,6 +234,11 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn beyond(self, values: &[f32; 16], centre: f32, reach: f32) -> u16 {
         beyond_half(values, 0, centre, reach) | beyond_half(values, 1, centre, reach)
+    }
+
+    #[inline(always)]
+    fn unequal(self, now: &[u32; 16], base: &[u32; 16]) -> u16 {
+        u16::from(unequal_half(now, base, 0)) | u16::from(unequal_half(now, base, 1)) << 8
     }
 
     #[inline(always)]

@@ -112,7 +112,7 @@ impl Lanes for Avx512 {
         let z_yaw_was = load(&base.details.z_yaw);
         let at = load(&now.positions.0);
         let was = load(&base.positions.0);
-        // SAFETY: features only, see the module; the attribute arrays are 128 readable bytes each.
+        // SAFETY: features only, see the module.
         unsafe {
             let step = _mm512_sub_epi16(at, was);
             let climb = _mm512_sub_epi16(z_yaw, z_yaw_was);
@@ -143,14 +143,8 @@ impl Lanes for Avx512 {
                 ),
             );
             store_front(records, record, moved);
-            let attr: *const __m512i = now.details.attr.as_ptr().cast();
-            let attr_was: *const __m512i = base.details.attr.as_ptr().cast();
-            let low_rows = _mm512_cmpneq_epi64_mask(_mm512_loadu_si512(attr), _mm512_loadu_si512(attr_was));
-            let high_rows = _mm512_cmpneq_epi64_mask(
-                _mm512_loadu_si512(attr.add(1)),
-                _mm512_loadu_si512(attr_was.add(1)),
-            );
-            let attr = (u16::from(low_rows) | u16::from(high_rows) << 8) & kept;
+            let (attr, attr_was) = (load(&now.details.attr01), load(&base.details.attr01));
+            let attr = _mm512_mask_cmpneq_epi32_mask(kept, attr, attr_was);
             Changes { kept, moved, attr }
         }
     }
@@ -196,6 +190,13 @@ impl Lanes for Avx512 {
             let offset = _mm512_sub_ps(_mm512_loadu_ps(values.as_ptr()), _mm512_set1_ps(centre));
             _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(_mm512_abs_ps(offset), _mm512_set1_ps(reach))
         }
+    }
+
+    #[inline(always)]
+    fn unequal(self, now: &[u32; 16], base: &[u32; 16]) -> u16 {
+        let (now, base) = (load(now), load(base));
+        // SAFETY: features only, see the module.
+        unsafe { _mm512_cmpneq_epi32_mask(now, base) }
     }
 
     #[inline(always)]

@@ -175,7 +175,7 @@ pub(crate) struct Changes {
     pub kept: u16,
     /// Of `kept`: position or facing differ.
     pub moved: u16,
-    /// Of `kept`: some attribute differs.
+    /// Of `kept`: attribute 0 or 1 differs.
     pub attr: u16,
 }
 
@@ -216,6 +216,9 @@ pub(crate) trait Lanes: Copy {
 
     /// Values that are not within `reach` of `centre`; what is no number never is.
     fn beyond(self, values: &[f32; 16], centre: f32, reach: f32) -> u16;
+
+    /// Rows that differ.
+    fn unequal(self, now: &[u32; 16], base: &[u32; 16]) -> u16;
 
     /// Gathers the bits of `mask` that are selected by `places` into the low bits.
     fn extract(self, mask: u16, places: u16) -> u16;

@@ -53,7 +53,7 @@ impl Lanes for Portable {
                 continue;
             }
             changes.kept |= 1 << row;
-            changes.attr |= u16::from(now.details.attr[row] != base.details.attr[row]) << row;
+            changes.attr |= u16::from(now.details.attr01[row] != base.details.attr01[row]) << row;
             if at != was || z_yaw != z_yaw_was {
                 changes.moved |= 1 << row;
                 let yaw = z_yaw >> 16 & 0xff;
@@ -113,6 +113,12 @@ impl Lanes for Portable {
             mask |= u16::from(!is_within) << row;
         }
         mask
+    }
+
+    #[inline(always)]
+    fn unequal(self, now: &[u32; 16], base: &[u32; 16]) -> u16 {
+        let pairs = now.iter().zip(base).enumerate();
+        pairs.fold(0, |mask, (row, (now, base))| mask | u16::from(now != base) << row)
     }
 
     #[inline(always)]

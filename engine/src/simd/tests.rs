@@ -37,6 +37,7 @@ struct Outcome {
     due: u16,
     extracted: u16,
     beyond: u16,
+    unequal: u16,
 }
 
 struct Probe<'a>(&'a Sample);
@@ -71,6 +72,7 @@ impl LaneKernel for Probe<'_> {
             ranked: ranked[..count].to_vec(),
             distances: distances[..count].to_vec(),
             due: lanes.due(&sample.ids, sample.cursor, sample.width),
+            unequal: lanes.unequal(&sample.now.1.attr01, &sample.base.1.attr01),
             beyond: lanes.beyond(&sample.values, 5.0, 2.5),
             extracted: lanes.extract(sample.now.1.z_yaw[0] as u16, sample.mask),
         }
@@ -100,9 +102,8 @@ fn sample(random: &mut Random) -> Sample {
             near(random, now.1.z_yaw[row] & 0xffff) & 0xffff
                 | now.1.z_yaw[row] & 0x00ff_0000 ^ random.below(2) << 16
         };
-        now.1.attr[row] = [random.next_u32() as u16, 5, random.below(2) as u16, 9];
-        base.1.attr[row] =
-            if random.below(2) == 0 { now.1.attr[row] } else { [1, 5, 0, random.below(2) as u16 + 8] };
+        now.1.attr01[row] = random.next_u32() & 0x0001_ffff;
+        base.1.attr01[row] = if random.below(2) == 0 { now.1.attr01[row] } else { random.next_u32() & 0x0001_ffff };
         since[row] = random.below(4) + 99;
         ids[row] = random.next_u32();
     }

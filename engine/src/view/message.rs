@@ -210,7 +210,7 @@ pub(super) fn write(
             writer.put_u32(now.positions[block].0[row]);
             writer.put_u32(at.z_yaw[row]);
             writer.put_u16(entry.index);
-            for value in at.attr[row] {
+            for value in now.attributes(block, row) {
                 writer.put_u16(value);
             }
             writer.put_u16(0);
@@ -243,7 +243,7 @@ pub(super) fn write(
             let at = &now.details[block];
             writer.put_u32(rosters[block].ids[row]);
             writer.put_u32(now.positions[block].0[row]);
-            writer.put_u32(at.z_yaw[row] | u32::from(at.attr[row][0] >> 8) << 24);
+            writer.put_u32(at.z_yaw[row] | u32::from(at.attr01[row] as u16 >> 8) << 24);
         }
     }
     let bytes = writer.at;

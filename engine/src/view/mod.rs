@@ -53,7 +53,7 @@ struct Circle {
 
 impl Circle {
     fn disc(&self) -> Disc {
-        Disc { centre: pack(self.x, self.y), radius2: self.radius * self.radius, own: self.own }
+        Disc { centre: pack(self.x, self.y), radius2: if self.radius < 0 { -1 } else { self.radius * self.radius }, own: self.own }
     }
 
     fn bounds(&self) -> Bounds {
@@ -166,25 +166,21 @@ impl<C: Columns> World<C> {
 
         let mut radius = if viewer.radius == 0 { view_radius } else { viewer.radius };
         let mut attempt = 0;
-        loop {
-            let circle = Circle { radius, ..centre };
-            if self.select_near(&circle, base.as_ref(), near_bytes_max, wants_digest, selection) {
-                break;
-            }
+        // Ends: a negative radius holds nobody, and without a baseline nobody leaves, so that takes no bytes at all.
+        while !self.select_near(&Circle { radius, ..centre }, base.as_ref(), near_bytes_max, wants_digest, selection) {
             attempt += 1;
+            if attempt == 12 || radius < 0 {
+                // Even the list of those who leave is too long: begin again.
+                base = None;
+            }
             // Usually last tick's radius is a trifle too large. If it is much too large, the crowd is new.
             radius = match attempt {
+                // More stand on one spot than fit, and a radius of 0 still holds them all.
+                _ if radius <= 1 => -1,
                 1 => radius * 15 / 16,
                 2 => radius * 7 / 8,
                 _ => radius * 3 / 4,
             };
-            if attempt == 12 {
-                // Even the list of those who leave is too long: begin again.
-                base = None;
-            }
-            if attempt > 24 {
-                radius = 0;
-            }
         }
         let circle = Circle { radius, ..centre };
         let used = selection.near_bytes();
@@ -243,6 +239,7 @@ impl<C: Columns> World<C> {
             baseline: base.map_or(0, |base| base.tick),
             bytes_max,
             wants_near,
+            is_wide: self.history.is_wide(circle.tick),
             selection,
         };
         dispatch_lanes(self.level, kernel)
@@ -285,12 +282,14 @@ impl<C: Columns> World<C> {
             let (_, &mut first_left_out, _) = selection.far[..count].select_nth_unstable(room);
             width = (first_left_out >> 32) as u32;
             count = room;
-            // Several ids may share the phase that the cut falls on; they all go next time.
-            let before =
-                selection.far[..count].iter_mut().filter(|due| (**due >> 32) as u32 == width).count();
-            if before > 0 {
-                selection.far[..count].sort_unstable();
-                count -= before;
+            // Several ids may share the phase that the cut falls on; they all go next time. But if it is the first phase
+            // of all, some of them go now and the others in the next round, or the window would stand still.
+            selection.far[..count].sort_unstable();
+            let before = selection.far[..count].partition_point(|due| ((due >> 32) as u32) < width);
+            if width == 0 {
+                width = 1;
+            } else {
+                count = before;
             }
         }
         viewer.cursor = viewer.cursor.wrapping_add(width as u16);
@@ -304,13 +303,13 @@ impl<C: Columns> World<C> {
         for &slot in near {
             let (block, row) = (slot as usize / BLOCK_ROWS, slot as usize % BLOCK_ROWS);
             let at = &now.details[block];
-            let [first, second, third, fourth] = at.attr[row].map(u32::from);
+            let extras = now.extras[block].0[row];
             digest.push(
                 self.rosters[block].ids[row],
                 now.positions[block].0[row],
                 at.z_yaw[row],
-                first | second << 16,
-                third | fourth << 16,
+                at.attr01[row],
+                extras,
             );
         }
         digest.finish()
@@ -350,6 +349,9 @@ impl Viewer {
 /// does not overflow at once. Growing is slow, for each newcomer costs six times what it will cost later.
 fn next_radius(radius: i32, view_radius: i32, used: usize, bytes_max: usize) -> i32 {
     let (used, aim) = (used.max(1) as i64, bytes_max as i64 * 9 / 10);
+    if radius == view_radius && used <= aim {
+        return radius; // Nobody is crowded: spare them the division.
+    }
     // The area is proportional to the bytes, so the radius to their square root; halving the excess approximates it.
     let wanted = i64::from(radius) * (used + aim) / (2 * used);
     let most = i64::from(radius) + i64::from(radius) / 12 + 1;

@@ -181,6 +181,8 @@ pub(super) struct SelectNear<'a, R> {
     pub bytes_max: usize,
     /// Also list the slots of the new near list.
     pub wants_near: bool,
+    /// Also compare attributes 2 and 3.
+    pub is_wide: bool,
     pub selection: &'a mut Selection,
 }
 
@@ -200,6 +202,7 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
             baseline,
             bytes_max,
             wants_near,
+            is_wide,
             selection,
         } = self;
         let (mut moved, mut full, mut gone, mut attr) = (0usize, 0usize, 0usize, 0usize);
@@ -240,10 +243,13 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 let at = block as usize;
                 let records = window(&mut selection.moved, moved);
                 let since = &rosters[at].since;
-                let now = BlockAt { positions: &now.positions[at], details: &now.details[at] };
-                let base = BlockAt { positions: &base.positions[at], details: &base.details[at] };
-                let changes = lanes.changes(now, base, since, baseline, in_now & in_base, records);
-                let Changes { kept, attr, .. } = changes;
+                let now_at = BlockAt { positions: &now.positions[at], details: &now.details[at] };
+                let base_at = BlockAt { positions: &base.positions[at], details: &base.details[at] };
+                let changes = lanes.changes(now_at, base_at, since, baseline, in_now & in_base, records);
+                let Changes { kept, mut attr, .. } = changes;
+                if is_wide {
+                    attr |= lanes.unequal(&now.extras[at].0, &base.extras[at].0) & kept;
+                }
                 let (near_here, was_near_here) = (near as u16, was_near as u16);
                 let event =
                     Event { block, near: near_here, was_near: was_near_here, in_now, in_base, kept, attr };
@@ -287,13 +293,14 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 }
             }
             for event in &selection.alterations[..alteration_count] {
-                let (now, base) = (&now.details[event.block as usize], &base.details[event.block as usize]);
+                let block = event.block as usize;
                 let mut altered = event.attr;
                 while altered != 0 {
                     let row = altered.trailing_zeros();
                     altered &= altered - 1;
                     let index = u32::from(event.near + ones_below(event.in_now, row));
-                    let (values, were) = (now.attr[row as usize], base.attr[row as usize]);
+                    let values = now.attributes(block, row as usize);
+                    let were = base.attributes(block, row as usize);
                     for number in 0..values.len() {
                         selection.attr[attr] =
                             index | (number as u32) << 14 | u32::from(values[number]) << 16;
