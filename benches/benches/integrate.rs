@@ -17,7 +17,7 @@ const TRAFFIC_BYTES: usize = 36;
 
 #[inline(always)]
 fn step(position: f32, velocity: f32) -> f32 {
-    (position + velocity * TICK_S).max(0.0).min(SIDE_M)
+    (position + velocity * TICK_S).clamp(0.0, SIDE_M)
 }
 
 /// Start values of one axis.

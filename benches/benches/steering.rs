@@ -52,7 +52,7 @@ fn steer(state: State, wish: Wish) -> State {
     let (vx, vy) = (vx * share, vy * share);
     let is_moving = kept_speed > 0.0;
     let gain = if is_moving { -2.0 } else { 5.0 };
-    let energy = (state.energy + gain * TICK_S).max(0.0).min(100.0);
+    let energy = (state.energy + gain * TICK_S).clamp(0.0, 100.0);
     let kept = state.flags & !(TIRED | MOVING);
     let tired = if energy < 10.0 { TIRED } else { 0 };
     let moving = if is_moving { MOVING } else { 0 };

@@ -108,6 +108,8 @@ pub struct Realm {
     stages: Stages,
     /// Bytes of each datagram of the last tick, by seat.
     sizes: Vec<usize>,
+    /// Seats in the order in which they are visited: by their avatars' cells.
+    order: Vec<u32>,
 }
 
 impl Realm {
@@ -139,6 +141,7 @@ impl Realm {
             now_us: 1_000_000,
             stages: Stages::default(),
             sizes: Vec::new(),
+            order: (0..clients as u32).collect(),
         };
         (0..clients).for_each(|number| realm.connect(number));
         realm
@@ -190,6 +193,10 @@ impl Realm {
         self.protocol.expire(self.now_us, |_| ());
         self.apply_inputs();
         self.game.tick();
+        if self.game.current_tick().is_multiple_of(20) {
+            let Self { order, seats, game, .. } = self;
+            order.sort_by_cached_key(|place| game.world().cell_of(seats[*place as usize].own));
+        }
         self.stages.simulate_ns += Clock::Thread.now_ns() - start_ns;
         self.send();
     }
@@ -230,12 +237,18 @@ impl Realm {
     }
 
     fn send(&mut self) {
-        let Self { protocol, game, seats, sender, now_us, stages, sizes, .. } = self;
-        sizes.clear();
-        let halves = protocol.transmit_halves();
-        for (halves, seats) in halves.chunks_mut(CHUNK_CLIENTS).zip(seats.chunks_mut(CHUNK_CLIENTS)) {
+        let Self { protocol, game, seats, sender, now_us, stages, sizes, order, .. } = self;
+        sizes.resize(seats.len(), 0);
+        let (halves, tick) = (protocol.transmit_halves(), game.current_tick());
+        for chunk in order.chunks(CHUNK_CLIENTS) {
             let start_ns = Clock::Thread.now_ns();
-            for (half, seat) in halves.iter_mut().zip(seats) {
+            let touch = |place: &u32| {
+                let seat = &seats[*place as usize];
+                halves[*place as usize].connection_id() ^ seat.viewer.touch(seat.acked_tick, tick)
+            };
+            std::hint::black_box(chunk.iter().map(touch).fold(0, |sum, read| sum ^ read));
+            for &place in chunk {
+                let (half, seat) = (&halves[place as usize], &mut seats[place as usize]);
                 let request = Request {
                     own: seat.own,
                     acked_tick: seat.acked_tick,
@@ -247,7 +260,7 @@ impl Realm {
                 half.write_header(*now_us, KIND_SNAPSHOT, header);
                 let bytes = HEADER_BYTES + encoded.bytes;
                 sender.commit(bytes, half.address());
-                sizes.push(bytes);
+                sizes[place as usize] = bytes;
             }
             let encoded_ns = Clock::Thread.now_ns();
             sender.flush();

@@ -99,7 +99,7 @@ impl Realm {
         let (mut parts, _) = self.world.snapshot(baseline, true);
         spoil(&mut parts);
         let mut datagram = [0; 8192];
-        let transmit = &mut self.server.transmit_halves()[at.get()];
+        let transmit = &self.server.transmit_halves()[at.get()];
         transmit.write_header(self.now_us, KIND_SNAPSHOT, &mut datagram);
         let message = parts.bytes();
         datagram[16..16 + message.len()].copy_from_slice(&message);

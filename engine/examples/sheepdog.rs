@@ -9,7 +9,8 @@ use glam::Vec3;
 use throng_engine::angle::direction;
 use throng_engine::schedule::each_region;
 use throng_engine::{
-    Effects, EntityId, Found, Random, Request, Slot, Viewer, World, WorldConfig, WorldError, columns, live_rows,
+    Effects, EntityId, Found, Random, Request, Slot, Viewer, World, WorldConfig, WorldError, columns,
+    live_rows,
 };
 
 columns! {

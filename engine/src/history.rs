@@ -127,7 +127,11 @@ impl History {
     #[inline(always)]
     pub(crate) fn frame(&self, tick: u32) -> Frame<'_> {
         let index = tick as usize % HISTORY_TICKS;
-        Frame { positions: &self.positions[index], details: &self.details[index], extras: &self.extras[index] }
+        Frame {
+            positions: &self.positions[index],
+            details: &self.details[index],
+            extras: &self.extras[index],
+        }
     }
 
     pub(crate) fn frame_mut(&mut self, tick: u32) -> FrameMut<'_> {

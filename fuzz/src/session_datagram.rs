@@ -125,7 +125,7 @@ impl Pair {
                 let payload = bytes.len().min(out.len() - 16);
                 out[16..16 + payload].copy_from_slice(&bytes[..payload]);
                 let now_us = self.watched.now_us;
-                let transmit = &mut self.watched.server.transmit_halves()[self.session.get()];
+                let transmit = &self.watched.server.transmit_halves()[self.session.get()];
                 if transmit.is_live() {
                     transmit.write_header(now_us, argument, &mut out);
                     (0..copies).for_each(|_| self.at_client(&out[..16 + payload]));

@@ -106,8 +106,8 @@ impl Game {
     }
 
     fn arrive(&mut self, kind: u8) -> Result<EntityId, GameError> {
-        let mut random =
-            Random::of_tick(self.config.world.seed, self.world.tick(), Stream::Place as u32).fork(self.arrivals);
+        let mut random = Random::of_tick(self.config.world.seed, self.world.tick(), Stream::Place as u32)
+            .fork(self.arrivals);
         self.arrivals = self.arrivals.wrapping_add(1);
         let place = self.config.place(&mut random);
         let yaw = random.next_u32() as u16;

@@ -82,7 +82,7 @@ fn established_sessions() {
                 }
             }
             server.expire(now_us, |_| {});
-            for (transmit, client) in server.transmit_halves().iter_mut().zip(&mut clients) {
+            for (transmit, client) in server.transmit_halves().iter().zip(&mut clients) {
                 transmit.write_header(now_us, 2, &mut out);
                 client.handle(now_us, &out);
             }
@@ -126,7 +126,7 @@ fn comers_and_goers() {
             let Received::Connected { reply, .. } = server.handle(0, from, &out) else { panic!() };
             client.handle(0, &reply);
             if i >= 50 {
-                let leaving = &mut server.transmit_halves()[i % 13];
+                let leaving = &server.transmit_halves()[i % 13];
                 if leaving.is_live() {
                     let session = throng_net::protocol::SessionIndex::new((i % 13) as u32);
                     server.close(session, 16).unwrap();

@@ -121,7 +121,7 @@ fn a_server_counts_each_datagram_once_and_answers_with_little() {
                 }
             }
             server.expire(now_us, |_| {});
-            server.transmit_halves().iter_mut().filter(|transmit| transmit.is_live()).for_each(|transmit| {
+            server.transmit_halves().iter().filter(|transmit| transmit.is_live()).for_each(|transmit| {
                 transmit.write_header(now_us, 1, &mut [0; 16]);
             });
         }

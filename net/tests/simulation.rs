@@ -122,7 +122,7 @@ impl Simulation {
                 self.network.send(self.now_us, false, i as u32, &out);
             }
         }
-        for transmit in self.server.transmit_halves().iter_mut().filter(|transmit| transmit.is_live()) {
+        for transmit in self.server.transmit_halves().iter().filter(|transmit| transmit.is_live()) {
             let to = self.by_address[&transmit.address().socket_addr()];
             let sequence = transmit.write_header(self.now_us, 2, &mut out);
             out[16..].copy_from_slice(&payload(to, sequence));

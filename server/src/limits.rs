@@ -65,7 +65,7 @@ pub const SOCKET_BUFFER_BYTES: RangeInclusive<u32> = 65_536..=1 << 30;
 /// Seconds between status lines.
 pub const STATUS_EVERY_S_MAX: u32 = 86_400;
 
-/// Clients in one chunk of work: about 64 x 3 us, far above the 2-3 us of a fork and join, and few enough that
+/// Clients in one chunk of work: about 96 x 3 us, far above the 2-3 us of a fork and join, and few enough that
 /// 1,000 clients still spread over 8 threads.
 pub const CHUNK_CLIENTS: usize = 96;
 

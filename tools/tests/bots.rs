@@ -130,7 +130,7 @@ impl Realm {
             let (mut parts, _) = peer.world.snapshot(baseline, self.tick.is_multiple_of(5));
             spoil(self.tick, &mut parts);
             let mut datagram = vec![0; 16];
-            let transmit = &mut self.net.transmit_halves()[session.get()];
+            let transmit = &self.net.transmit_halves()[session.get()];
             transmit.write_header(now_us, KIND_SNAPSHOT, &mut datagram);
             datagram.extend(parts.bytes());
             // The reference encoder knows no budget; what does not fit would not have been sent.

@@ -146,7 +146,7 @@ impl Encoder for Textbook {
         for (id, state) in &visible {
             if !known.states.contains_key(id) {
                 let (x, y, z) = (state.x as i16, state.y as i16, state.z as i16);
-                let attr = (&state.attr).into();
+                let attr = &state.attr;
                 full.push(wire::Full::new(*id, x, y, z, state.yaw, 0, list.len() as u16, attr));
                 list.push((*id, *state));
             }

@@ -210,7 +210,7 @@ impl Encoder for Tuned {
                     if is_near {
                         let (x, y, z) = (now.x[slot] as i16, now.y[slot] as i16, now.z[slot]);
                         if !is_kept {
-                            let attr = (&now.attr[slot]).into();
+                            let attr = &now.attr[slot];
                             self.full.push(wire::Full::new(id, x, y, z, now.yaw[slot], 0, place, attr));
                         }
                         if wants_digest {

@@ -103,7 +103,8 @@ fn sample(random: &mut Random) -> Sample {
                 | now.1.z_yaw[row] & 0x00ff_0000 ^ random.below(2) << 16
         };
         now.1.attr01[row] = random.next_u32() & 0x0001_ffff;
-        base.1.attr01[row] = if random.below(2) == 0 { now.1.attr01[row] } else { random.next_u32() & 0x0001_ffff };
+        base.1.attr01[row] =
+            if random.below(2) == 0 { now.1.attr01[row] } else { random.next_u32() & 0x0001_ffff };
         since[row] = random.below(4) + 99;
         ids[row] = random.next_u32();
     }

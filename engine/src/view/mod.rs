@@ -53,7 +53,11 @@ struct Circle {
 
 impl Circle {
     fn disc(&self) -> Disc {
-        Disc { centre: pack(self.x, self.y), radius2: if self.radius < 0 { -1 } else { self.radius * self.radius }, own: self.own }
+        Disc {
+            centre: pack(self.x, self.y),
+            radius2: if self.radius < 0 { -1 } else { self.radius * self.radius },
+            own: self.own,
+        }
     }
 
     fn bounds(&self) -> Bounds {
@@ -167,7 +171,13 @@ impl<C: Columns> World<C> {
         let mut radius = if viewer.radius == 0 { view_radius } else { viewer.radius };
         let mut attempt = 0;
         // Ends: a negative radius holds nobody, and without a baseline nobody leaves, so that takes no bytes at all.
-        while !self.select_near(&Circle { radius, ..centre }, base.as_ref(), near_bytes_max, wants_digest, selection) {
+        while !self.select_near(
+            &Circle { radius, ..centre },
+            base.as_ref(),
+            near_bytes_max,
+            wants_digest,
+            selection,
+        ) {
             attempt += 1;
             if attempt == 12 || radius < 0 {
                 // Even the list of those who leave is too long: begin again.
@@ -337,6 +347,13 @@ impl Viewer {
         self.round_phases -= 1 << 16;
         self.round_tick = tick;
         ticks
+    }
+
+    /// Reads what [`World::encode`] will read first of this viewer. Doing so for many viewers before encoding for any lets
+    /// the processor fetch them all at once; the value means nothing.
+    pub fn touch(&self, acked_tick: u32, tick: u32) -> u32 {
+        let [baseline, now] = [acked_tick, tick].map(|tick| &self.circles[tick as usize % HISTORY_TICKS]);
+        baseline.tick ^ baseline.own ^ now.tick ^ now.own ^ self.ring_count
     }
 
     /// The near radius of the last snapshot's successor, metres.

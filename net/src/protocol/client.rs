@@ -76,7 +76,7 @@ pub struct HelloTooLong(pub usize);
 /// thousands of clients.
 ///
 /// Feed it what arrives **from the server's address** and send there what [`poll`](Self::poll) yields.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Client {
     salt: u64,
     hello: Arc<[u8]>,

@@ -1,22 +1,28 @@
 //! Round-trip time: one probe in flight, smoothed as TCP does it.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 /// The datagram whose acknowledgement is being timed.
 ///
 /// One probe at a time gives a sample per round trip, which is all that the smoothing can use, in 8 bytes. A ring of
 /// send times would give one per datagram and costs each send a cache line of its own at ten thousand sessions.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// Atomic, because a worker that sends has it by shared reference. Only one thread at a time ever sends to a session, and
+/// never while the session receives, so relaxed loads and stores, which cost what plain ones do, are enough.
+#[derive(Debug, Default)]
 pub(super) struct Probe {
     /// 0: none in flight.
-    sequence: u32,
+    sequence: AtomicU32,
     /// Low 32 bits of the microseconds: they wrap after 71 minutes, a session times out long before.
-    sent_us: u32,
+    sent_us: AtomicU32,
 }
 
 impl Probe {
     /// Starts timing `sequence` unless another is being timed.
-    pub fn sent(&mut self, now_us: u64, sequence: u32) {
-        if self.sequence == 0 {
-            *self = Probe { sequence, sent_us: now_us as u32 };
+    pub fn sent(&self, now_us: u64, sequence: u32) {
+        if self.sequence.load(Relaxed) == 0 {
+            self.sequence.store(sequence, Relaxed);
+            self.sent_us.store(now_us as u32, Relaxed);
         }
     }
 
@@ -24,13 +30,13 @@ impl Probe {
     ///
     /// The time includes what the peer waited before it sent anything at all, up to one of its ticks.
     pub fn acked(&mut self, now_us: u64, ack: u32, ack_bits: u16) -> Option<u32> {
-        let behind = match self.sequence {
+        let behind = match *self.sequence.get_mut() {
             0 => return None,
             sequence => ack.checked_sub(sequence)?,
         };
-        let sample_us = (now_us as u32).wrapping_sub(self.sent_us);
+        let sample_us = (now_us as u32).wrapping_sub(*self.sent_us.get_mut());
         // Whatever the answer, this probe is done: it arrived, or something sent after it did first.
-        self.sequence = 0;
+        *self.sequence.get_mut() = 0;
         let arrived = match behind {
             0 => true,
             1..=16 => ack_bits >> (behind - 1) & 1 == 1,

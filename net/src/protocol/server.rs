@@ -362,8 +362,8 @@ impl Server {
 
     /// The sending halves of all sessions, one element per place in the table that was ever used; vacant places are
     /// not [live](Transmit::is_live). The element at [`SessionIndex::get`] is that session's.
-    pub fn transmit_halves(&mut self) -> &mut [Transmit] {
-        self.table.transmits_mut()
+    pub fn transmit_halves(&self) -> &[Transmit] {
+        self.table.transmits()
     }
 
     /// What is known of a session; `None` when none lives there.

@@ -94,8 +94,8 @@ impl Table {
         self.transmits.len()
     }
 
-    pub fn transmits_mut(&mut self) -> &mut [Transmit] {
-        &mut self.transmits
+    pub fn transmits(&self) -> &[Transmit] {
+        &self.transmits
     }
 
     pub fn at_address(&self, address: &SocketAddr) -> Option<SessionIndex> {

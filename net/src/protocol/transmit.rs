@@ -1,5 +1,7 @@
 //! The sending half of a session.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use super::packet::{Header, TYPE_DATA, TYPE_DISCONNECT};
 use super::rtt::Probe;
 use crate::Address;
@@ -8,15 +10,16 @@ use crate::limits::{ACK_BITS, HEADER_BYTES};
 /// All that sending to one session needs, in one cache line.
 ///
 /// [`Server::transmit_halves`](super::Server::transmit_halves) hands out the whole array, one element per place in the
-/// session table, so that worker threads can share it out among themselves and write headers without a lock.
-#[derive(Clone, Debug)]
+/// session table, by shared reference: workers write headers in any order and without a lock, as long as no two of them
+/// send to one session at a time (then two datagrams could get one sequence, and the peer would drop one).
+#[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Transmit {
     address: Address,
     /// 0: no session lives here.
     connection_id: u32,
     /// Sequence of the last datagram sent.
-    sent: u32,
+    sent: AtomicU32,
     /// Highest sequence received, 0: none, and the 16 before it.
     received: u32,
     received_bits: u16,
@@ -31,7 +34,14 @@ impl Transmit {
     }
 
     pub(super) fn new(address: Address, connection_id: u32) -> Self {
-        Transmit { address, connection_id, sent: 0, received: 0, received_bits: 0, probe: Probe::default() }
+        Transmit {
+            address,
+            connection_id,
+            sent: AtomicU32::new(0),
+            received: 0,
+            received_bits: 0,
+            probe: Probe::default(),
+        }
     }
 
     /// Whether a session lives here. Only then do the other functions mean anything.
@@ -55,7 +65,7 @@ impl Transmit {
     /// Sequence of the last datagram sent, 0 before the first.
     #[inline]
     pub fn sent(&self) -> u32 {
-        self.sent
+        self.sent.load(Relaxed)
     }
 
     /// Writes the 16-byte header of the next datagram to the start of `out` and returns its sequence.
@@ -67,25 +77,26 @@ impl Transmit {
     /// # Panics
     /// When `out` is shorter than a header.
     #[inline]
-    pub fn write_header(&mut self, now_us: u64, kind: u8, out: &mut [u8]) -> u32 {
+    pub fn write_header(&self, now_us: u64, kind: u8, out: &mut [u8]) -> u32 {
         let header = self.next_header(TYPE_DATA, kind);
         self.probe.sent(now_us, header.sequence);
         out[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
         header.sequence
     }
 
-    pub(super) fn disconnect(&mut self, reason: u8) -> [u8; HEADER_BYTES] {
+    pub(super) fn disconnect(&self, reason: u8) -> [u8; HEADER_BYTES] {
         self.next_header(TYPE_DISCONNECT, reason).to_bytes()
     }
 
-    fn next_header(&mut self, packet_type: u8, kind: u8) -> Header {
-        self.sent = self.sent.saturating_add(1);
+    fn next_header(&self, packet_type: u8, kind: u8) -> Header {
+        let sequence = self.sent().saturating_add(1);
+        self.sent.store(sequence, Relaxed);
         Header {
             packet_type,
             kind,
             ack_bits: self.received_bits,
             connection_id: self.connection_id,
-            sequence: self.sent,
+            sequence,
             ack: self.received,
         }
     }
@@ -147,14 +158,13 @@ mod tests {
 
     #[test]
     fn headers_count_up_and_stop_at_the_end() {
-        let mut transmit =
-            Transmit::new(Address::from("1.2.3.4:5".parse::<std::net::SocketAddr>().unwrap()), 9);
+        let transmit = Transmit::new(Address::from("1.2.3.4:5".parse::<std::net::SocketAddr>().unwrap()), 9);
         let mut out = [0; 20];
         assert_eq!(transmit.write_header(0, 2, &mut out), 1);
         assert_eq!(transmit.write_header(0, 2, &mut out), 2);
         let header = Header::read(&out).unwrap();
         assert_eq!((header.sequence, header.connection_id, header.kind), (2, 9, 2));
-        transmit.sent = u32::MAX - 1;
+        transmit.sent.store(u32::MAX - 1, Relaxed);
         assert_eq!(transmit.write_header(0, 2, &mut out), u32::MAX);
         assert_eq!(transmit.write_header(0, 2, &mut out), u32::MAX);
     }

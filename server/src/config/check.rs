@@ -144,12 +144,12 @@ impl Checker {
         self.within("net.send_buffer_bytes", net.send_buffer_bytes, limits::SOCKET_BUFFER_BYTES);
         // One complaint for a rate beyond its own limit is enough.
         let tick_hz = u32::from(config.realm.tick_hz.min(*limits::TICK_HZ.end()));
-        if !(tick_hz..=limits::INPUT_RATE_HZ_MAX).contains(&net.input_rate_hz) {
+        if !(2 * tick_hz..=limits::INPUT_RATE_HZ_MAX).contains(&net.input_rate_hz) {
             self.report(
                 "net.input_rate_hz",
                 net.input_rate_hz,
-                format!("{tick_hz} (realm.tick_hz) to {}", limits::INPUT_RATE_HZ_MAX),
-                "a client sends one input a tick, and some must be able to catch up: twice realm.tick_hz is good",
+                format!("{} (twice realm.tick_hz) to {}", 2 * tick_hz, limits::INPUT_RATE_HZ_MAX),
+                "a client sends one input a tick, and must be able to catch up: raise it to twice realm.tick_hz or more",
             );
         }
     }

@@ -158,7 +158,7 @@ impl Default for NetSettings {
             io: IoChoice::Auto,
             snapshot_bytes_max: limits::DATAGRAM_BYTES_MAX,
             session_timeout_ms: 10_000,
-            input_rate_hz: 60,
+            input_rate_hz: 120,
             input_burst: 60,
             poll_us: 1000,
             receive_batch_max: 4096,

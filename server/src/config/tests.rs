@@ -195,6 +195,6 @@ fn contradictions_are_found_together_and_say_what_to_do() {
     assert_eq!(keys, ["world.spawn_radius_m", "net.input_rate_hz"]);
     let text = problems.to_string();
     assert!(text.contains("found 5000, needed 1 to 1000"), "{text}");
-    assert!(text.contains("found 40, needed 60"), "{text}");
+    assert!(text.contains("found 40, needed 120"), "{text}");
     assert!(problems.0.iter().all(|problem| !problem.remedy.is_empty()));
 }

@@ -13,7 +13,8 @@ use throng_net::protocol::{Received, Server, SessionIndex};
 use throng_schema::{HelloError, InputError, InputRefusal, KIND_INPUT, SCHEMA_VERSION, WireError};
 
 use super::counters::Counters;
-use super::seat::{Ack, Offer, Seat};
+use super::seat::{Ack, Offer};
+use super::seats::Seats;
 
 /// Refusal reason: the hello is not a well-formed message.
 pub const REFUSED_HELLO: u8 = REFUSED_APPLICATION;
@@ -28,8 +29,7 @@ pub const REFUSED_WORLD_FULL: u8 = REFUSED_APPLICATION + 3;
 pub(super) struct Inbox {
     pub protocol: Server,
     pub game: Game,
-    /// `seats[i]` belongs to the session at place `i`.
-    pub seats: Vec<Option<Seat>>,
+    pub seats: Seats,
     pub counters: Counters,
     pub intent_hold_ticks: u32,
 }
@@ -81,18 +81,14 @@ impl Inbox {
             counters.refused_full += 1;
             (REFUSED_WORLD_FULL, 0)
         })?;
-        let place = session.get();
-        if self.seats.len() <= place {
-            self.seats.resize_with(place + 1, || None);
-        }
-        self.seats[place] = Some(Seat::new(entity));
+        self.seats.insert(session.get(), entity);
         counters.joined += 1;
         Ok(())
     }
 
     /// Takes the avatar of an ended session out of the world.
     fn vacate(&mut self, session: SessionIndex) {
-        if let Some(seat) = self.seats.get_mut(session.get()).and_then(Option::take) {
+        if let Some(seat) = self.seats.remove(session.get()) {
             self.game.leave(seat.entity);
         }
     }
@@ -114,7 +110,7 @@ impl Inbox {
                 return;
             }
         };
-        let Some(Some(seat)) = self.seats.get_mut(session.get()) else { return };
+        let Some(seat) = self.seats.get_mut(session.get()) else { return };
         match seat.offer(input) {
             Offer::Kept => {}
             Offer::KeptOver | Offer::Overtaken => counters.input_superseded += 1,
@@ -126,19 +122,19 @@ impl Inbox {
     pub fn expire(&mut self, now_us: u64) {
         let Self { protocol, game, seats, counters, .. } = self;
         protocol.expire(now_us, |session| {
-            if let Some(seat) = seats.get_mut(session.get()).and_then(Option::take) {
+            if let Some(seat) = seats.remove(session.get()) {
                 game.leave(seat.entity);
             }
             counters.timed_out += 1;
         });
     }
 
-    /// Hands the newest input of every player to the world, in the order of the seats: that order, and not the order
-    /// in which datagrams happened to arrive, is part of the tick.
+    /// Hands the newest input of every player to the world, in the order of visits: that order, and not the order in which
+    /// datagrams happened to arrive, is part of the tick.
     pub fn apply_inputs(&mut self) {
         let Self { game, seats, counters, .. } = self;
         let current_tick = game.current_tick();
-        for seat in seats.iter_mut().flatten() {
+        for seat in seats.in_order() {
             let input = std::mem::take(&mut seat.pending);
             if input.sequence == 0 {
                 seat.silent_ticks = seat.silent_ticks.saturating_add(1);
@@ -176,7 +172,7 @@ impl Inbox {
 
     /// Tells every client that the session is over, and ends it.
     pub fn close_all(&mut self, reason: u8, sender: &mut dyn Sender) {
-        for place in 0..self.seats.len() {
+        for place in 0..self.seats.place_count() {
             let session = SessionIndex::new(place as u32);
             self.vacate(session);
             if let Some((goodbye, address)) = self.protocol.close(session, reason) {

@@ -14,6 +14,7 @@ mod inbox;
 mod outbox;
 mod run;
 mod seat;
+mod seats;
 
 pub use counters::Counters;
 pub use inbox::{REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, REFUSED_WORLD_FULL};
@@ -36,6 +37,7 @@ use crate::metrics::{TickTimes, Traffic};
 use crate::report::{Buffer, Counts, Startup};
 use inbox::Inbox;
 use outbox::{Outbox, sender_stats, set_sender, with_sender};
+use seats::Seats;
 
 /// Why a realm cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -117,9 +119,7 @@ impl Realm {
         let senders = bound.senders;
         let made = rayon::broadcast(|_| senders.make().map(|sender| set_sender(Some(sender))));
         made.into_iter().collect::<Result<(), _>>().map_err(RealmError::Sender)?;
-        // Reserved whole: a seat that moved while the vector grows would be a tick's hiccup at every doubling. The
-        // memory is only touched as players come.
-        let seats = Vec::with_capacity(config.realm.players_max as usize);
+        let seats = Seats::with_capacity(config.realm.players_max as usize);
         let intent_hold_ticks = config.realm.intent_hold_ticks;
         Ok(Self {
             config: config.clone(),
@@ -214,9 +214,12 @@ impl Realm {
         let simulated_ns = self.now_ns();
 
         let Inbox { protocol, game, seats, .. } = &mut self.inbox;
+        if game.current_tick().is_multiple_of(u32::from(self.config.realm.tick_hz)) {
+            seats.sort(game);
+        }
         let budget_bytes = (self.config.net.snapshot_bytes_max - limits::OVERHEAD_BYTES) as usize;
         let outbox = Outbox { game, now_us: simulated_ns / 1000, budget_bytes };
-        let mut traffic = outbox.send(protocol.transmit_halves(), seats);
+        let mut traffic = outbox.send(protocol.transmit_halves(), seats.in_order());
         traffic.received = std::mem::take(&mut self.received);
         let sent_ns = self.now_ns();
 

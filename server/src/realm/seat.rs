@@ -5,9 +5,10 @@ use throng_schema::InputFields;
 
 /// A player's place in the realm: the avatar, the newest input, and what the player has seen.
 ///
-/// Seats lie in the same order as the protocol's transmit halves, so that a worker walks both together.
 #[derive(Debug)]
 pub(super) struct Seat {
+    /// Of the session, among the protocol's transmit halves.
+    pub place: u32,
     pub entity: EntityId,
     pub viewer: Viewer,
     pub sent: SentTicks,
@@ -24,8 +25,9 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub fn new(entity: EntityId) -> Self {
+    pub fn new(place: u32, entity: EntityId) -> Self {
         Self {
+            place,
             entity,
             viewer: Viewer::default(),
             sent: SentTicks::default(),
