@@ -66,6 +66,9 @@ pub struct DemoReport {
     pub far_refresh_ticks_max: u32,
     /// What the realm promises for that.
     pub far_refresh_ticks_bound: u32,
+    /// All but one tick in a hundred ended in time, and (unless loss or delay was simulated) all but one client in a
+    /// hundred got nine snapshots of ten. Not a reason to fail: it tells of the machine, and of what else ran on it.
+    pub kept_up: bool,
     /// Why the run failed; empty when it did not.
     pub failures: Vec<String>,
     /// What deserves a look although nothing failed.
@@ -83,6 +86,9 @@ impl DemoReport {
         let mut failures = bots_failures(&bots, is_troubled);
         failures.extend(realm_failures(&realm));
         let notes = notes(&realm, window, &bots, is_troubled);
+        let tick_hz = f64::from(realm.startup.tick_hz.max(1));
+        let got_all = is_troubled || bots.snapshots_per_client_per_s_p1 >= 0.9 * tick_hz;
+        let kept_up = got_all && window.tick_ms.p99 < 1000.0 / tick_hz;
         Self {
             clients: bots.clients,
             connected: bots.connected,
@@ -108,6 +114,7 @@ impl DemoReport {
             is_crowd,
             far_refresh_ticks_max: bots.far_refresh_ticks_max,
             far_refresh_ticks_bound: bots.far_refresh_ticks_bound,
+            kept_up,
             failures,
             notes,
             realm,
@@ -165,7 +172,11 @@ impl DemoReport {
         );
         table.row("views", views(&self.bots));
         table.row("decode errors", self.decode_errors.to_string());
-        table.end(&self.notes, &self.failures)
+        let passed = match self.kept_up {
+            true => "passed",
+            false => "every view was right, but this machine did not keep up",
+        };
+        table.end(&self.notes, &self.failures, passed)
     }
 }
 
@@ -277,7 +288,7 @@ pub fn bots_table(bots: &BotsReport, failures: &[String]) -> String {
     table.row("cpu", format!("{:.2} us a client and tick", bots.bots_cpu_us_per_client_tick));
     table.row("views", views(bots));
     table.row("decode errors", bots.decode_errors.to_string());
-    table.end(&[], failures)
+    table.end(&[], failures, "passed")
 }
 
 fn views(bots: &BotsReport) -> String {
@@ -305,7 +316,7 @@ impl Table {
         self.0.push('\n');
     }
 
-    fn end(mut self, notes: &[String], failures: &[String]) -> String {
+    fn end(mut self, notes: &[String], failures: &[String], passed: &str) -> String {
         self.gap();
         for note in notes {
             self.row("note", note);
@@ -314,7 +325,7 @@ impl Table {
             self.row("failed", failure);
         }
         if failures.is_empty() {
-            self.row("result", "passed");
+            self.row("result", passed);
         }
         self.0
     }

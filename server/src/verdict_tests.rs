@@ -130,6 +130,8 @@ fn the_json_object_has_every_promised_field() {
 fn the_table_says_how_it_went() {
     let mut report = DemoReport::new(realm(), bots(), false, false);
     assert!(report.table().contains("result          passed"), "{}", report.table());
+    report.kept_up = false;
+    assert!(report.table().contains("did not keep up"), "{}", report.table());
     report.failures.push("something".to_owned());
     let table = report.table();
     assert!(table.contains("failed          something") && !table.contains("passed"), "{table}");
