@@ -7,7 +7,7 @@ use throng_engine::{Columns, EntityId, Random, World, WorldConfig};
 pub const RADIUS_M: f32 = 40.0;
 /// One entity per 100 m2: sixteen in a cell, fifty in view.
 pub const AREA_EACH_M2: f32 = 100.0;
-/// The large world of the goals.
+/// The large world of the goals.
 pub const ENTITIES: u32 = 100_000;
 /// Clients in it.
 pub const CLIENTS: u32 = 10_000;

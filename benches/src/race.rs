@@ -164,6 +164,9 @@ impl<'a> Race<'a> {
             for place in 0..count {
                 let place = if round % 2 == 0 { place } else { count - 1 - place };
                 let contender = &mut self.contenders[(round / 2 + place) % count];
+                // A lap off the record: whose turn it is finds the caches full of the others' data, which is nobody's
+                // daily life.
+                spent_ns += contender.turn(self.clock, 1);
                 let turn_ns = contender.turn(self.clock, contender.laps);
                 contender.rounds.push(turn_ns as f64 / contender.laps as f64);
                 spent_ns += turn_ns;

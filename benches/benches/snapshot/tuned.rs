@@ -20,7 +20,7 @@ use crate::scene::Client;
 const CELL_SLOTS: usize = 64;
 /// Ticks that are remembered, beyond the oldest baseline that occurs.
 const FRAMES: usize = 8;
-/// The game's attributes: health and kind. The others are zero in all messages.
+/// Position units per metre.
 const UNITS: f32 = throng_schema::limits::UNITS_PER_METRE as f32;
 
 /// The world at one tick, by slot.
