@@ -11,7 +11,8 @@ use throng_benches::realm::{Realm, Stages};
 use throng_benches::{Race, Watch, criterion, field, stay_on_this_thread};
 use throng_net::io::BackendChoice;
 
-const WARM_TICKS: usize = 20;
+/// Until first snapshots have let everybody in, and baselines and chains of blocks have settled.
+const WARM_TICKS: usize = 60;
 
 /// A realm and what its ticks have cost.
 struct Measured {

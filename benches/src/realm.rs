@@ -57,7 +57,8 @@ struct Swarm {
 impl Swarm {
     /// The next input of clients `range`, acknowledging the snapshot of a few ticks ago.
     fn send_inputs(&mut self, range: std::ops::Range<usize>, tick: u32) {
-        let acked = tick.saturating_sub(ACK_AGE_TICKS);
+        // By the time the answer is encoded, it is a tick later.
+        let acked = (tick + 1).saturating_sub(ACK_AGE_TICKS);
         let mut datagram = [0; HEADER_BYTES + INPUT_BYTES];
         for number in range {
             let header = Header {
