@@ -19,7 +19,7 @@ use crate::limits::{BLOCK_ROWS, HISTORY_TICKS, UNITS_PER_METRE};
 const NONE: u32 = u32::MAX;
 
 /// How long a block stays with its cell after its last entity left, ticks. Shorter than the history, and a client could
-/// miss who left it; a few seconds, and cells that breathe do not hand blocks round all the time.
+/// miss who left it; many seconds, and cells that breathe do not hand blocks round all the time.
 const VACANT_TICKS: u32 = 8 * HISTORY_TICKS as u32;
 
 /// Where a block lies: its cell's centre, and the decoy position of its empty rows.

@@ -219,7 +219,7 @@ pub(super) fn write(
     if selection.moved_count > 0 {
         writer.vector(changed_at, changed_bytes);
         let mut rest = changed_bytes;
-        for word in selection.changed {
+        for word in &selection.changed {
             let bytes = rest.min(8);
             writer.out[writer.at..writer.at + bytes].copy_from_slice(&word.to_le_bytes()[..bytes]);
             writer.at += bytes;

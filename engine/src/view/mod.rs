@@ -164,8 +164,10 @@ impl<C: Columns> World<C> {
         // The ring comes first: its share is what a round within the bound needs, and a quarter more. It may take
         // most of the budget, for a stranger who stands still must not hide an archer.
         let room = out.len() - OVERHEAD_BYTES_MAX;
-        let ring_share =
-            far_bytes((viewer.ring_count * 5).div_ceil(refresh_ticks * 4) as usize).min(room * 3 / 4);
+        let ring_share = match viewer.ring_count {
+            0 => 0,
+            ring => far_bytes((ring * 5).div_ceil(refresh_ticks * 4).max(4) as usize).min(room * 3 / 4),
+        };
         let near_bytes_max = room - ring_share;
 
         let mut radius = if viewer.radius == 0 { view_radius } else { viewer.radius };
@@ -296,7 +298,7 @@ impl<C: Columns> World<C> {
             // of all, some of them go now and the others in the next round, or the window would stand still.
             selection.far[..count].sort_unstable();
             let before = selection.far[..count].partition_point(|due| ((due >> 32) as u32) < width);
-            if width == 0 {
+            if width == 0 && room > 0 {
                 width = 1;
             } else {
                 count = before;
