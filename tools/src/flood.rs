@@ -1,0 +1,254 @@
+//! The attacker: a steady rate of hostile datagrams from addresses that are not its own.
+//!
+//! ```text
+//!   rate ──► due now ──► Forger (kind, seed) ──► one socket, random sources in 127.128.0.0/9 ──► realm
+//!                                                    ▲ answers are read and counted, never used
+//! ```
+//!
+//! What an operator wants to know is whether players notice. So this runs beside [`bots`](crate::bots), and the figures
+//! are theirs. Like the bots it reaches only this machine: no address outside 127.0.0.0/8 can be named.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use throng_net::io::impersonate::Impersonator;
+use throng_schema::limits::DATAGRAM_BYTES_MAX;
+
+use crate::rng::Rng;
+
+/// The most that one thread can send.
+const RATE_HZ_MAX: u32 = 1_000_000;
+/// First of the sources: the upper half of 127.0.0.0/8, where neither servers nor bots are.
+const FIRST_SOURCE: u32 = 0x7F80_0000;
+const SOURCES: u64 = 1 << 23;
+/// Answers need no room: they are counted when they happen to be there.
+const BUFFER_BYTES: usize = 4 << 20;
+/// Longest burst: what falls due while this process does not run is left out.
+const BURST_MAX: u64 = 4096;
+const IDLE: Duration = Duration::from_micros(500);
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FloodKind {
+    /// Hellos with a connect token that was never minted and no cookie.
+    Hello,
+    /// Datagrams of the right shape for sessions, with random connection ids, sequences and tags.
+    Sealed,
+    /// Random bytes of random length.
+    Garbage,
+    /// All of these in turn.
+    Mixed,
+}
+
+/// An attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloodConfig {
+    /// The realm, on 127.0.0.0/8.
+    pub server: SocketAddr,
+    /// What is sent.
+    pub kind: FloodKind,
+    /// Datagrams a second, 1 to 1,000,000.
+    pub rate_hz: u32,
+    /// How long, seconds.
+    pub seconds: u32,
+    /// Realm id in the forged tokens; one that is not the realm's own is dropped sooner.
+    pub realm: u32,
+    /// Seed of all bytes and sources.
+    pub seed: u64,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FloodReport {
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// Datagrams that the kernel took.
+    pub sent: u64,
+    /// Bytes of those.
+    pub sent_bytes: u64,
+    /// Datagrams that were due while this process did not run, or that the kernel did not take.
+    pub left_out: u64,
+    /// Datagrams that came back, as far as they were read.
+    pub answers: u64,
+    /// Bytes of those.
+    pub answer_bytes: u64,
+}
+
+/// Why an attack cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FloodError {
+    /// Only one's own machine may be attacked.
+    #[error("the server address is {0}, but only a realm on 127.0.0.0/8, with its port, can be flooded from here")]
+    NotLoopback(SocketAddr),
+    /// Too slow or too fast.
+    #[error("the rate is {0} datagrams/s, but must be 1 to {RATE_HZ_MAX}")]
+    Rate(u32),
+    /// The socket cannot be had.
+    #[error("no socket for the flood: {0}")]
+    Bind(String),
+    /// The socket failed for good.
+    #[error("the flood's socket failed: {0}")]
+    Socket(std::io::Error),
+}
+
+/// Attacks until the time is over or `stop` is set.
+///
+/// # Errors
+/// When a setting cannot work or the socket fails.
+pub fn run(config: &FloodConfig, stop: &AtomicBool) -> Result<FloodReport, FloodError> {
+    let server = config.server_v4()?;
+    let mut socket = Impersonator::bind(0, BUFFER_BYTES, BUFFER_BYTES)
+        .map_err(|error| FloodError::Bind(error.to_string()))?;
+    let mut forger = Forger::new(config);
+    let mut report = FloodReport::default();
+    let start = Instant::now();
+    let (mut dealt, mut queued) = (0u64, 0u64);
+    let mut datagram = [0; DATAGRAM_BYTES_MAX];
+    while !stop.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(u64::from(config.seconds)) {
+        let due = (start.elapsed().as_secs_f64() * f64::from(config.rate_hz)) as u64 - dealt;
+        dealt += due;
+        for _ in 0..due.min(BURST_MAX) {
+            let (source, bytes) = forger.next(&mut datagram);
+            socket.push(source, server, &datagram[..bytes]);
+            queued += 1;
+        }
+        socket.flush();
+        socket
+            .drain(BURST_MAX as usize, |_, _, answer| {
+                report.answers += 1;
+                report.answer_bytes += answer.len() as u64;
+            })
+            .map_err(FloodError::Socket)?;
+        if due < BURST_MAX / 8 {
+            std::thread::sleep(IDLE);
+        }
+    }
+    let sent = socket.send_stats();
+    report.seconds = start.elapsed().as_secs_f64();
+    report.sent = sent.datagrams;
+    report.sent_bytes = sent.bytes;
+    report.left_out = dealt - sent.datagrams.min(queued);
+    Ok(report)
+}
+
+impl FloodConfig {
+    fn server_v4(&self) -> Result<SocketAddrV4, FloodError> {
+        if !(1..=RATE_HZ_MAX).contains(&self.rate_hz) {
+            return Err(FloodError::Rate(self.rate_hz));
+        }
+        match (self.server.ip(), self.server.port()) {
+            (IpAddr::V4(ip), port @ 1..) if ip.is_loopback() => Ok(SocketAddrV4::new(ip, port)),
+            _ => Err(FloodError::NotLoopback(self.server)),
+        }
+    }
+}
+
+/// Makes hostile datagrams. Its own copy of the layouts, as an attacker would have it.
+#[derive(Clone, Debug)]
+struct Forger {
+    kind: FloodKind,
+    realm: u32,
+    rng: Rng,
+    made: u64,
+}
+
+impl Forger {
+    fn new(config: &FloodConfig) -> Self {
+        Forger { kind: config.kind, realm: config.realm, rng: Rng::new(config.seed), made: 0 }
+    }
+
+    /// Fills in one datagram and gives its source and length.
+    fn next(&mut self, out: &mut [u8; DATAGRAM_BYTES_MAX]) -> (Ipv4Addr, usize) {
+        let source = Ipv4Addr::from(FIRST_SOURCE | self.rng.below(SOURCES) as u32);
+        let turn = self.made;
+        self.made += 1;
+        let bytes = match (self.kind, turn % 3) {
+            (FloodKind::Hello, _) | (FloodKind::Mixed, 0) => self.hello(out),
+            (FloodKind::Sealed, _) | (FloodKind::Mixed, 1) => self.sealed(out),
+            (FloodKind::Garbage | FloodKind::Mixed, _) => self.garbage(out),
+        };
+        (source, bytes)
+    }
+
+    fn hello(&mut self, out: &mut [u8; DATAGRAM_BYTES_MAX]) -> usize {
+        out.fill(0);
+        out[0] = 1;
+        out[1] = 2;
+        out[4..12].copy_from_slice(&self.rng.next().to_le_bytes());
+        self.fill(&mut out[32..360]);
+        out[32..38].copy_from_slice(b"THRT\x01\x01");
+        out[38..40].copy_from_slice(&1u16.to_le_bytes());
+        out[40..44].copy_from_slice(&self.realm.to_le_bytes());
+        DATAGRAM_BYTES_MAX
+    }
+
+    fn sealed(&mut self, out: &mut [u8; DATAGRAM_BYTES_MAX]) -> usize {
+        let bytes = 96;
+        self.fill(&mut out[..bytes]);
+        out[0] = 5;
+        // A place that is likely in use.
+        let place = self.rng.below(1024) as u32 | (self.rng.next() as u32) << 20;
+        out[4..8].copy_from_slice(&place.to_le_bytes());
+        bytes
+    }
+
+    fn garbage(&mut self, out: &mut [u8; DATAGRAM_BYTES_MAX]) -> usize {
+        let bytes = 1 + self.rng.below(DATAGRAM_BYTES_MAX as u64) as usize;
+        self.fill(&mut out[..bytes.min(64)]);
+        bytes
+    }
+
+    fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(8) {
+            chunk.copy_from_slice(&self.rng.next().to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(server: &str) -> FloodConfig {
+        let server = server.parse().expect("an address");
+        FloodConfig { server, kind: FloodKind::Mixed, rate_hz: 100_000, seconds: 5, realm: 1, seed: 7 }
+    }
+
+    #[test]
+    fn only_this_machine_can_be_flooded() {
+        for server in ["192.0.2.1:7777", "127.0.0.1:0", "[::1]:7777", "0.0.0.0:7777"] {
+            assert!(matches!(config(server).server_v4(), Err(FloodError::NotLoopback(_))), "{server}");
+        }
+        let too_fast = FloodConfig { rate_hz: RATE_HZ_MAX + 1, ..config("127.0.0.1:7") };
+        assert!(matches!(too_fast.server_v4(), Err(FloodError::Rate(_))));
+        assert!(config("127.0.0.1:7").server_v4().is_ok());
+    }
+
+    #[test]
+    fn datagrams_have_the_shapes_that_servers_look_into() {
+        let mut forger = Forger::new(&config("127.0.0.1:7"));
+        let mut out = [0; DATAGRAM_BYTES_MAX];
+        for turn in 0..300 {
+            let (source, bytes) = forger.next(&mut out);
+            assert!(u32::from(source) >= FIRST_SOURCE && source.is_loopback());
+            match turn % 3 {
+                0 => assert!(bytes == 1200 && out[..2] == [1, 2] && &out[32..36] == b"THRT"),
+                1 => assert!(bytes == 96 && out[0] == 5),
+                _ => assert!((1..=1200).contains(&bytes)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_flood_arrives_at_its_rate_and_ends() {
+        let sink = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let server = sink.local_addr().expect("an address");
+        let config = FloodConfig { server, rate_hz: 2000, seconds: 1, ..config("127.0.0.1:7") };
+        let report = run(&config, &AtomicBool::new(false)).expect("a flood");
+        assert!(report.sent > 0 && report.sent <= 2000 && report.sent + report.left_out <= 2001, "{report:?}");
+        assert_eq!(report.answers, 0);
+    }
+}
