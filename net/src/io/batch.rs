@@ -11,13 +11,12 @@ use crate::Address;
 use crate::address::ADDRESS_BYTES_MAX;
 use crate::limits::DATAGRAM_BYTES_MAX;
 
-/// Bytes of one receive slot: what io_uring puts before a payload, the largest datagram, and room to see that one
-/// was larger. Both backends use the same, so that payloads lie at the same place in a cache line: the one after the
-/// datagram's header is then 4 bytes short of a line, and what follows a 4-byte prefix starts one.
-pub(super) const RECEIVE_SLOT_BYTES: usize = 1280;
+/// Bytes of one receive slot: the largest datagram, its place, and room to see that one was larger.
+const RECEIVE_SLOT_BYTES: usize = 1280;
 
-/// Where a slot's datagram starts: behind io_uring's 16-byte head and the address.
-pub(super) const PAYLOAD_AT: usize = 16 + ADDRESS_BYTES_MAX;
+/// Where a slot's datagram starts: so that the payload behind its header is 4 bytes short of a line of cache, and what
+/// follows a 4-byte prefix starts one.
+const PAYLOAD_AT: usize = 44;
 
 const _: () = assert!(RECEIVE_SLOT_BYTES - PAYLOAD_AT > DATAGRAM_BYTES_MAX);
 const _: () = assert!((PAYLOAD_AT + crate::limits::HEADER_BYTES + 4).is_multiple_of(64));
@@ -291,7 +290,7 @@ impl ReceiveBatch {
     }
 }
 
-/// Whether a receive error is news about some peer or a moment's shortage, not about our socket.
+/// Whether an error is news about some peer or a moment's shortage, not about our socket.
 pub(super) fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
