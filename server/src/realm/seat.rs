@@ -4,8 +4,7 @@ use throng_game::{EntityId, Viewer};
 use throng_schema::InputFields;
 
 /// A player's place in the realm: the avatar, the newest input, and what the player has seen.
-///
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Seat {
     /// Of the session, among the protocol's transmit halves.
     pub place: u32,
