@@ -97,6 +97,14 @@ struct Seat {
     viewer: Viewer,
     acked_tick: u32,
     applied_sequence: u32,
+}
+
+/// What is found by session: inputs, and where the seat is.
+#[derive(Clone, Copy, Default)]
+#[repr(align(32))]
+struct Place {
+    seat: u32,
+    taken_sequence: u32,
     pending: InputFields,
 }
 
@@ -106,8 +114,7 @@ pub struct Realm {
     game: Game,
     /// By their avatars' cells: in memory as they are visited.
     seats: Vec<Seat>,
-    /// Where the seat of each session is.
-    of_place: Vec<u32>,
+    places: Vec<Place>,
     /// Scratch of sorting.
     keys: Vec<(u32, u32)>,
     spare: Vec<Seat>,
@@ -143,7 +150,7 @@ impl Realm {
             protocol: Server::new(config, [7; 32]).expect("the config is sound"),
             game: game.expect("the config is sound"),
             seats: Vec::new(),
-            of_place: (0..clients as u32).collect(),
+            places: vec![Place::default(); clients],
             keys: Vec::new(),
             spare: Vec::new(),
             receiver: bound.receiver,
@@ -170,13 +177,13 @@ impl Realm {
                 Received::Connected { session, reply, .. } => {
                     assert_eq!(session.get(), number, "places are given out in order");
                     let own = self.game.join().expect("the world has room for all");
+                    self.places[number].seat = number as u32;
                     self.seats.push(Seat {
                         place: number as u32,
                         own,
                         viewer: Viewer::default(),
                         acked_tick: 0,
                         applied_sequence: 0,
-                        pending: InputFields::default(),
                     });
                     client.handle(self.now_us, &reply);
                 }
@@ -212,7 +219,7 @@ impl Realm {
     }
 
     fn sort(&mut self) {
-        let Self { seats, of_place, keys, spare, game, .. } = self;
+        let Self { seats, places, keys, spare, game, .. } = self;
         keys.clear();
         let cell = |seat: &Seat| game.world().cell_of(seat.own).unwrap_or(u32::MAX);
         keys.extend(seats.iter().zip(0..).map(|(seat, index)| (cell(seat), index)));
@@ -220,12 +227,12 @@ impl Realm {
         spare.clear();
         spare.extend(keys.iter().map(|(_, index)| seats[*index as usize].clone()));
         std::mem::swap(seats, spare);
-        seats.iter().zip(0..).for_each(|(seat, index)| of_place[seat.place as usize] = index);
+        seats.iter().zip(0..).for_each(|(seat, index)| places[seat.place as usize].seat = index);
     }
 
     /// Drains the socket; returns how many inputs were sound and new.
     pub fn receive(&mut self) -> usize {
-        let Self { protocol, seats, of_place, receiver, now_us, .. } = self;
+        let Self { protocol, places, receiver, now_us, .. } = self;
         let mut inputs = 0;
         let drained = receiver.drain(usize::MAX, &mut |from, datagram| {
             let Received::Data { session, kind: KIND_INPUT, payload } =
@@ -234,9 +241,9 @@ impl Realm {
                 return;
             };
             let Ok(input) = throng_schema::decode_input(payload) else { return };
-            let seat = &mut seats[of_place[session.get()] as usize];
-            if input.sequence > seat.applied_sequence && input.sequence > seat.pending.sequence {
-                seat.pending = input;
+            let place = &mut places[session.get()];
+            if input.sequence > place.taken_sequence && input.sequence > place.pending.sequence {
+                place.pending = input;
                 inputs += 1;
             }
         });
@@ -247,10 +254,12 @@ impl Realm {
     fn apply_inputs(&mut self) {
         let current_tick = self.game.current_tick();
         for seat in &mut self.seats {
-            let input = std::mem::take(&mut seat.pending);
+            let place = &mut self.places[seat.place as usize];
+            let input = std::mem::take(&mut place.pending);
             if input.sequence == 0 {
                 continue;
             }
+            place.taken_sequence = input.sequence;
             seat.applied_sequence = input.sequence;
             seat.acked_tick = if input.ack_tick <= current_tick { input.ack_tick } else { 0 };
             let IntentFields { move_x, move_y, yaw, buttons } = input.intent;

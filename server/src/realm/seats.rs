@@ -1,9 +1,11 @@
 //! All seats, found by session and visited by place in the world.
 //!
 //! ```text
-//!   of_place    session 0 ─► 2     session 1 ─► 0     session 2: vacant     session 3 ─► 1
+//!   places      session 0 ─► 2     session 1 ─► 0     session 2: vacant     session 3 ─► 1       and their inputs
 //!   in_order    [ seat of 1 ]  [ seat of 3 ]  [ seat of 0 ]                  by the avatar's cell
 //! ```
+//!
+//! Inputs are kept by session, 32 bytes each, for they come in any order and all at once; seats are 384 bytes.
 //!
 //! Snapshots of players who stand together read the same rows of the world. Visited one after another they find those in
 //! the cache, and the seats themselves lie in memory in that order: together a fifth of what encoding costs at 10,000
@@ -13,15 +15,30 @@
 use rayon::prelude::*;
 use throng_game::{EntityId, Game};
 
-use super::seat::Seat;
+use throng_schema::InputFields;
+
+use super::seat::{Pending, Seat};
 
 const VACANT: u32 = u32::MAX;
+
+/// What is found by a session's place in the table.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
+struct Place {
+    /// Index of its seat.
+    seat: u32,
+    pending: Pending,
+}
+
+impl Place {
+    const EMPTY: Self = Self { seat: VACANT, pending: Pending::EMPTY };
+}
 
 /// The seats of all connected players.
 #[derive(Debug, Default)]
 pub(super) struct Seats {
     in_order: Vec<Seat>,
-    of_place: Vec<u32>,
+    places: Vec<Place>,
     /// Scratch of [`Seats::sort`]: cell and index of each seat, and room for the new order.
     keys: Vec<(u32, u32)>,
     spare: Vec<Seat>,
@@ -35,37 +52,45 @@ impl Seats {
     pub fn with_capacity(most: usize) -> Self {
         Self {
             in_order: Vec::with_capacity(most),
-            of_place: Vec::with_capacity(most),
+            places: Vec::with_capacity(most),
             keys: Vec::with_capacity(most),
             spare: Vec::with_capacity(most),
         }
     }
 
-    /// The seat of the session at `place`.
-    pub fn get_mut(&mut self, place: usize) -> Option<&mut Seat> {
-        let index = *self.of_place.get(place)?;
-        self.in_order.get_mut(index as usize)
+    /// What the session at `place` has said, if it has a seat.
+    pub fn get_mut(&mut self, place: usize) -> Option<&mut Pending> {
+        self.places.get_mut(place).filter(|place| place.seat != VACANT).map(|place| &mut place.pending)
+    }
+
+    /// All seats in the order of visits, each with the newest input since this was last asked.
+    pub fn take_inputs(&mut self) -> impl Iterator<Item = (&mut Seat, InputFields)> {
+        let Self { in_order, places, .. } = self;
+        in_order.iter_mut().map(|seat| {
+            let input = places[seat.place as usize].pending.take();
+            (seat, input)
+        })
     }
 
     /// Gives the session at `place`, which has none, a seat for an avatar.
     pub fn insert(&mut self, place: usize, entity: EntityId) {
-        if self.of_place.len() <= place {
-            self.of_place.resize(place + 1, VACANT);
+        if self.places.len() <= place {
+            self.places.resize(place + 1, Place::EMPTY);
         }
-        debug_assert_eq!(self.of_place[place], VACANT);
-        self.of_place[place] = self.in_order.len() as u32;
+        debug_assert_eq!(self.places[place].seat, VACANT);
+        self.places[place] = Place { seat: self.in_order.len() as u32, ..Place::EMPTY };
         self.in_order.push(Seat::new(place as u32, entity));
     }
 
     /// Takes the seat of the session at `place` away.
     pub fn remove(&mut self, place: usize) -> Option<Seat> {
-        let index = std::mem::replace(self.of_place.get_mut(place)?, VACANT);
+        let Place { seat: index, .. } = std::mem::replace(self.places.get_mut(place)?, Place::EMPTY);
         if index == VACANT {
             return None;
         }
         let seat = self.in_order.swap_remove(index as usize);
         if let Some(moved) = self.in_order.get(index as usize) {
-            self.of_place[moved.place as usize] = index;
+            self.places[moved.place as usize].seat = index;
         }
         Some(seat)
     }
@@ -77,7 +102,7 @@ impl Seats {
 
     /// How many places sessions have had so far.
     pub fn place_count(&self) -> usize {
-        self.of_place.len()
+        self.places.len()
     }
 
     /// Puts the seats in the order of their avatars' cells. Nearly all are copied from and to the places next to their
@@ -92,7 +117,7 @@ impl Seats {
         seats.map(|(_, index)| in_order[*index as usize].clone()).collect_into_vec(spare);
         std::mem::swap(in_order, spare);
         for (index, seat) in self.in_order.iter().enumerate() {
-            self.of_place[seat.place as usize] = index as u32;
+            self.places[seat.place as usize].seat = index as u32;
         }
     }
 }
