@@ -52,15 +52,11 @@ fn send(criterion: &mut Criterion) {
         addresses.iter().filter(|to| plain.send_to(&[0x5a; SEND_BYTES], to).is_ok()).count()
     });
     for backend in backends() {
-        let mut bound = bind(backend);
-        // As in a server, where io_uring lies in wait for datagrams on the socket that others are sent from: each send
-        // wakes it in vain, which is 4 % of a send.
-        bound.receiver.drain(1, &mut |_, _| ()).expect("the socket is sound");
+        let bound = bind(backend);
         let mut sender = bound.senders.make().expect("a sender can be had");
         let encoded = &encoded;
         let name = format!("throng {backend}");
         race.whole_lap(&name, move || {
-            let _kept_open = &bound.receiver;
             for to in encoded {
                 sender.slot()[SEND_BYTES - 1] = 1;
                 sender.commit(SEND_BYTES, to);
@@ -106,30 +102,26 @@ fn receive(criterion: &mut Criterion) {
         });
         assert_eq!((taken, sum > 0), (WAITING, true));
     });
-    for backend in backends() {
-        let Bound { mut receiver, report, .. } = bind(backend);
-        let mut feeder = Feeder::new();
-        let name = format!("throng {backend}");
-        race.lap(&name, move |watch| {
-            feeder.feed(report.local_addr.port());
-            let mut sum = 0;
-            let taken = watch.time(|| {
-                receiver
-                    .drain(usize::MAX, &mut |from, datagram| sum += usize::from(from.port()) + datagram.len())
-            });
-            assert_eq!((taken.ok(), sum > 0), (Some(WAITING), true));
+    // Both backends receive alike.
+    let Bound { mut receiver, report, .. } = bind(BackendChoice::Mmsg);
+    let mut feeder = Feeder::new();
+    race.lap("throng", move |watch| {
+        feeder.feed(report.local_addr.port());
+        let mut sum = 0;
+        let taken = watch.time(|| {
+            receiver.drain(usize::MAX, &mut |from, datagram| sum += usize::from(from.port()) + datagram.len())
         });
-        race.goal(&name, "raw recvmmsg", 1.15);
-        // And all that becomes of an input until it lies in its client's seat.
-        let mut realm = Realm::new(WAITING, backend);
-        let name = format!("throng {backend}, inputs checked");
-        race.lap(&name, move |watch| {
-            realm.feed(WAITING);
-            let taken = watch.time(|| realm.receive());
-            assert_eq!(taken, WAITING);
-        });
-        race.goal(&name, "raw recvmmsg", 1.6);
-    }
+        assert_eq!((taken.ok(), sum > 0), (Some(WAITING), true));
+    });
+    race.goal("throng", "raw recvmmsg", 1.15);
+    // And all that becomes of an input until it lies in its client's seat.
+    let mut realm = Realm::new(WAITING, BackendChoice::Mmsg);
+    race.lap("throng, inputs checked", move |watch| {
+        realm.feed(WAITING);
+        let taken = watch.time(|| realm.receive());
+        assert_eq!(taken, WAITING);
+    });
+    race.goal("throng, inputs checked", "raw recvmmsg", 1.6);
     race.run(criterion);
 }
 

@@ -89,11 +89,22 @@ fn intent(random: &mut Random) -> IntentFields {
     IntentFields { move_x, move_y, yaw, buttons: 0 }
 }
 
+#[derive(Clone)]
 struct Seat {
+    /// Of the session.
+    place: u32,
     own: EntityId,
     viewer: Viewer,
     acked_tick: u32,
     applied_sequence: u32,
+}
+
+/// What is found by session: inputs, and where the seat is.
+#[derive(Clone, Copy, Default)]
+#[repr(align(32))]
+struct Place {
+    seat: u32,
+    taken_sequence: u32,
     pending: InputFields,
 }
 
@@ -101,16 +112,19 @@ struct Seat {
 pub struct Realm {
     protocol: Server,
     game: Game,
+    /// By their avatars' cells: in memory as they are visited.
     seats: Vec<Seat>,
+    places: Vec<Place>,
+    /// Scratch of sorting.
+    keys: Vec<(u32, u32)>,
+    spare: Vec<Seat>,
     receiver: Box<dyn Receive>,
     sender: Box<dyn Sender>,
     swarm: Swarm,
     now_us: u64,
     stages: Stages,
-    /// Bytes of each datagram of the last tick, by seat.
+    /// Bytes of each datagram of the last tick, by session.
     sizes: Vec<usize>,
-    /// Seats in the order in which they are visited: by their avatars' cells.
-    order: Vec<u32>,
 }
 
 impl Realm {
@@ -136,13 +150,15 @@ impl Realm {
             protocol: Server::new(config, [7; 32]).expect("the config is sound"),
             game: game.expect("the config is sound"),
             seats: Vec::new(),
+            places: vec![Place::default(); clients],
+            keys: Vec::new(),
+            spare: Vec::new(),
             receiver: bound.receiver,
             sender: bound.senders.make().expect("a sender can be had"),
             swarm,
             now_us: 1_000_000,
             stages: Stages::default(),
-            sizes: Vec::new(),
-            order: (0..clients as u32).collect(),
+            sizes: vec![0; clients],
         };
         (0..clients).for_each(|number| realm.connect(number));
         realm
@@ -161,12 +177,13 @@ impl Realm {
                 Received::Connected { session, reply, .. } => {
                     assert_eq!(session.get(), number, "places are given out in order");
                     let own = self.game.join().expect("the world has room for all");
+                    self.places[number].seat = number as u32;
                     self.seats.push(Seat {
+                        place: number as u32,
                         own,
                         viewer: Viewer::default(),
                         acked_tick: 0,
                         applied_sequence: 0,
-                        pending: InputFields::default(),
                     });
                     client.handle(self.now_us, &reply);
                 }
@@ -195,16 +212,27 @@ impl Realm {
         self.apply_inputs();
         self.game.tick();
         if self.game.current_tick().is_multiple_of(20) {
-            let Self { order, seats, game, .. } = self;
-            order.sort_by_cached_key(|place| game.world().cell_of(seats[*place as usize].own));
+            self.sort();
         }
         self.stages.simulate_ns += Clock::Thread.now_ns() - start_ns;
         self.send();
     }
 
+    fn sort(&mut self) {
+        let Self { seats, places, keys, spare, game, .. } = self;
+        keys.clear();
+        let cell = |seat: &Seat| game.world().cell_of(seat.own).unwrap_or(u32::MAX);
+        keys.extend(seats.iter().zip(0..).map(|(seat, index)| (cell(seat), index)));
+        keys.sort_unstable();
+        spare.clear();
+        spare.extend(keys.iter().map(|(_, index)| seats[*index as usize].clone()));
+        std::mem::swap(seats, spare);
+        seats.iter().zip(0..).for_each(|(seat, index)| places[seat.place as usize].seat = index);
+    }
+
     /// Drains the socket; returns how many inputs were sound and new.
     pub fn receive(&mut self) -> usize {
-        let Self { protocol, seats, receiver, now_us, .. } = self;
+        let Self { protocol, places, receiver, now_us, .. } = self;
         let mut inputs = 0;
         let drained = receiver.drain(usize::MAX, &mut |from, datagram| {
             let Received::Data { session, kind: KIND_INPUT, payload } =
@@ -213,9 +241,9 @@ impl Realm {
                 return;
             };
             let Ok(input) = throng_schema::decode_input(payload) else { return };
-            let seat = &mut seats[session.get()];
-            if input.sequence > seat.applied_sequence && input.sequence > seat.pending.sequence {
-                seat.pending = input;
+            let place = &mut places[session.get()];
+            if input.sequence > place.taken_sequence && input.sequence > place.pending.sequence {
+                place.pending = input;
                 inputs += 1;
             }
         });
@@ -226,10 +254,12 @@ impl Realm {
     fn apply_inputs(&mut self) {
         let current_tick = self.game.current_tick();
         for seat in &mut self.seats {
-            let input = std::mem::take(&mut seat.pending);
+            let place = &mut self.places[seat.place as usize];
+            let input = std::mem::take(&mut place.pending);
             if input.sequence == 0 {
                 continue;
             }
+            place.taken_sequence = input.sequence;
             seat.applied_sequence = input.sequence;
             seat.acked_tick = if input.ack_tick <= current_tick { input.ack_tick } else { 0 };
             let IntentFields { move_x, move_y, yaw, buttons } = input.intent;
@@ -238,18 +268,17 @@ impl Realm {
     }
 
     fn send(&mut self) {
-        let Self { protocol, game, seats, sender, now_us, stages, sizes, order, .. } = self;
-        sizes.resize(seats.len(), 0);
+        let Self { protocol, game, seats, sender, now_us, stages, sizes, .. } = self;
         let (halves, tick) = (protocol.transmit_halves(), game.current_tick());
-        for chunk in order.chunks(CHUNK_CLIENTS) {
+        for chunk in seats.chunks_mut(CHUNK_CLIENTS) {
             let start_ns = Clock::Thread.now_ns();
-            let touch = |place: &u32| {
-                let seat = &seats[*place as usize];
-                halves[*place as usize].connection_id() ^ seat.viewer.touch(seat.acked_tick, tick)
-            };
-            std::hint::black_box(chunk.iter().map(touch).fold(0, |sum, read| sum ^ read));
-            for &place in chunk {
-                let (half, seat) = (&halves[place as usize], &mut seats[place as usize]);
+            let warm = chunk.iter().fold(0, |sum, seat| {
+                seat.viewer.prefetch(seat.acked_tick, tick);
+                sum ^ halves[seat.place as usize].connection_id()
+            });
+            std::hint::black_box(warm);
+            for seat in chunk {
+                let half = &halves[seat.place as usize];
                 let request = Request {
                     own: seat.own,
                     acked_tick: seat.acked_tick,
@@ -261,7 +290,7 @@ impl Realm {
                 half.write_header(*now_us, KIND_SNAPSHOT, header);
                 let bytes = HEADER_BYTES + encoded.bytes;
                 sender.commit(bytes, half.address());
-                sizes[place as usize] = bytes;
+                sizes[seat.place as usize] = bytes;
             }
             let encoded_ns = Clock::Thread.now_ns();
             sender.flush();

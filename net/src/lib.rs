@@ -4,8 +4,8 @@
 //!             protocol (no socket, no clock, no entropy)                 io (the kernel boundary)
 //!
 //!   Received  ◄── Server::handle(now, from, datagram) ◄──────────────── Receive::drain ◄── UDP
-//!      │              │ cookie, table, window, rate, round trip            io_uring: multishot into 8,192 fixed slots
-//!      ▼              ▼                                                    mmsg:     recvmmsg, 256 a call
+//!      │              │ cookie, table, window, rate, round trip            recvmmsg, 256 a call,
+//!      ▼              ▼                                                    into slots that it is opened in
 //!   the game      [Transmit]  one per session, handed to the workers
 //!      │              │
 //!      ▼              ▼ write_header(now, kind, slot)
@@ -15,8 +15,8 @@
 //! * [`protocol`] turns datagrams into events and back. Time is a `now_us` argument, secrets and salts are arguments,
 //!   and payloads are opaque bytes: it knows nothing of games, schemas or sockets. [`protocol::Server`] holds all
 //!   sessions; [`protocol::Client`] is one of the other side.
-//! * [`io`] moves datagrams: one pair of traits, two backends. [`io::bind`] chooses io_uring where the kernel allows it
-//!   and `recvmmsg`/`sendmmsg` elsewhere, says which and why, and says what to change where a limit is too small.
+//! * [`io`] moves datagrams: one pair of traits, two backends. [`io::bind`] chooses io_uring for sending where the
+//!   kernel allows it and `sendmmsg` elsewhere, says which and why, and says what to change where a limit is too small.
 //!   It is the only module of this crate that holds `unsafe`.
 //!
 //! Neither allocates for a datagram once warm, and neither ever waits: receiving is polled (waiting per datagram costs

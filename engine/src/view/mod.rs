@@ -17,6 +17,7 @@
 
 mod message;
 mod select;
+mod viewer;
 
 use std::cell::RefCell;
 
@@ -29,6 +30,7 @@ use crate::simd::dispatch_lanes;
 use crate::world::World;
 use message::{Head, OVERHEAD_BYTES_MAX, far_bytes};
 use select::{Disc, SelectFar, SelectNear, Selection};
+pub use viewer::Viewer;
 
 /// The client's own avatar, unrounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,8 +43,8 @@ pub(crate) struct Own {
     pub yaw: u16,
 }
 
-/// Where a view was at one tick.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where a view was at one tick, in units, and in which row its own avatar.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Circle {
     tick: u32,
     x: i32,
@@ -63,21 +65,6 @@ impl Circle {
     fn bounds(&self) -> Bounds {
         Bounds::around(self.x, self.y, self.radius)
     }
-}
-
-/// All that the server remembers of one client's view.
-#[derive(Clone, Debug, Default)]
-pub struct Viewer {
-    circles: [Circle; HISTORY_TICKS],
-    /// Near radius to try next, units; 0 before the first snapshot.
-    radius: i32,
-    /// Where in the circle of phases the next far window begins.
-    cursor: u16,
-    /// Phases passed in this round, and its first tick.
-    round_phases: u32,
-    round_tick: u32,
-    /// Entities in the ring at the last snapshot.
-    ring_count: u32,
 }
 
 /// What one snapshot came to.
@@ -170,7 +157,7 @@ impl<C: Columns> World<C> {
         };
         let near_bytes_max = room - ring_share;
 
-        let mut radius = if viewer.radius == 0 { view_radius } else { viewer.radius };
+        let mut radius = if viewer.radius == 0 { view_radius } else { viewer.radius.into() };
         let mut attempt = 0;
         // Ends: a negative radius holds nobody, and without a baseline nobody leaves, so that takes no bytes at all.
         while !self.select_near(
@@ -208,8 +195,8 @@ impl<C: Columns> World<C> {
             (viewer.round_phases, viewer.round_tick) = (0, tick);
         }
         viewer.ring_count = encoded.ring;
-        viewer.radius = next_radius(radius, view_radius, used, near_bytes_max);
-        viewer.circles[tick as usize % HISTORY_TICKS] = circle;
+        viewer.radius = next_radius(radius, view_radius, used, near_bytes_max) as i16;
+        viewer.remember(&circle);
 
         let now = self.history.frame(tick);
         let digest = if wants_digest { self.digest_of(&selection.near[..selection.near_count]) } else { 0 };
@@ -325,42 +312,6 @@ impl<C: Columns> World<C> {
             );
         }
         digest.finish()
-    }
-}
-
-impl Viewer {
-    /// The circle of the acknowledged tick, if a delta from it is possible.
-    fn baseline(&self, acked_tick: u32, centre: &Circle) -> Option<Circle> {
-        let circle = self.circles[acked_tick as usize % HISTORY_TICKS];
-        let is_known = acked_tick != 0 && circle.tick == acked_tick;
-        let is_kept =
-            centre.tick.checked_sub(acked_tick).is_some_and(|age| (1..HISTORY_TICKS as u32).contains(&age));
-        let is_close =
-            || (centre.x - circle.x).abs().max((centre.y - circle.y).abs()) <= BASELINE_SHIFT_UNITS_MAX;
-        (is_known && is_kept && is_close()).then_some(circle)
-    }
-
-    /// Ends the round of the far window if it has come round; returns how long it took.
-    fn round(&mut self, tick: u32) -> u32 {
-        if self.round_phases < 1 << 16 {
-            return 0;
-        }
-        let ticks = tick - self.round_tick;
-        self.round_phases -= 1 << 16;
-        self.round_tick = tick;
-        ticks
-    }
-
-    /// Reads what [`World::encode`] will read first of this viewer. Doing so for many viewers before encoding for any lets
-    /// the processor fetch them all at once; the value means nothing.
-    pub fn touch(&self, acked_tick: u32, tick: u32) -> u32 {
-        let [baseline, now] = [acked_tick, tick].map(|tick| &self.circles[tick as usize % HISTORY_TICKS]);
-        baseline.tick ^ baseline.own ^ now.tick ^ now.own ^ self.ring_count
-    }
-
-    /// The near radius of the last snapshot's successor, metres.
-    pub fn near_radius_m(&self) -> f32 {
-        self.radius as f32 / UNITS_PER_METRE as f32
     }
 }
 

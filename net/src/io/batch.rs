@@ -11,13 +11,12 @@ use crate::Address;
 use crate::address::ADDRESS_BYTES_MAX;
 use crate::limits::DATAGRAM_BYTES_MAX;
 
-/// Bytes of one receive slot: what io_uring puts before a payload, the largest datagram, and room to see that one
-/// was larger. Both backends use the same, so that payloads lie at the same place in a cache line: the one after the
-/// datagram's header is then 4 bytes short of a line, and what follows a 4-byte prefix starts one.
-pub(super) const RECEIVE_SLOT_BYTES: usize = 1280;
+/// Bytes of one receive slot: the largest datagram, its place, and room to see that one was larger.
+const RECEIVE_SLOT_BYTES: usize = 1280;
 
-/// Where a slot's datagram starts: behind io_uring's 16-byte head and the address.
-pub(super) const PAYLOAD_AT: usize = 16 + ADDRESS_BYTES_MAX;
+/// Where a slot's datagram starts: so that the payload behind its header is 4 bytes short of a line of cache, and what
+/// follows a 4-byte prefix starts one.
+const PAYLOAD_AT: usize = 44;
 
 const _: () = assert!(RECEIVE_SLOT_BYTES - PAYLOAD_AT > DATAGRAM_BYTES_MAX);
 const _: () = assert!((PAYLOAD_AT + crate::limits::HEADER_BYTES + 4).is_multiple_of(64));
@@ -216,7 +215,7 @@ impl ReceiveBatch {
         fd: RawFd,
         limit: usize,
         stats: &mut ReceiveStats,
-        mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &[u8]),
+        mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8]),
     ) -> io::Result<usize> {
         let before = stats.datagrams;
         let mut taken = 0;
@@ -266,10 +265,10 @@ impl ReceiveBatch {
     }
 
     fn hand_on(
-        &self,
+        &mut self,
         i: usize,
         stats: &mut ReceiveStats,
-        each: &mut impl FnMut(SocketAddr, Option<&PacketInfo>, &[u8]),
+        each: &mut impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8]),
     ) {
         let header = self.headers.get(i);
         let bytes = header.msg_len as usize;
@@ -287,11 +286,11 @@ impl ReceiveBatch {
         let control = self.controls.as_ref().filter(|_| has_control).map(|controls| controls.get(i));
         stats.datagrams += 1;
         stats.bytes += bytes as u64;
-        each(from, control, &self.slots.get(i)[PAYLOAD_AT..PAYLOAD_AT + bytes]);
+        each(from, control, &mut self.slots.get_mut(i)[PAYLOAD_AT..PAYLOAD_AT + bytes]);
     }
 }
 
-/// Whether a receive error is news about some peer or a moment's shortage, not about our socket.
+/// Whether an error is news about some peer or a moment's shortage, not about our socket.
 pub(super) fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),

@@ -39,8 +39,7 @@ pub(super) struct Opened {
 
 /// Opens a UDP socket bound to `listen`; `[::]` takes IPv4 as well.
 ///
-/// The socket stays in blocking mode: every call says `MSG_DONTWAIT` itself, and io_uring would take `O_NONBLOCK` as
-/// a wish not to wait for datagrams either.
+/// The socket stays in blocking mode: every call says `MSG_DONTWAIT` itself.
 pub(super) fn open(
     listen: SocketAddr,
     receive_buffer_bytes: usize,

@@ -55,8 +55,6 @@ stats! {
         oversized,
         /// Errors that the kernel reported in place of a datagram, such as ICMP unreachable.
         errors,
-        /// Times that the receive slots ran out and receiving was started anew. Nothing is lost by it.
-        slots_exhausted,
         /// Dropped by the kernel: the socket's receive buffer was full.
         kernel_drops,
     }

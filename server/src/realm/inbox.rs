@@ -110,8 +110,8 @@ impl Inbox {
                 return;
             }
         };
-        let Some(seat) = self.seats.get_mut(session.get()) else { return };
-        match seat.offer(input) {
+        let Some(pending) = self.seats.get_mut(session.get()) else { return };
+        match pending.offer(input) {
             Offer::Kept => {}
             Offer::KeptOver | Offer::Overtaken => counters.input_superseded += 1,
             Offer::Stale => counters.input_stale += 1,
@@ -134,8 +134,7 @@ impl Inbox {
     pub fn apply_inputs(&mut self) {
         let Self { game, seats, counters, .. } = self;
         let current_tick = game.current_tick();
-        for seat in seats.in_order() {
-            let input = std::mem::take(&mut seat.pending);
+        for (seat, input) in seats.take_inputs() {
             if input.sequence == 0 {
                 seat.silent_ticks = seat.silent_ticks.saturating_add(1);
                 if seat.silent_ticks == self.intent_hold_ticks {

@@ -53,20 +53,20 @@ pub(super) struct Outbox<'a> {
 
 impl Outbox<'_> {
     /// Sends every client its snapshot of the current tick and returns when the last one is with the kernel.
-    pub fn send(&self, halves: &[Transmit], seats: &mut [Box<Seat>]) -> Traffic {
+    pub fn send(&self, halves: &[Transmit], seats: &mut [Seat]) -> Traffic {
         seats
             .par_chunks_mut(CHUNK_CLIENTS)
             .map(|seats| with_sender(|sender| self.send_chunk(halves, seats, sender)).unwrap_or_default())
             .reduce(Traffic::default, |a, b| a.plus(&b))
     }
 
-    fn send_chunk(&self, halves: &[Transmit], seats: &mut [Box<Seat>], sender: &mut dyn Sender) -> Traffic {
+    fn send_chunk(&self, halves: &[Transmit], seats: &mut [Seat], sender: &mut dyn Sender) -> Traffic {
         let tick = self.game.current_tick();
         let mut traffic = Traffic::default();
-        // A seat lies anywhere: asking all of the chunk for what will be read first lets those loads overlap.
+        // Sessions lie anywhere: asking all of the chunk for what will be read first lets those loads overlap.
         let warm = seats.iter().fold(0, |sum, seat| {
-            let half = halves.get(seat.place as usize).map_or(0, Transmit::connection_id);
-            sum ^ half ^ seat.viewer.touch(seat.acked_tick, tick)
+            seat.viewer.prefetch(seat.acked_tick, tick);
+            sum ^ halves.get(seat.place as usize).map_or(0, Transmit::connection_id)
         });
         std::hint::black_box(warm);
         for seat in seats {

@@ -1,11 +1,10 @@
 //! What the realm keeps of one connected player beside its session.
 
 use throng_game::{EntityId, Viewer};
-use throng_schema::InputFields;
+use throng_schema::{InputFields, IntentFields};
 
-/// A player's place in the realm: the avatar, the newest input, and what the player has seen.
-///
-#[derive(Debug)]
+/// A player's place in the realm: the avatar, what it was last told to do, and what the player has seen.
+#[derive(Clone, Debug)]
 pub(super) struct Seat {
     /// Of the session, among the protocol's transmit halves.
     pub place: u32,
@@ -16,8 +15,6 @@ pub(super) struct Seat {
     pub acked_tick: u32,
     /// Sequence of the newest input applied; 0 before the first.
     pub applied_sequence: u32,
-    /// The newest input received since the last tick; `sequence` is 0 when there is none.
-    pub pending: InputFields,
     /// Ticks since an input was applied.
     pub silent_ticks: u32,
     /// Where the avatar was last told to look.
@@ -33,23 +30,48 @@ impl Seat {
             sent: SentTicks::default(),
             acked_tick: 0,
             applied_sequence: 0,
-            pending: InputFields::default(),
             silent_ticks: 0,
             yaw: 0,
         }
     }
+}
+
+/// What a session's player has said since the last tick.
+///
+/// Apart from the seats, and small: datagrams arrive in any order, and all of these fit a cache together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    /// The newest input received since the last tick; `sequence` is 0 when there is none.
+    input: InputFields,
+    /// Sequence of the newest input that was taken; 0 before the first.
+    taken_sequence: u32,
+}
+
+impl Pending {
+    /// Nothing was said yet.
+    pub const EMPTY: Self = {
+        let intent = IntentFields { move_x: 0.0, move_y: 0.0, yaw: 0, buttons: 0 };
+        Self { input: InputFields { sequence: 0, ack_tick: 0, intent }, taken_sequence: 0 }
+    };
+
+    /// The newest input since this was last asked; `sequence` is 0 when there is none.
+    pub fn take(&mut self) -> InputFields {
+        let input = std::mem::take(&mut self.input);
+        self.taken_sequence = self.taken_sequence.max(input.sequence);
+        input
+    }
 
     /// Keeps `input` when it is the newest seen.
     pub fn offer(&mut self, input: InputFields) -> Offer {
-        if input.sequence <= self.applied_sequence {
+        if input.sequence <= self.taken_sequence {
             Offer::Stale
-        } else if self.pending.sequence == 0 {
-            self.pending = input;
+        } else if self.input.sequence == 0 {
+            self.input = input;
             Offer::Kept
-        } else if input.sequence > self.pending.sequence {
-            self.pending = input;
+        } else if input.sequence > self.input.sequence {
+            self.input = input;
             Offer::KeptOver
-        } else if input.sequence == self.pending.sequence {
+        } else if input.sequence == self.input.sequence {
             Offer::Stale
         } else {
             Offer::Overtaken
@@ -120,6 +142,18 @@ impl SentTicks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_all_inputs_the_newest_is_taken_once() {
+        use Offer::{Kept, KeptOver, Overtaken, Stale};
+        let mut pending = Pending::EMPTY;
+        let offer =
+            |sequence, pending: &mut Pending| pending.offer(InputFields { sequence, ..Default::default() });
+        let offers = [3, 5, 4, 5].map(|sequence| offer(sequence, &mut pending));
+        assert_eq!(offers, [Kept, KeptOver, Overtaken, Stale]);
+        assert_eq!((pending.take().sequence, pending.take().sequence), (5, 0));
+        assert_eq!([4, 5, 6].map(|sequence| offer(sequence, &mut pending)), [Stale, Stale, Kept]);
+    }
 
     #[test]
     fn acks_are_believed_only_for_what_was_sent() {

@@ -1,6 +1,5 @@
-//! The io_uring backend: what both of its halves share.
+//! The io_uring backend: may it be used, and a ring for each thread that sends.
 
-mod receive;
 mod send;
 
 use std::fs;
@@ -8,7 +7,7 @@ use std::io;
 
 use io_uring::{IoUring, Probe, opcode};
 
-pub(super) use receive::UringReceiver;
+use super::SEND_SLOTS;
 pub(super) use send::UringSender;
 
 /// The socket's place in the table of registered files.
@@ -18,27 +17,19 @@ const SOCKET: io_uring::types::Fixed = io_uring::types::Fixed(0);
 const KERNEL_NEEDED: &str = "6.1";
 
 /// A ring for one thread, whose completions are only worked on when that thread enters.
-///
-/// A `disabled` ring belongs to the thread that enables it, any other to the one that makes it.
-fn ring(entries: u32, completions: u32, disabled: bool) -> io::Result<IoUring> {
+fn ring() -> io::Result<IoUring> {
+    const ENTRIES: u32 = SEND_SLOTS as u32;
     let mut builder = IoUring::builder();
-    builder.setup_single_issuer().setup_defer_taskrun().setup_submit_all().setup_cqsize(completions);
-    if disabled {
-        // Only the receiver has completions that come by themselves; the flag tells it without a system call.
-        builder.setup_r_disabled().setup_taskrun_flag();
-    }
-    builder.build(entries)
+    builder.setup_single_issuer().setup_defer_taskrun().setup_submit_all().setup_cqsize(2 * ENTRIES);
+    builder.build(ENTRIES)
 }
 
-/// Finds out whether this process may use io_uring, by using it.
+/// Finds out whether this process may use io_uring, by using a ring as large as a sender's.
 pub(super) fn probe() -> io::Result<()> {
-    let mut ring = ring(4, 8, false)?;
+    let mut ring = ring()?;
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe)?;
-    if ![opcode::Send::CODE, opcode::RecvMsgMulti::CODE, opcode::AsyncCancel::CODE]
-        .iter()
-        .all(|code| probe.is_supported(*code))
-    {
+    if !probe.is_supported(opcode::Send::CODE) {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
     // SAFETY: a no-op refers to no memory.
@@ -67,8 +58,8 @@ pub(super) fn refusal(error: &io::Error) -> String {
             setting("osrelease")
         ),
         Some(libc::ENOMEM) => format!(
-            "io_uring found no memory for its rings ({error}; the limit of locked memory is {}): the receiver \
-             needs about 1 MiB and each sending thread 64 KiB. Raise it with `ulimit -l` or LimitMEMLOCK= in the service file",
+            "io_uring found no memory for its rings ({error}; the limit of locked memory is {}): each sending thread \
+             needs 64 KiB. Raise it with `ulimit -l` or LimitMEMLOCK= in the service file",
             memlock_limit()
         ),
         _ => format!("io_uring failed ({error})"),
@@ -77,7 +68,7 @@ pub(super) fn refusal(error: &io::Error) -> String {
 
 /// Says what an accepted io_uring does.
 pub(super) fn description() -> String {
-    format!("io_uring of kernel {}, multishot receive into {} slots", setting("osrelease"), receive::SLOTS)
+    format!("io_uring of kernel {} sends, recvmmsg receives", setting("osrelease"))
 }
 
 fn setting(name: &str) -> String {

@@ -35,7 +35,7 @@ pub(in crate::io) struct UringSender {
 impl UringSender {
     /// A sender for the calling thread.
     pub fn new(socket: Arc<OwnedFd>) -> io::Result<Self> {
-        let ring = super::ring(SEND_SLOTS as u32, 2 * SEND_SLOTS as u32, false)?;
+        let ring = super::ring()?;
         ring.submitter().register_files(&[socket.as_raw_fd()])?;
         let batch = SendBatch::new(SEND_SLOTS, false)?;
         Ok(UringSender {
