@@ -113,6 +113,37 @@ pub const TOKEN_NAME_BYTES_MAX: usize = 47;
 /// Token keys that a realm accepts at a time: the current one, the previous one, and room for haste.
 pub const REALM_KEYS_MAX: usize = 8;
 
+/// Used tokens remembered at a time: 20,000 entering a second, each for 50 s.
+pub const USED_TOKENS_MAX: usize = 1 << 20;
+
+/// Entries for which the memory of a past second is kept for the next one; 64 such sets are 64 MiB at most.
+pub const USED_KEPT_ENTRIES: usize = 1 << 15;
+
+/// Sessions from one IPv4 address: a household, or a small internet cafe.
+pub const SESSIONS_PER_IPV4: u32 = 8;
+
+/// Sessions from one IPv4 /24.
+pub const SESSIONS_PER_IPV4_24: u32 = 64;
+
+/// Sessions from one IPv6 /64, which is what one host usually has.
+pub const SESSIONS_PER_IPV6_64: u32 = 8;
+
+/// Sessions from one IPv6 /56, which is what one home usually has.
+pub const SESSIONS_PER_IPV6_56: u32 = 64;
+
+/// Sessions from one IPv6 /48, which is what one company usually has.
+pub const SESSIONS_PER_IPV6_48: u32 = 256;
+
+/// Datagrams a second that an address may have looked into outside its sessions: eight clients that do not yet know
+/// that the server began anew still send 20 inputs a second each, and hello 4 times.
+pub const STRANGER_HZ: u32 = 256;
+
+/// Such datagrams at once.
+pub const STRANGER_BURST: u32 = 256;
+
+/// Sets of 8 addresses that the limit above is kept for: 512 KiB.
+pub const STRANGER_SETS: usize = 8192;
+
 const _: () = assert!(TOKEN_BYTES == TOKEN_HEADER_BYTES + TOKEN_BODY_BYTES + SEAL_BYTES);
 const _: () = assert!(TOKEN_LIFE_MS <= TOKEN_LIFE_MS_MAX);
 const _: () = assert!(HELLO_BYTES <= DATAGRAM_BYTES_MAX);

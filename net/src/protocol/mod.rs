@@ -19,6 +19,9 @@
 //!
 //! `now_us` is the microseconds since any fixed moment, never decreasing.
 
+mod caps;
+#[cfg(test)]
+mod caps_tests;
 mod client;
 mod cookie;
 mod counters;
@@ -29,15 +32,22 @@ pub mod packet;
 mod rate;
 mod rtt;
 mod server;
+mod strangers;
+#[cfg(test)]
+mod strangers_tests;
 mod table;
 pub mod token;
 #[cfg(test)]
 mod token_tests;
 mod transmit;
+mod used;
+#[cfg(test)]
+mod used_tests;
 mod window;
 #[cfg(test)]
 mod window_tests;
 
+pub use caps::PrefixCaps;
 pub use client::{Client, ClientEvent, ClientState, CloseCause, HelloTooLong};
 pub use counters::{Counters, Reject};
 pub use server::{Answer, ConfigError, Received, Server, ServerConfig, SessionInfo};
