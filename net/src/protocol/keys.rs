@@ -99,7 +99,7 @@ impl PrivateKey {
 
     /// The secret shared with the owner of `peer_public`. `None` for the few public keys of small order, with which
     /// the secret would be zero whatever the private key is.
-    fn agree(&self, peer_public: &[u8; 32]) -> Option<SecretBytes> {
+    pub(super) fn agree(&self, peer_public: &[u8; 32]) -> Option<SecretBytes> {
         let peer = agreement::UnparsedPublicKey::new(&agreement::X25519, peer_public);
         agreement::agree(&self.parsed(), peer, (), |shared| {
             let mut out = SecretBytes([0; 32]);

@@ -28,6 +28,8 @@ mod counters;
 pub mod keys;
 #[cfg(test)]
 mod keys_tests;
+#[cfg(test)]
+mod nonce_tests;
 pub mod packet;
 mod rate;
 mod rtt;

@@ -49,7 +49,7 @@ fn edges_of_the_number_range() {
 }
 
 /// A new seed for each run, printed, and `THRONG_SEED` to run one again.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let seed = std::env::var("THRONG_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         since.as_nanos() as u64
