@@ -39,7 +39,7 @@ fn session(entropy: &mut Entropy) -> [Sealer; 2] {
 
 /// A session that seals `packets` in each direction and spreads them over `rekeys` and one generations.
 fn long_session(recorder: &mut Recorder, sealers: &mut [Sealer; 2], packets: u32, rekeys: u32) {
-    let step = ((rekeys + 1) << GENERATION_BITS) / packets;
+    let step = ((rekeys + 1) << GENERATION_BITS).div_ceil(packets);
     let mut sequence = 0;
     for _ in 0..packets {
         sequence += step;
