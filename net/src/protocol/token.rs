@@ -18,7 +18,7 @@
 //! | 5 | 1 | 1, its cipher: AES-256-GCM under a derived key |
 //! | 6 | 2 | key id |
 //! | 8 | 4 | realm id |
-//! | 12 | 4 | zero |
+//! | 12 | 4 | guard: a keyed hash of the other 52 bytes before the body |
 //! | 16 | 8 | not after, Unix ms |
 //! | 24 | 8 | protocol hash |
 //! | 32 | 24 | salt, random |
@@ -30,13 +30,20 @@
 //! All numbers are little-endian. The body is sealed with HKDF(salt = the token's salt, input = the realm's key,
 //! info = "throng token 1"), nonce zero (that key seals nothing else), and the first 56 bytes are authenticated too.
 //!
+//! The guard is the first 4 bytes of SipHash-2-4 (64 bits) of bytes 0..12 and 16..56, keyed with the first 16 bytes of
+//! HKDF(input = the realm's key, info = "throng token guard 1"). It costs 30 ns to check and keeps whoever holds no token
+//! at all from being answered, even with a challenge: in a flood of invented tokens one in four thousand million makes
+//! the realm send. It authenticates nothing; the seal does.
+//!
 //! The shape is netcode's (mas-bandwidth/netcode, STANDARD.md) with a key id, a key per realm and a public key of the
 //! client added. A realm's keys open and make tokens for that realm only, so a stolen one is no key to another.
 
 use std::fmt;
+use std::hash::Hasher as _;
 
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use aws_lc_rs::digest;
+use siphasher::sip::SipHasher24;
 use zeroize::Zeroizing;
 
 use super::keys::{PrivateKey, SecretBytes, aead_of, hkdf};
@@ -50,10 +57,12 @@ const TOKEN_VERSION: u8 = 1;
 const CIPHER_AES_256_GCM: u8 = 1;
 const REALM_KEY_LABEL: &[u8; 18] = b"throng realm key 1";
 const TOKEN_LABEL: &[u8] = b"throng token 1";
+const GUARD_LABEL: &[u8] = b"throng token guard 1";
 
 /// Random bytes in every token, from which its key is derived.
 pub const TOKEN_SALT_BYTES: usize = 24;
 
+const GUARD_AT: usize = 12;
 const SALT_AT: usize = 32;
 const NAME_AT: usize = 121;
 const USER_DATA_AT: usize = NAME_AT + TOKEN_NAME_BYTES_MAX;
@@ -99,7 +108,7 @@ impl RootKey {
         info[..18].copy_from_slice(REALM_KEY_LABEL);
         info[18..20].copy_from_slice(&self.key_id.to_le_bytes());
         info[20..].copy_from_slice(&realm_id.to_le_bytes());
-        RealmKey { key_id: self.key_id, realm_id, key: hkdf(&[], self.key.expose(), &info) }
+        RealmKey::new(self.key_id, realm_id, hkdf(&[], self.key.expose(), &info))
     }
 }
 
@@ -109,12 +118,15 @@ pub struct RealmKey {
     key_id: u16,
     realm_id: u32,
     key: SecretBytes,
+    /// Derived from the key, here so that checking a guard derives nothing.
+    guard_key: SecretBytes,
 }
 
 impl RealmKey {
     /// A key as it was read from a file.
-    pub const fn new(key_id: u16, realm_id: u32, key: SecretBytes) -> Self {
-        RealmKey { key_id, realm_id, key }
+    pub fn new(key_id: u16, realm_id: u32, key: SecretBytes) -> Self {
+        let guard_key = hkdf(&[], key.expose(), GUARD_LABEL);
+        RealmKey { key_id, realm_id, key, guard_key }
     }
 
     /// Its number, which tokens name.
@@ -130,6 +142,15 @@ impl RealmKey {
     /// The key itself, for the realm's key file.
     pub const fn secret(&self) -> &SecretBytes {
         &self.key
+    }
+
+    /// The guard of a token's first 56 bytes.
+    #[inline]
+    fn guard(&self, header: &[u8]) -> [u8; 4] {
+        let mut hash = SipHasher24::new_with_key(&array(self.guard_key.expose(), 0));
+        hash.write(&header[..GUARD_AT]);
+        hash.write(&header[GUARD_AT + 4..TOKEN_HEADER_BYTES]);
+        array(&hash.finish().to_le_bytes(), 0)
     }
 }
 
@@ -328,6 +349,8 @@ pub fn mint(fields: &TokenFields, key: &RealmKey, salt: &[u8; TOKEN_SALT_BYTES])
     token[16..24].copy_from_slice(&fields.not_after_ms.to_le_bytes());
     token[24..32].copy_from_slice(&fields.protocol_hash.to_le_bytes());
     token[SALT_AT..TOKEN_HEADER_BYTES].copy_from_slice(salt);
+    let guard = key.guard(&token[..TOKEN_HEADER_BYTES]);
+    token[GUARD_AT..GUARD_AT + 4].copy_from_slice(&guard);
     let (header, sealed) = token.split_at_mut(TOKEN_HEADER_BYTES);
     let (body, tag) = sealed.split_at_mut(TOKEN_BODY_BYTES);
     fields.body.write(body);
@@ -353,6 +376,8 @@ pub enum TokenFault {
     TooFarAhead,
     /// For clients of another build.
     ProtocolHash,
+    /// Invented by somebody who never had a token of this realm.
+    Guard,
     /// Not what the gateway sealed.
     Forged,
     /// The gateway sealed what cannot be: a name that is none, bytes that must be zero, a life longer than any.
@@ -379,11 +404,7 @@ impl TokenHeader {
     /// [`TokenFault::Layout`].
     #[inline]
     pub fn read(token: &[u8; TOKEN_BYTES]) -> Result<TokenHeader, TokenFault> {
-        if token[..4] != MAGIC
-            || token[4] != TOKEN_VERSION
-            || token[5] != CIPHER_AES_256_GCM
-            || token[12..16] != [0; 4]
-        {
+        if token[..4] != MAGIC || token[4] != TOKEN_VERSION || token[5] != CIPHER_AES_256_GCM {
             return Err(TokenFault::Layout);
         }
         Ok(TokenHeader {
@@ -399,10 +420,11 @@ impl TokenHeader {
     /// # Errors
     /// In this order: [`TokenFault::UnknownKey`], [`OtherRealm`](TokenFault::OtherRealm),
     /// [`Expired`](TokenFault::Expired) from `not_after_ms` on, [`TooFarAhead`](TokenFault::TooFarAhead),
-    /// [`ProtocolHash`](TokenFault::ProtocolHash).
+    /// [`ProtocolHash`](TokenFault::ProtocolHash), [`Guard`](TokenFault::Guard).
     #[inline]
     pub fn check<'k>(
         &self,
+        token: &[u8; TOKEN_BYTES],
         keys: &'k RealmKeys,
         now_ms: u64,
         protocol_hash: u64,
@@ -419,6 +441,9 @@ impl TokenHeader {
         }
         if self.protocol_hash != protocol_hash {
             return Err(TokenFault::ProtocolHash);
+        }
+        if key.guard(&token[..TOKEN_HEADER_BYTES]) != token[GUARD_AT..GUARD_AT + 4] {
+            return Err(TokenFault::Guard);
         }
         Ok(key)
     }

@@ -4,6 +4,8 @@ use super::keys::{SecretBytes, aead_of, hkdf};
 use super::token::*;
 use crate::limits::{REALM_KEYS_MAX, TOKEN_AHEAD_MS_MAX, TOKEN_BYTES, TOKEN_LIFE_MS_MAX};
 use aws_lc_rs::aead::{Aad, Nonce};
+use siphasher::sip::SipHasher24;
+use std::hash::Hasher as _;
 
 const NOW_MS: u64 = 1_780_000_000_000;
 const HASH: u64 = 0x0807_0605_0403_0201;
@@ -54,7 +56,11 @@ fn reseal(token: &[u8; TOKEN_BYTES], change: impl FnOnce(&mut [u8])) -> [u8; TOK
 #[test]
 fn the_layout_is_the_documented_one() {
     let token = mint(&fields(), &key(), &SALT);
-    assert_eq!(token[..16], *b"THRT\x01\x01\x01\x02\x03\x04\x05\x06\0\0\0\0");
+    assert_eq!(token[..12], *b"THRT\x01\x01\x01\x02\x03\x04\x05\x06");
+    let guard_key = hkdf(&[], key().secret().expose(), b"throng token guard 1");
+    let mut guard = SipHasher24::new_with_key(guard_key.expose().first_chunk().unwrap());
+    guard.write(&[&token[..12], &token[16..56]].concat());
+    assert_eq!(token[12..16], guard.finish().to_le_bytes()[..4]);
     assert_eq!(token[16..24], (NOW_MS + 30_000).to_le_bytes());
     assert_eq!(token[24..32], [1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(token[32..56], SALT);
@@ -78,7 +84,7 @@ fn the_layout_is_the_documented_one() {
 fn what_was_minted_opens_and_is_accepted() {
     let token = mint(&fields(), &key(), &SALT);
     let header = TokenHeader::read(&token).unwrap();
-    assert_eq!(header.check(&keys(), NOW_MS, HASH), Ok(&key()));
+    assert_eq!(header.check(&token, &keys(), NOW_MS, HASH), Ok(&key()));
     assert_eq!(open(&token, &key()), Ok(fields().body));
     assert_eq!(mint(&fields(), &key(), &SALT), token);
     assert_ne!(mint(&fields(), &key(), &[0; 24])[56..], token[56..]);
@@ -106,14 +112,12 @@ fn the_header_is_judged_in_order() {
         changed[at..at + bytes.len()].copy_from_slice(bytes);
         changed
     };
-    for (at, bytes) in
-        [(0, &b"X"[..]), (3, b"X"), (4, &[0]), (4, &[2]), (5, &[0]), (5, &[2]), (12, &[1]), (15, &[1])]
-    {
+    for (at, bytes) in [(0, &b"X"[..]), (3, b"X"), (4, &[0]), (4, &[2]), (5, &[0]), (5, &[2])] {
         assert_eq!(TokenHeader::read(&with(at, bytes)), Err(TokenFault::Layout), "{bytes:?} at {at}");
         assert_eq!(open(&with(at, bytes), &key()), Err(TokenFault::Layout));
     }
     let judge = |token: &[u8; TOKEN_BYTES], now_ms| {
-        TokenHeader::read(token).unwrap().check(&keys(), now_ms, HASH).map(|_| ())
+        TokenHeader::read(token).unwrap().check(token, &keys(), now_ms, HASH).map(|_| ())
     };
     assert_eq!(judge(&with(6, &[9, 9, 9]), NOW_MS), Err(TokenFault::UnknownKey));
     assert_eq!(judge(&with(8, &[9]), NOW_MS), Err(TokenFault::OtherRealm));
@@ -122,11 +126,17 @@ fn the_header_is_judged_in_order() {
     assert_eq!(end(0), Err(TokenFault::Expired));
     assert_eq!(end(NOW_MS - 1), Err(TokenFault::Expired));
     assert_eq!(end(NOW_MS), Err(TokenFault::Expired));
-    assert_eq!(end(NOW_MS + 1), Ok(()));
-    assert_eq!(end(NOW_MS + TOKEN_AHEAD_MS_MAX), Ok(()));
+    assert_eq!(end(NOW_MS + 1), Err(TokenFault::Guard));
+    assert_eq!(end(NOW_MS + TOKEN_AHEAD_MS_MAX), Err(TokenFault::Guard));
     assert_eq!(end(NOW_MS + TOKEN_AHEAD_MS_MAX + 1), Err(TokenFault::TooFarAhead));
     assert_eq!(end(u64::MAX), Err(TokenFault::TooFarAhead));
     assert_eq!(judge(&token, u64::MAX), Err(TokenFault::Expired));
+    assert_eq!(judge(&token, NOW_MS), Ok(()));
+    for bit in 12 * 8..56 * 8 {
+        let mut invented = token;
+        invented[bit / 8] ^= 1 << (bit % 8);
+        assert!(judge(&invented, NOW_MS).is_err(), "bit {bit}");
+    }
 }
 
 #[test]
