@@ -4,11 +4,11 @@
 //!             protocol (no socket, no clock, no entropy)                 io (the kernel boundary)
 //!
 //!   Received  ◄── Server::handle(now, from, datagram) ◄──────────────── Receive::drain ◄── UDP
-//!      │              │ cookie, table, window, rate, round trip            io_uring: multishot into 8,192 fixed slots
+//!      │              │ cookie, token, window, opening in place            io_uring: multishot into 8,192 fixed slots
 //!      ▼              ▼                                                    mmsg:     recvmmsg, 256 a call
-//!   the game      [Transmit]  one per session, handed to the workers
+//!   the game    TransmitHalves  one per session, handed to the workers
 //!      │              │
-//!      ▼              ▼ write_header(now, kind, slot)
+//!      ▼              ▼ finish(now, kind, slot, payload bytes): header, sealing in place, tag
 //!   payload ─────► slot of 2 KiB ──► Sender::commit ──► 128 a submit ──► UDP
 //! ```
 //!
@@ -30,5 +30,7 @@ mod address;
 pub mod io;
 pub mod limits;
 pub mod protocol;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use address::Address;

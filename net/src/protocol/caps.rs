@@ -78,11 +78,6 @@ impl PrefixCounts {
         PrefixCounts { caps, counts }
     }
 
-    /// The caps in force.
-    pub fn caps(&self) -> &PrefixCaps {
-        &self.caps
-    }
-
     /// Whether one more session from `ip` would stay within all caps.
     pub fn has_room(&self, ip: IpAddr) -> bool {
         self.caps.is_exempt(ip)
