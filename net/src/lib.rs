@@ -4,11 +4,11 @@
 //!             protocol (no socket, no clock, no entropy)                 io (the kernel boundary)
 //!
 //!   Received  ◄── Server::handle(now, from, datagram) ◄──────────────── Receive::drain ◄── UDP
-//!      │              │ cookie, table, window, rate, round trip            recvmmsg, 256 a call,
+//!      │              │ cookie, token, window, opening in place            recvmmsg, 256 a call,
 //!      ▼              ▼                                                    into slots that it is opened in
-//!   the game      [Transmit]  one per session, handed to the workers
+//!   the game    TransmitHalves  one per session, handed to the workers
 //!      │              │
-//!      ▼              ▼ write_header(now, kind, slot)
+//!      ▼              ▼ finish(now, kind, slot, payload bytes): header, sealing in place, tag
 //!   payload ─────► slot of 2 KiB ──► Sender::commit ──► 128 a submit ──► UDP
 //! ```
 //!
@@ -30,5 +30,7 @@ mod address;
 pub mod io;
 pub mod limits;
 pub mod protocol;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use address::Address;

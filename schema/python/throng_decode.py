@@ -11,9 +11,6 @@ The generated modules in throng/ come from `flatc --python --python-typing`. Thi
 client that trusts nobody must expect its accessors to raise on hostile bytes; `read` turns that into `Refused`.
 """
 
-import hashlib
-import hmac
-import ipaddress
 import json
 import math
 import pathlib
@@ -28,7 +25,6 @@ from throng.wire.Input import Input  # noqa: E402
 from throng.wire.Snapshot import Snapshot  # noqa: E402
 
 SCHEMA_VERSION = 1
-NET_VERSION = 1
 KIND_INPUT = 1
 KIND_SNAPSHOT = 2
 NEAR_MAX = 4096
@@ -346,65 +342,12 @@ def check_sequence(vectors, c):
     return f"{len(vectors['steps'])} steps of a sequence ({parts}), {entities} entities"
 
 
-def cookie(secret, address, time_s, salt):
-    host, port = address.rsplit(":", 1)
-    ip = ipaddress.ip_address(host.strip("[]"))
-    raw = ip.packed if ip.version == 6 else bytes(10) + b"\xff\xff" + ip.packed
-    message = b"throng cookie 1" + struct.pack("<IQ", time_s, salt) + raw + struct.pack("<H", int(port))
-    return message, hmac.new(secret, message, hashlib.sha256).digest()[:16]
-
-
-def check_handshake(vectors, c):
-    secret = bytes.fromhex(vectors["secret"])
-    salt, connection = int(vectors["salt"]), vectors["connection_id"]
-    for case in vectors["cookies"]:
-        message, mac = cookie(secret, case["address"], case["time_s"], int(case["salt"]))
-        c.equal(f"cookie message for {case['address']}", message.hex(), case["hmac_message"])
-        c.equal(f"cookie for {case['address']}", mac.hex(), case["mac"])
-    offered = (0, bytes(16))
-    types = []
-    for step in vectors["datagrams"]:
-        data, name = bytes.fromhex(step["datagram"]), step["name"]
-        types.append(data[0])
-        if data[0] <= 4:
-            c.equal(f"{name}: version and salt", (data[1], struct.unpack_from("<Q", data, 4)[0]), (NET_VERSION, salt))
-        if data[0] == 1:
-            time_s, mac, length = struct.unpack_from("<I16sH", data, 12)
-            c.equal(f"{name}: length", len(data), 1200)
-            c.equal(f"{name}: cookie", (time_s, mac), offered)
-            c.equal(f"{name}: zeros", any(data[34 + length :]) or any(data[2:4]), False)
-            c.equal(f"{name}: payload", hello_is_good(read(data[34 : 34 + length], Hello)), True)
-        elif data[0] == 2:
-            offered = struct.unpack("<I16s", data[12:])
-            expected = cookie(secret, vectors["client_address"], offered[0], salt)[1]
-            c.equal(f"{name}: mac", offered[1], expected)
-        elif data[0] == 3:
-            c.equal(f"{name}: connection", struct.unpack("<I", data[12:])[0], connection)
-        elif data[0] == 4:
-            c.equal(f"{name}: reason and detail", (data[2], data[3], *struct.unpack("<I", data[12:])), (1, 0, 10000))
-        else:
-            kind, ack_bits, id_, sequence, ack = struct.unpack_from("<xBHIII", data)
-            c.equal(f"{name}: connection", id_, connection)
-            acked = {ack, *(ack - 1 - i for i in range(16) if ack_bits >> i & 1)} - {0}
-            if "having received" in name:
-                c.equal(f"{name}: acked", (sequence, acked), (6, {5, 4, 2, 1}))
-            if data[0] == 5 and kind == KIND_INPUT:
-                c.equal(f"{name}: input", check_input(read(data[16:], Input))["move_x"], 1.0)
-            elif data[0] == 5:
-                c.equal(f"{name}: snapshot", (kind, read(data[16:], Snapshot).Tick()), (KIND_SNAPSHOT, 41))
-            else:
-                c.equal(f"{name}: length", len(data), 16)
-    c.equal("order of the datagrams", types, [1, 2, 1, 3, 5, 5, 5, 6, 6, 4])
-    return f"{len(vectors['cookies'])} cookies, {len(types)} datagrams"
-
-
 CHECKS = {
     "inputs.json": check_inputs,
     "hellos.json": check_hellos,
     "malformed.json": check_malformed,
     "snapshots.json": check_snapshots,
     "sequence.json": check_sequence,
-    "handshake.json": check_handshake,
 }
 
 
@@ -414,7 +357,7 @@ def main():
     for name, check in CHECKS.items():
         with open(folder / name, encoding="utf-8") as file:
             print(f"{name}: {check(json.load(file), c)}")
-    unread = {path.name for path in folder.iterdir()} - CHECKS.keys()
+    unread = {path.name for path in folder.iterdir()} - CHECKS.keys() - {"handshake.json"}  # throng_transport.py
     c.equal("files that nobody reads", unread, set())
     print(f"{c.checked} checks, {c.wrong} mismatches")
     return 1 if c.wrong else 0

@@ -1,4 +1,4 @@
-//! Runs the two checks that live outside Rust: the generated code's drift and the Python reader.
+//! Runs the checks that live outside Rust: the generated code's drift and the two Python programs.
 //! Each says so and passes where its tool is absent.
 #![allow(missing_docs)]
 
@@ -60,5 +60,44 @@ fn the_python_reader_can_fail() {
     let output = run("python3", &["python/throng_decode.py", folder.to_str().unwrap()]).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(text(&output).contains("MISMATCH sequence, tick 101"), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+fn has_cryptography() -> bool {
+    let probe =
+        run("python3", &["-c", "import flatbuffers; import cryptography.hazmat.primitives.ciphers.aead"]);
+    let has = probe.is_ok_and(|probe| probe.status.success());
+    if !has {
+        println!("skipped: needs python3 with `pip install flatbuffers==25.12.19 cryptography`");
+    }
+    has
+}
+
+#[test]
+fn the_python_transport_agrees() {
+    if !has_cryptography() {
+        return;
+    }
+    let output = run("python3", &["python/throng_transport.py"]).unwrap();
+    let text = text(&output);
+    println!("{text}");
+    assert!(output.status.success() && text.contains(" 0 mismatches"), "{text}");
+}
+
+#[test]
+fn the_python_transport_can_fail() {
+    if !has_cryptography() {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("throng-handshake-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let vectors = std::fs::read_to_string("vectors/handshake.json").unwrap();
+    // The canary: one digit of one header changed must be noticed.
+    let changed = vectors.replacen("\"header\":\"0602", "\"header\":\"0603", 1);
+    assert_ne!(changed, vectors);
+    std::fs::write(folder.join("handshake.json"), changed).unwrap();
+    let output = run("python3", &["python/throng_transport.py", folder.to_str().unwrap()]).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(text(&output).contains("MISMATCH disconnect: the server stops: sealed"), "{}", text(&output));
     assert_eq!(output.status.code(), Some(1));
 }

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use super::counters::Reject;
+use super::keys::{Opener, Sealer, SessionKeys, Transcript, refused_tag, tags_equal};
 use super::packet::{
-    Cookie, HandshakeAnswer, Header, Hello, TYPE_CHALLENGE, TYPE_DATA, TYPE_DISCONNECT, TYPE_REFUSED,
-    TYPE_WELCOME,
+    CONTROL_CONFIRM, CONTROL_PATH_CHALLENGE, CONTROL_PATH_RESPONSE, Cookie, HandshakeAnswer, Header,
+    TYPE_ACCEPT, TYPE_CHALLENGE, TYPE_CONTROL, TYPE_DATA, TYPE_DISCONNECT, TYPE_REFUSED, write_hello,
 };
 use super::rtt::{Probe, RoundTrip};
-use super::transmit::acks_after;
+use super::token::Grant;
+use super::transmit::{acks_after, seal_in};
 use super::window::{Freshness, Window};
 use crate::limits::{
-    DATAGRAM_BYTES_MAX, DISCONNECT_COPIES, HEADER_BYTES, HELLO_PAYLOAD_BYTES_MAX, HELLO_RETRY_US,
-    HELLO_RETRY_US_MAX, TIMEOUT_US,
+    ACCEPT_BYTES, ACCEPT_HEAD_BYTES, DATAGRAM_BYTES_MAX, DISCONNECT_COPIES, HEADER_BYTES,
+    HELLO_PAYLOAD_BYTES_MAX, HELLO_RETRY_US, HELLO_RETRY_US_MAX, REFUSED_BYTES, REFUSED_HEAD_BYTES, SEAL_BYTES,
+    TIMEOUT_US,
 };
 
 /// Where a client stands.
@@ -47,15 +50,17 @@ pub enum CloseCause {
     TimedOut,
 }
 
-/// What a datagram from the server meant. The payload is a slice of the datagram itself.
+/// What a datagram from the server meant. The payload is a slice of the datagram itself, decrypted where it lay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent<'d> {
     /// Nothing, for this reason.
     Dropped(Reject),
     /// The handshake goes on: [`Client::poll`] has something to send.
     Challenged,
-    /// The session stands.
+    /// The session stands. [`Client::poll`] has something to send.
     Connected,
+    /// Something between the two ends; [`Client::poll`] may have something to send.
+    Handled,
     /// A payload, received for the first time, in no particular order.
     Data {
         /// What it is, by the application's meaning.
@@ -72,15 +77,27 @@ pub enum ClientEvent<'d> {
 #[error("the hello payload has {0} bytes, but at most {HELLO_PAYLOAD_BYTES_MAX} fit")]
 pub struct HelloTooLong(pub usize);
 
-/// One client's session. At most 256 bytes beside the hello, which may be shared, so that one process can be tens of
-/// thousands of clients.
+/// Keys of a session that stands.
+#[derive(Debug)]
+struct Link {
+    sealer: Sealer,
+    opener: Opener,
+}
+
+/// One client's session. At most 384 bytes beside the hello, which may be shared, and the keys, so that one process
+/// can be tens of thousands of clients.
 ///
-/// Feed it what arrives **from the server's address** and send there what [`poll`](Self::poll) yields.
+/// Feed it what arrives **from the server's address** and send there what [`poll`](Self::poll) yields. When its own
+/// address changes, it need not know.
 #[derive(Debug)]
 pub struct Client {
     salt: u64,
     hello: Arc<[u8]>,
-    /// When the last valid datagram arrived; when the handshake began, while connecting.
+    /// Until the handshake is over.
+    grant: Option<Box<Grant>>,
+    /// From then on.
+    link: Option<Box<Link>>,
+    /// When the last authentic datagram arrived; when the handshake began, while connecting.
     heard_us: u64,
     /// When `poll` has something to do.
     due_us: u64,
@@ -93,6 +110,8 @@ pub struct Client {
     /// Copies of the disconnect still to send.
     goodbyes: u8,
     goodbye_reason: u8,
+    /// A path challenge still to be answered.
+    path: Option<[u8; 8]>,
     acked: u32,
     probe: Probe,
     round_trip: RoundTrip,
@@ -100,21 +119,23 @@ pub struct Client {
     window: Window,
 }
 
-const _: () = assert!(size_of::<Client>() <= 256);
+const _: () = assert!(size_of::<Client>() <= 384);
 
 impl Client {
-    /// A client about to say hello. `salt` must be random: knowing it is what tells the server's answers from forged
-    /// ones. `hello` is for the application at the other end.
+    /// A client about to say hello. `salt` must be random: it marks the answers to this client's hellos. `grant` is
+    /// what the gateway gave; `hello` is for the application at the other end.
     ///
     /// # Errors
     /// When the hello is beyond [`HELLO_PAYLOAD_BYTES_MAX`].
-    pub fn new(now_us: u64, salt: u64, hello: Arc<[u8]>) -> Result<Client, HelloTooLong> {
+    pub fn new(now_us: u64, salt: u64, grant: Grant, hello: Arc<[u8]>) -> Result<Client, HelloTooLong> {
         if hello.len() > HELLO_PAYLOAD_BYTES_MAX {
             return Err(HelloTooLong(hello.len()));
         }
         Ok(Client {
             salt,
             hello,
+            grant: Some(Box::new(grant)),
+            link: None,
             heard_us: now_us,
             due_us: now_us,
             retry_us: HELLO_RETRY_US as u32,
@@ -125,6 +146,7 @@ impl Client {
             received_bits: 0,
             goodbyes: 0,
             goodbye_reason: 0,
+            path: None,
             acked: 0,
             probe: Probe::default(),
             round_trip: RoundTrip::default(),
@@ -133,53 +155,74 @@ impl Client {
         })
     }
 
-    /// Takes one datagram in.
-    pub fn handle<'d>(&mut self, now_us: u64, datagram: &'d [u8]) -> ClientEvent<'d> {
+    /// Takes one datagram in. A sealed one is decrypted where it lies; of any other, and of one that is dropped, the
+    /// bytes are worth nothing afterwards.
+    pub fn handle<'d>(&mut self, now_us: u64, datagram: &'d mut [u8]) -> ClientEvent<'d> {
         let event = match datagram.first() {
             _ if datagram.len() > DATAGRAM_BYTES_MAX => Err(Reject::Oversized),
-            Some(&TYPE_DATA) => self.data(now_us, datagram),
-            Some(&(TYPE_CHALLENGE | TYPE_WELCOME | TYPE_REFUSED)) => self.answer(now_us, datagram),
-            Some(&TYPE_DISCONNECT) => self.disconnected(datagram),
+            Some(&(TYPE_DATA | TYPE_DISCONNECT | TYPE_CONTROL)) => self.sealed(now_us, datagram),
+            Some(&(TYPE_CHALLENGE | TYPE_ACCEPT | TYPE_REFUSED)) => self.answer(now_us, datagram),
             _ => Err(Reject::UnknownType),
         };
         event.unwrap_or_else(ClientEvent::Dropped)
     }
 
-    fn data<'d>(&mut self, now_us: u64, datagram: &'d [u8]) -> Result<ClientEvent<'d>, Reject> {
-        let header = Header::read(datagram).ok_or(Reject::Length)?;
-        if self.state != ClientState::Connected {
-            return Err(Reject::Unexpected);
+    fn sealed<'d>(&mut self, now_us: u64, datagram: &'d mut [u8]) -> Result<ClientEvent<'d>, Reject> {
+        let (head, sealed) = datagram.split_first_chunk_mut::<HEADER_BYTES>().ok_or(Reject::Length)?;
+        let header = Header::of(head);
+        let body_bytes = sealed.len().checked_sub(SEAL_BYTES).ok_or(Reject::Length)?;
+        if header.packet_type == TYPE_DISCONNECT && body_bytes != 0 {
+            return Err(Reject::Length);
         }
+        let link = match &mut self.link {
+            Some(link) if self.state == ClientState::Connected => link,
+            _ => return Err(Reject::Unexpected),
+        };
         if header.connection_id != self.connection_id {
             return Err(Reject::UnknownConnection);
         }
-        if header.ack > self.sent {
-            return Err(Reject::AckUnsent);
-        }
         match self.window.check(header.sequence) {
-            Freshness::Fresh => self.window.mark(header.sequence),
+            Freshness::Fresh => {}
             Freshness::Duplicate => return Err(Reject::Duplicate),
             Freshness::TooOld => return Err(Reject::TooOld),
+            Freshness::TooFarAhead => return Err(Reject::TooFarAhead),
         }
-        (self.received, self.received_bits) = acks_after(self.received, self.received_bits, header.sequence);
-        self.acked = self.acked.max(header.ack);
+        let body: &'d [u8] =
+            link.opener.open(head, header.sequence, sealed).map_err(|_| Reject::Forged)?;
+
+        // Authentic and new from here on.
+        self.window.mark(header.sequence);
         self.heard_us = now_us;
-        if let Some(sample_us) = self.probe.acked(now_us, header.ack, header.ack_bits) {
-            self.round_trip.add(sample_us);
+        (self.received, self.received_bits) = acks_after(self.received, self.received_bits, header.sequence);
+        if header.ack <= self.sent {
+            self.acked = self.acked.max(header.ack);
+            if let Some(sample_us) = self.probe.acked(now_us, header.ack, header.ack_bits) {
+                self.round_trip.add(sample_us);
+            }
         }
-        Ok(ClientEvent::Data { kind: header.kind, payload: &datagram[HEADER_BYTES..] })
+        match (header.packet_type, header.kind) {
+            (TYPE_DATA, kind) => Ok(ClientEvent::Data { kind, payload: body }),
+            (TYPE_DISCONNECT, reason) => Ok(self.close(CloseCause::Disconnected { reason })),
+            (_, CONTROL_PATH_CHALLENGE) => {
+                self.path = Some(body.try_into().map_err(|_| Reject::Control)?);
+                self.due_us = now_us;
+                Ok(ClientEvent::Handled)
+            }
+            _ => Err(Reject::Control),
+        }
     }
 
     fn answer(&mut self, now_us: u64, datagram: &[u8]) -> Result<ClientEvent<'static>, Reject> {
         let answer = HandshakeAnswer::read(datagram).ok_or(Reject::Length)?;
         let salt = match answer {
             HandshakeAnswer::Challenge { salt, .. }
-            | HandshakeAnswer::Welcome { salt, .. }
+            | HandshakeAnswer::Accept { salt, .. }
             | HandshakeAnswer::Refused { salt, .. } => salt,
         };
-        if self.state != ClientState::Connecting || salt != self.salt {
-            return Err(Reject::Unexpected);
-        }
+        let grant = match &self.grant {
+            Some(grant) if self.state == ClientState::Connecting && salt == self.salt => grant,
+            _ => return Err(Reject::Unexpected),
+        };
         match answer {
             HandshakeAnswer::Challenge { cookie, .. } => {
                 // Only the first cookie is answered at once. A server that takes none of them is asked again at the
@@ -190,36 +233,41 @@ impl Client {
                 self.cookie = cookie;
                 Ok(ClientEvent::Challenged)
             }
-            HandshakeAnswer::Welcome { connection_id, .. } => {
+            HandshakeAnswer::Accept { server_public, connection_id, tagged, .. } => {
+                let transcript = Transcript { token: &grant.token, salt, server_public: &server_public };
+                let keys = SessionKeys::derive(&grant.private_key, &server_public, &grant.secret, transcript)
+                    .ok_or(Reject::Forged)?;
+                let (head, tag) = tagged_parts::<ACCEPT_BYTES, ACCEPT_HEAD_BYTES>(tagged).ok_or(Reject::Length)?;
+                if connection_id == 0 || !tags_equal(&keys.accept_tag(head), tag) {
+                    return Err(Reject::Forged);
+                }
+                self.link = Some(Box::new(Link {
+                    sealer: Sealer::new(keys.client_secret()),
+                    opener: Opener::new(keys.server_secret()),
+                }));
+                self.grant = None;
                 self.connection_id = connection_id;
                 self.state = ClientState::Connected;
                 self.heard_us = now_us;
-                self.due_us = now_us.saturating_add(TIMEOUT_US);
+                // The confirmation, and again until something sealed has come.
+                (self.due_us, self.retry_us) = (now_us, HELLO_RETRY_US as u32);
                 Ok(ClientEvent::Connected)
             }
-            HandshakeAnswer::Refused { reason, detail, .. } => {
+            HandshakeAnswer::Refused { reason, detail, tagged, .. } => {
+                let (head, tag) =
+                    tagged_parts::<REFUSED_BYTES, REFUSED_HEAD_BYTES>(tagged).ok_or(Reject::Length)?;
+                if !tags_equal(&refused_tag(&grant.secret, salt, head), tag) {
+                    return Err(Reject::Forged);
+                }
                 Ok(self.close(CloseCause::Refused { reason, detail }))
             }
         }
     }
 
-    fn disconnected(&mut self, datagram: &[u8]) -> Result<ClientEvent<'static>, Reject> {
-        let header = Header::read(datagram).ok_or(Reject::Length)?;
-        if datagram.len() != HEADER_BYTES {
-            return Err(Reject::Length);
-        }
-        if self.state != ClientState::Connected {
-            return Err(Reject::Unexpected);
-        }
-        if header.connection_id != self.connection_id {
-            return Err(Reject::UnknownConnection);
-        }
-        Ok(self.close(CloseCause::Disconnected { reason: header.kind }))
-    }
-
     fn close(&mut self, cause: CloseCause) -> ClientEvent<'static> {
         self.state = ClientState::Closed(cause);
         self.due_us = u64::MAX;
+        (self.grant, self.link, self.path) = (None, None, None);
         ClientEvent::Closed(cause)
     }
 
@@ -238,55 +286,71 @@ impl Client {
                 None
             }
             ClientState::Connecting => {
-                self.due_us = now_us.saturating_add(u64::from(self.retry_us)).min(silent_at_us);
-                self.retry_us = (self.retry_us * 2).min(HELLO_RETRY_US_MAX as u32);
-                Hello { salt: self.salt, cookie: self.cookie, payload: &self.hello }.write(out);
+                let grant = self.grant.as_ref()?;
+                write_hello(out, self.salt, self.cookie, &grant.token, &self.hello);
+                self.retry_at(now_us, silent_at_us);
                 Some(DATAGRAM_BYTES_MAX)
             }
             ClientState::Connected => {
-                self.due_us = silent_at_us;
-                None
+                if let Some(challenge) = self.path.take() {
+                    out[HEADER_BYTES..HEADER_BYTES + 8].copy_from_slice(&challenge);
+                    return self.seal(TYPE_CONTROL, CONTROL_PATH_RESPONSE, out, 8).map(|(_, bytes)| bytes);
+                }
+                if self.received != 0 {
+                    self.due_us = silent_at_us;
+                    return None;
+                }
+                self.retry_at(now_us, silent_at_us);
+                self.seal(TYPE_CONTROL, CONTROL_CONFIRM, out, 0).map(|(_, bytes)| bytes)
             }
             ClientState::Closed(_) if self.goodbyes > 0 => {
                 self.goodbyes -= 1;
-                let goodbye = self.next_header(TYPE_DISCONNECT, self.goodbye_reason);
-                out[..HEADER_BYTES].copy_from_slice(&goodbye.to_bytes());
-                Some(HEADER_BYTES)
+                self.seal(TYPE_DISCONNECT, self.goodbye_reason, out, 0).map(|(_, bytes)| bytes)
             }
             ClientState::Closed(_) => {
-                self.due_us = u64::MAX;
+                (self.link, self.due_us) = (None, u64::MAX);
                 None
             }
         }
     }
 
-    /// Writes the 16-byte header of the next datagram to the start of `out` and returns its sequence; the payload
-    /// follows it, at most [`PAYLOAD_BYTES_MAX`](crate::limits::PAYLOAD_BYTES_MAX) bytes of it.
-    /// `None`, and nothing written, unless connected.
+    /// What was just sent is due again after a while that grows.
+    fn retry_at(&mut self, now_us: u64, silent_at_us: u64) {
+        self.due_us = now_us.saturating_add(u64::from(self.retry_us)).min(silent_at_us);
+        self.retry_us = self.retry_us.saturating_mul(2).min(HELLO_RETRY_US_MAX as u32);
+    }
+
+    /// Makes the payload at `out[HEADER_BYTES..HEADER_BYTES + payload_bytes]` the next datagram: the header goes before
+    /// it, it is encrypted where it lies, the tag goes behind. Returns the datagram's bytes; the payload is at most
+    /// [`PAYLOAD_BYTES_MAX`](crate::limits::PAYLOAD_BYTES_MAX). `None`, and nothing to send, unless connected.
     ///
     /// # Panics
-    /// When `out` is shorter than a header.
+    /// When `out` is shorter than the datagram.
     #[inline]
-    pub fn write_header(&mut self, now_us: u64, kind: u8, out: &mut [u8]) -> Option<u32> {
+    pub fn finish(&mut self, now_us: u64, kind: u8, out: &mut [u8], payload_bytes: usize) -> Option<usize> {
         if self.state != ClientState::Connected {
             return None;
         }
-        let header = self.next_header(TYPE_DATA, kind);
-        self.probe.sent(now_us, header.sequence);
-        out[..HEADER_BYTES].copy_from_slice(&header.to_bytes());
-        Some(header.sequence)
+        let (sequence, bytes) = self.seal(TYPE_DATA, kind, out, payload_bytes)?;
+        self.probe.sent(now_us, sequence);
+        Some(bytes)
     }
 
-    fn next_header(&mut self, packet_type: u8, kind: u8) -> Header {
-        self.sent = self.sent.saturating_add(1);
-        Header {
+    /// Heads and seals the payload in `out`: the sequence and the datagram's bytes.
+    fn seal(&mut self, packet_type: u8, kind: u8, out: &mut [u8], payload_bytes: usize) -> Option<(u32, usize)> {
+        let link = self.link.as_mut()?;
+        let sequence = self.sent.checked_add(1)?;
+        link.sealer.keep_up(self.sent);
+        self.sent = sequence;
+        let header = Header {
             packet_type,
             kind,
             ack_bits: self.received_bits,
             connection_id: self.connection_id,
-            sequence: self.sent,
+            sequence,
             ack: self.received,
-        }
+        };
+        Some((sequence, seal_in(&link.sealer, header, out, payload_bytes)?))
     }
 
     /// Leaves. [`poll`](Self::poll) then yields the copies of the disconnect, at once.
@@ -295,8 +359,10 @@ impl Client {
         if matches!(was, ClientState::Closed(_)) {
             return;
         }
+        let link = self.link.take();
         self.close(CloseCause::Left);
         if was == ClientState::Connected {
+            self.link = link;
             (self.goodbyes, self.goodbye_reason, self.due_us) = (DISCONNECT_COPIES, reason, 0);
         }
     }
@@ -332,4 +398,12 @@ impl Client {
     pub fn acked(&self) -> u32 {
         self.acked
     }
+}
+
+/// A datagram's bytes before its tag, and the tag.
+fn tagged_parts<const WHOLE: usize, const HEAD: usize>(
+    whole: &[u8; WHOLE],
+) -> Option<(&[u8; HEAD], &[u8; SEAL_BYTES])> {
+    let (head, tag) = whole.split_first_chunk()?;
+    Some((head, tag.try_into().ok()?))
 }

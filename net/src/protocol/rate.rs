@@ -23,6 +23,11 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
+    /// Whether there is a token to take.
+    pub fn has_token(&self, now_us: u64, rate: Rate) -> bool {
+        self.full_at_us.saturating_sub(now_us) <= rate.ahead_us_max
+    }
+
     /// Takes one token; `false` when there is none, and then nothing changes.
     pub fn take(&mut self, now_us: u64, rate: Rate) -> bool {
         let full_at_us = self.full_at_us.max(now_us);

@@ -1,15 +1,19 @@
-//! The session table: places, free places and who is where.
+//! The session table: places, free places and which token is where.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 
+use siphasher::sip::SipHasher13;
+
+use super::keys::{Opener, Sealer};
 use super::rate::Bucket;
 use super::rtt::RoundTrip;
-use super::transmit::Transmit;
+use super::server::Ticket;
+use super::transmit::{Transmit, TransmitHalves};
+use super::used::KeyedHash;
 use super::window::Window;
 use crate::Address;
-use crate::limits::SESSION_INDEX_BITS;
+use crate::limits::{ACCEPT_BYTES, SEAL_BYTES, SESSION_INDEX_BITS, UNCONFIRMED_MAX, UNCONFIRMED_SHARE};
 
 /// A session's place in the table, below [`ServerConfig::sessions_max`](super::ServerConfig::sessions_max).
 /// A place is used again after its session has ended, the longest free one first.
@@ -30,58 +34,108 @@ impl SessionIndex {
     }
 }
 
-/// The receiving half of a session. What sending needs as well, its address and id among it, is in [`Transmit`].
-#[derive(Clone, Debug)]
+/// The receiving half of a session. What heading a datagram needs as well, its address and id among it, is in
+/// [`Transmit`]; what sealing needs is in a [`Sealer`].
+#[derive(Debug)]
 pub(super) struct Session {
     pub last_heard_us: u64,
     pub bucket: Bucket,
+    pub window: Window,
     pub round_trip: RoundTrip,
     pub acked: u32,
-    pub cookie_time_s: u32,
-    pub window: Window,
-    pub salt: u64,
+    /// Whether a sealed datagram has come: before it, the accept may have been lost.
+    pub is_confirmed: bool,
+    pub opener: Opener,
+    pub timeout_us: u64,
     pub since_us: u64,
+    pub origin: Box<Origin>,
 }
 
-impl Session {
-    pub fn new(now_us: u64, salt: u64, cookie_time_s: u32) -> Self {
-        Session {
-            last_heard_us: now_us,
-            bucket: Bucket::default(),
-            round_trip: RoundTrip::default(),
-            acked: 0,
-            cookie_time_s,
-            window: Window::new(),
-            salt,
-            since_us: now_us,
-        }
-    }
+/// What is only looked at when a session begins or its client is somewhere else.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub address: SocketAddr,
+    pub salt: u64,
+    pub token_tag: [u8; SEAL_BYTES],
+    /// What the hello was answered with, to be sent again when it comes again.
+    pub accept: [u8; ACCEPT_BYTES],
+    /// Until the session is confirmed.
+    pub ticket: Option<Box<Ticket>>,
+    pub path: Option<Path>,
 }
 
-/// Both halves of all sessions. `sessions[i]` and `transmits[i]` are of the same one; vacant places have no id.
+/// An address that a session's client might have moved to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Path {
+    pub to: SocketAddr,
+    pub challenge: [u8; 8],
+    /// When the address was first asked.
+    pub since_us: u64,
+    /// When it was last asked.
+    pub asked_us: u64,
+}
+
+/// All parts of a new session.
+pub(super) struct Opening {
+    pub address: SocketAddr,
+    pub connection_id: u32,
+    pub session: Session,
+    pub sealer: Sealer,
+}
+
+/// One live session, taken apart.
+pub(super) struct Live<'t> {
+    pub session: &'t mut Session,
+    pub transmit: &'t mut Transmit,
+    pub sealer: &'t mut Sealer,
+}
+
+/// All halves of all sessions. Index i of each array is of the same one; vacant places have no id.
 pub(super) struct Table {
-    sessions: Vec<Session>,
+    sessions: Vec<Option<Session>>,
     transmits: Vec<Transmit>,
+    sealers: Vec<Option<Sealer>>,
     vacant: VecDeque<u32>,
-    places: HashMap<SocketAddr, u32, AddressHash>,
+    /// By the tag of the token that each live session came with: a repeated hello is found without opening anything.
+    tokens: HashMap<[u8; SEAL_BYTES], u32, KeyedHash>,
+    unconfirmed: usize,
     sessions_max: usize,
 }
 
 impl Table {
-    /// All memory is reserved here, touched only as sessions come, so that no later datagram makes it grow.
-    pub fn new(sessions_max: u32, hash_keys: [u64; 2]) -> Self {
+    /// All memory of fixed size is reserved here, touched only as sessions come, so that no later datagram makes it
+    /// grow.
+    pub fn new(sessions_max: u32, keys: [u64; 2]) -> Self {
         let sessions_max = sessions_max as usize;
+        let hash = KeyedHash(SipHasher13::new_with_keys(keys[0], keys[1]));
         Table {
             sessions: Vec::with_capacity(sessions_max),
             transmits: Vec::with_capacity(sessions_max),
+            sealers: Vec::with_capacity(sessions_max),
             vacant: VecDeque::with_capacity(sessions_max),
             // Twice the need: with half of it free the map tidies up after removals in place.
-            places: HashMap::with_capacity_and_hasher(sessions_max * 2, AddressHash { keys: hash_keys }),
+            tokens: HashMap::with_capacity_and_hasher(sessions_max * 2, hash),
+            unconfirmed: 0,
             sessions_max,
         }
     }
 
-    pub fn live_count(&self) -> usize {
+    /// Sessions, those still to be confirmed left out.
+    pub fn confirmed_count(&self) -> usize {
+        self.live_count() - self.unconfirmed
+    }
+
+    /// Sessions still to be confirmed.
+    pub fn unconfirmed_count(&self) -> usize {
+        self.unconfirmed
+    }
+
+    /// Whether as many clients as may are still to confirm.
+    pub fn is_full_of_unconfirmed(&self) -> bool {
+        self.unconfirmed >= UNCONFIRMED_MAX.min(self.sessions_max / UNCONFIRMED_SHARE).max(1)
+    }
+
+    fn live_count(&self) -> usize {
         self.transmits.len() - self.vacant.len()
     }
 
@@ -94,25 +148,28 @@ impl Table {
         self.transmits.len()
     }
 
-    pub fn transmits(&self) -> &[Transmit] {
-        &self.transmits
+    pub fn transmit_halves(&self) -> TransmitHalves<'_> {
+        TransmitHalves { transmits: &self.transmits, sealers: &self.sealers }
     }
 
-    pub fn at_address(&self, address: &SocketAddr) -> Option<SessionIndex> {
-        self.places.get(address).copied().map(SessionIndex)
+    /// The live session that came with the token of this tag.
+    pub fn of_token(&self, tag: &[u8; SEAL_BYTES]) -> Option<&Session> {
+        let place = *self.tokens.get(tag)?;
+        self.sessions.get(place as usize)?.as_ref()
     }
 
-    /// Both halves of a live session.
+    /// A live session.
     #[inline]
-    pub fn live_mut(&mut self, index: SessionIndex) -> Option<(&mut Session, &mut Transmit)> {
-        let transmit = self.transmits.get_mut(index.get()).filter(|transmit| transmit.is_live())?;
-        Some((self.sessions.get_mut(index.get())?, transmit))
+    pub fn live_mut(&mut self, index: SessionIndex) -> Option<Live<'_>> {
+        let transmit = self.transmits.get_mut(index.get())?;
+        let session = self.sessions.get_mut(index.get())?.as_mut()?;
+        let sealer = self.sealers.get_mut(index.get())?.as_mut()?;
+        Some(Live { session, transmit, sealer })
     }
 
     /// Both halves of a live session.
     pub fn live(&self, index: SessionIndex) -> Option<(&Session, &Transmit)> {
-        let transmit = self.transmits.get(index.get()).filter(|transmit| transmit.is_live())?;
-        Some((self.sessions.get(index.get())?, transmit))
+        Some((self.sessions.get(index.get())?.as_ref()?, self.transmits.get(index.get())?))
     }
 
     /// The place that a connection id names, whether or not it is in use.
@@ -121,90 +178,94 @@ impl Table {
         SessionIndex(connection_id & ((1 << SESSION_INDEX_BITS) - 1))
     }
 
-    /// Puts a new session in; its connection id is its place and `bits` above it. `None` when the table is full.
-    pub fn open(&mut self, address: SocketAddr, session: Session, bits: u32) -> Option<(SessionIndex, u32)> {
+    /// The place and the connection id of the next session: the id is the place and `bits` above it.
+    /// `None` when the table is full.
+    pub fn next_id(&self, bits: u32) -> Option<u32> {
         if self.is_full() {
             return None;
         }
-        let place = self.vacant.pop_front().unwrap_or(self.transmits.len() as u32);
+        let place = self.vacant.front().copied().unwrap_or(self.transmits.len() as u32);
         // 0 names no session. Place 0 gives up one of its 4,096 ids for that.
-        let connection_id = match place | bits << SESSION_INDEX_BITS {
+        Some(match place | bits << SESSION_INDEX_BITS {
             0 => 1 << SESSION_INDEX_BITS,
             id => id,
-        };
-        let transmit = Transmit::new(Address::from(address), connection_id);
-        match self.transmits.get_mut(place as usize).zip(self.sessions.get_mut(place as usize)) {
-            Some((old_transmit, old_session)) => (*old_transmit, *old_session) = (transmit, session),
+        })
+    }
+
+    /// Puts a new session, still to be confirmed, at the place that [`next_id`](Self::next_id) gave.
+    pub fn open(&mut self, opening: Opening) -> SessionIndex {
+        let index = Self::place_of(opening.connection_id);
+        let transmit = Transmit::new(Address::from(opening.address), opening.connection_id);
+        self.tokens.insert(opening.session.origin.token_tag, index.0);
+        self.unconfirmed += usize::from(!opening.session.is_confirmed);
+        match self.vacant.pop_front() {
+            Some(place) => {
+                debug_assert_eq!(place, index.0);
+                self.transmits[index.get()] = transmit;
+                self.sessions[index.get()] = Some(opening.session);
+                self.sealers[index.get()] = Some(opening.sealer);
+            }
             None => {
+                debug_assert_eq!(self.transmits.len(), index.get());
                 self.transmits.push(transmit);
-                self.sessions.push(session);
+                self.sessions.push(Some(opening.session));
+                self.sealers.push(Some(opening.sealer));
             }
         }
-        self.places.insert(address, place);
-        Some((SessionIndex(place), connection_id))
+        index
     }
 
-    /// Takes a live session out.
-    pub fn close(&mut self, index: SessionIndex) {
-        let Some(transmit) = self.transmits.get_mut(index.get()).filter(|transmit| transmit.is_live()) else {
-            return;
-        };
-        self.places.remove(&transmit.address().socket_addr());
-        *transmit = Transmit::vacant();
+    /// Notes that a session's client has its keys; its ticket, the first time.
+    pub fn confirm(&mut self, index: SessionIndex) -> Option<Box<Ticket>> {
+        let session = self.sessions.get_mut(index.get())?.as_mut().filter(|session| !session.is_confirmed)?;
+        session.is_confirmed = true;
+        self.unconfirmed -= 1;
+        session.origin.ticket.take()
+    }
+
+    /// Takes a live session out; its address, and whether it was confirmed. Its keys are wiped.
+    pub fn close(&mut self, index: SessionIndex) -> Option<(SocketAddr, bool)> {
+        let session = self.sessions.get_mut(index.get())?.take()?;
+        let transmit = std::mem::replace(&mut self.transmits[index.get()], Transmit::vacant());
+        self.sealers[index.get()] = None;
+        self.tokens.remove(&session.origin.token_tag);
+        self.unconfirmed -= usize::from(!session.is_confirmed);
         self.vacant.push_back(index.0);
-    }
-}
-
-/// A keyed hash of addresses: folded multiplication as in wyhash. Addresses are chosen by strangers, so without the
-/// keys they could be made to collide.
-#[derive(Clone)]
-struct AddressHash {
-    keys: [u64; 2],
-}
-
-impl BuildHasher for AddressHash {
-    type Hasher = AddressHasher;
-
-    fn build_hasher(&self) -> AddressHasher {
-        AddressHasher { state: self.keys[0], key: self.keys[1] | 1 }
-    }
-}
-
-struct AddressHasher {
-    state: u64,
-    key: u64,
-}
-
-impl Hasher for AddressHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        let product = u128::from(self.state ^ word) * u128::from(self.key);
-        self.state = (product as u64) ^ ((product >> 64) as u64).rotate_left(29);
-    }
-
-    fn finish(&self) -> u64 {
-        let product = u128::from(self.state) * 0x9e37_79b9_7f4a_7c15;
-        (product as u64) ^ ((product >> 64) as u64)
+        Some((transmit.address().socket_addr(), session.is_confirmed))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys::SecretBytes;
     use super::*;
 
-    fn address(i: u32) -> SocketAddr {
-        SocketAddr::from(((10 << 24 | i).to_be_bytes(), 4000))
-    }
-
     fn open(table: &mut Table, i: u32, bits: u32) -> Option<(SessionIndex, u32)> {
-        table.open(address(i), Session::new(0, 0, 0), bits)
+        let connection_id = table.next_id(bits)?;
+        let address = SocketAddr::from(((10 << 24 | i).to_be_bytes(), 4000));
+        let secret = SecretBytes::new([i as u8; 32]);
+        let origin = Box::new(Origin {
+            address,
+            salt: 0,
+            token_tag: [i as u8; SEAL_BYTES],
+            accept: [0; ACCEPT_BYTES],
+            ticket: None,
+            path: None,
+        });
+        let session = Session {
+            last_heard_us: 0,
+            bucket: Bucket::default(),
+            window: Window::new(),
+            round_trip: RoundTrip::default(),
+            acked: 0,
+            is_confirmed: false,
+            opener: Opener::new(&secret),
+            timeout_us: 1,
+            since_us: 0,
+            origin,
+        };
+        let index = table.open(Opening { address, connection_id, session, sealer: Sealer::new(&secret) });
+        Some((index, connection_id))
     }
 
     #[test]
@@ -216,29 +277,32 @@ mod tests {
         assert_eq!((a.get(), b.get(), c.get()), (0, 1, 2));
         assert_ne!(id_a, 0);
         assert!(open(&mut table, 4, 0).is_none());
-        table.close(b);
-        table.close(a);
-        table.close(a);
+        assert!(table.of_token(&[1; 16]).is_some());
+        assert!(table.close(b).is_some());
+        assert!(table.close(a).is_some());
+        assert!(table.close(a).is_none());
         assert_eq!(table.live_count(), 1);
-        assert_eq!(table.at_address(&address(1)), None);
+        assert!(table.of_token(&[1; 16]).is_none());
         assert_eq!(open(&mut table, 5, 7).unwrap(), (b, 1 | 7 << 20));
         assert_eq!(open(&mut table, 6, 8).unwrap().0, a);
         assert!(open(&mut table, 7, 0).is_none());
         assert_eq!(table.len(), 3);
         assert!(table.live_mut(c).is_some());
+        assert!(table.transmit_halves().get(c.get()).is_some());
     }
 
     #[test]
-    fn addresses_of_one_network_spread_over_the_map() {
-        let hash = AddressHash { keys: [0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321] };
-        let mut low_bits = vec![0u32; 1024];
-        let mut top_bits = vec![0u32; 128];
-        for i in 0..102_400u32 {
-            let hashed = hash.hash_one(SocketAddr::from(((127 << 24 | i).to_be_bytes(), 4000)));
-            low_bits[(hashed % 1024) as usize] += 1;
-            top_bits[(hashed >> 57) as usize] += 1;
-        }
-        assert!(low_bits.iter().all(|count| (40..200).contains(count)), "100 are expected in each");
-        assert!(top_bits.iter().all(|count| (600..1000).contains(count)), "800 are expected in each");
+    fn the_unconfirmed_are_counted_until_they_confirm_or_go() {
+        let mut table = Table::new(100, [1, 2]);
+        let places: Vec<_> = (0..25).map(|i| open(&mut table, i, 0).unwrap().0).collect();
+        assert!(table.is_full_of_unconfirmed());
+        table.confirm(places[0]);
+        table.confirm(places[0]);
+        assert!(!table.is_full_of_unconfirmed());
+        table.close(places[0]);
+        table.close(places[1]);
+        assert_eq!((table.confirmed_count(), table.unconfirmed_count()), (0, 23));
+        // Even one place can be taken.
+        assert!(!Table::new(1, [1, 2]).is_full_of_unconfirmed());
     }
 }

@@ -1,6 +1,6 @@
 //! Which sequences have been received: the replay window.
 
-use crate::limits::WINDOW_PACKETS;
+use crate::limits::{SEQUENCE_AHEAD_MAX, WINDOW_PACKETS};
 
 const WORD_BITS: u32 = u64::BITS;
 const WORDS: usize = (WINDOW_PACKETS / WORD_BITS) as usize;
@@ -14,12 +14,14 @@ pub(super) enum Freshness {
     Duplicate,
     /// So far behind the newest that the window no longer knows, or 0, which is never sent.
     TooOld,
+    /// Further ahead of the newest than any honest sender gets.
+    TooFarAhead,
 }
 
 /// One bit for each of the newest 1,024 sequences, kept at `sequence % 1024`.
 ///
 /// Ages are found by subtracting from the newest, never by adding to what arrived: a forged `u32::MAX` cannot overflow.
-/// The window does not wrap: a direction ends at sequence 2^32 - 1, two years at 60 Hz.
+/// The window does not wrap: a direction ends at sequence 2^32 - 1, 6.8 years at 20 Hz.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     newest: u32,
@@ -31,10 +33,15 @@ impl Window {
         Window { newest: 0, words: [0; WORDS] }
     }
 
-    /// What `sequence` is, changing nothing.
+    /// The highest sequence marked, 0 before any.
+    pub fn newest(&self) -> u32 {
+        self.newest
+    }
+
+    /// What `sequence` is, changing nothing: asked before a datagram is opened, and only a datagram that opens is marked.
     pub fn check(&self, sequence: u32) -> Freshness {
-        if sequence > self.newest {
-            return Freshness::Fresh;
+        if let Some(ahead @ 1..) = sequence.checked_sub(self.newest) {
+            return if ahead > SEQUENCE_AHEAD_MAX { Freshness::TooFarAhead } else { Freshness::Fresh };
         }
         if sequence == 0 || self.newest - sequence >= WINDOW_PACKETS {
             return Freshness::TooOld;

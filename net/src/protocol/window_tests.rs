@@ -10,7 +10,9 @@ use super::window::{Freshness, Window};
 /// What the window should say, from all that was ever marked.
 fn expected(marked: &HashSet<u32>, sequence: u32) -> Freshness {
     let newest = marked.iter().max().copied().unwrap_or(0);
-    if sequence == 0 || newest.saturating_sub(sequence) >= 1024 {
+    if sequence.saturating_sub(newest) > 65_536 {
+        Freshness::TooFarAhead
+    } else if sequence == 0 || newest.saturating_sub(sequence) >= 1024 {
         Freshness::TooOld
     } else if marked.contains(&sequence) {
         Freshness::Duplicate
@@ -19,8 +21,13 @@ fn expected(marked: &HashSet<u32>, sequence: u32) -> Freshness {
     }
 }
 
-fn replay(sequences: impl IntoIterator<Item = u32>) -> Result<(), TestCaseError> {
+/// Replays a history that came to `start` in some honest way.
+fn replay(start: u32, sequences: impl IntoIterator<Item = u32>) -> Result<(), TestCaseError> {
     let (mut window, mut marked) = (Window::new(), HashSet::new());
+    if start != 0 {
+        window.mark(start);
+        marked.insert(start);
+    }
     for sequence in sequences {
         let found = window.check(sequence);
         prop_assert_eq!(found, expected(&marked, sequence), "sequence {}", sequence);
@@ -35,21 +42,27 @@ fn replay(sequences: impl IntoIterator<Item = u32>) -> Result<(), TestCaseError>
 
 #[test]
 fn edges_of_the_number_range() {
-    let edges = [0, 1, 0, 1, 1024, 1, 2, 1025, 2, u32::MAX, u32::MAX, 1025, 0, 1];
-    let top = [u32::MAX - 1023, u32::MAX - 1024, u32::MAX - 1, u32::MAX - 1];
-    replay(edges.into_iter().chain(top)).unwrap();
+    let edges = [0, 1, 0, 1, 1024, 1, 2, 1025, 2, u32::MAX, 1 << 31, 1025, 0, 1];
+    replay(0, edges).unwrap();
+    let top = [u32::MAX, u32::MAX, u32::MAX - 1023, u32::MAX - 1024, u32::MAX - 1, u32::MAX - 1, 0, 1, 1 << 31];
+    replay(u32::MAX - 65_536, top).unwrap();
+    replay(u32::MAX, top).unwrap();
+    for newest in [0, 1, 7, 1 << 20, 1 << 31, u32::MAX - 65_540] {
+        let horizon = newest + 65_536;
+        replay(newest, [horizon + 1, u32::MAX, horizon, horizon, horizon - 1, horizon + 1, newest]).unwrap();
+    }
     for jump in [1, 63, 64, 65, 127, 128, 959, 960, 961, 1022, 1023, 1024, 1025, 4096] {
         for start in [1, 30, 64, 1000, 1023, 1024, u32::MAX - 7000] {
             // All of a window's worth, a jump, and everything around it again.
             let filled = (0..1100).map(|i| start + i % 1024);
             let newest = start + 1023 + jump;
-            replay(filled.chain([newest]).chain((newest.saturating_sub(1100)..=newest).rev())).unwrap();
+            replay(start, filled.chain([newest]).chain((newest.saturating_sub(1100)..=newest).rev())).unwrap();
         }
     }
 }
 
 /// A new seed for each run, printed, and `THRONG_SEED` to run one again.
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let seed = std::env::var("THRONG_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         since.as_nanos() as u64
@@ -72,6 +85,6 @@ proptest! {
             newest = newest.saturating_add(if is_jump { forward * 64 } else { forward });
             sequences.push(newest.saturating_sub(if forward % 3 == 0 { back } else { 0 }));
         }
-        replay(sequences)?;
+        replay(start, sequences)?;
     }
 }
