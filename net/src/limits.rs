@@ -7,6 +7,9 @@ pub const DATAGRAM_BYTES_MAX: usize = 1200;
 /// Bytes of the header before every payload.
 pub const HEADER_BYTES: usize = 16;
 
+/// Bytes of the tag at the end of every sealed datagram: that of AES-256-GCM, not shortened.
+pub const SEAL_BYTES: usize = 16;
+
 /// Bytes kept free at the end of a datagram for sealing: a 16-byte tag and up to 8 bytes more.
 pub const SEAL_RESERVE_BYTES: usize = 24;
 
@@ -15,6 +18,9 @@ pub const PAYLOAD_BYTES_MAX: usize = DATAGRAM_BYTES_MAX - HEADER_BYTES - SEAL_RE
 
 /// Bytes of every hello, no more and no less: a request this large makes any answer a bad amplifier.
 pub const HELLO_BYTES: usize = DATAGRAM_BYTES_MAX;
+
+/// Bytes of a connect token as it crosses the wire.
+pub const TOKEN_BYTES: usize = 328;
 
 /// Bytes of a hello before its payload.
 pub const HELLO_HEADER_BYTES: usize = 34;
@@ -49,6 +55,14 @@ pub const SESSIONS_MAX: u32 = 1 << SESSION_INDEX_BITS;
 /// Packets behind the newest within which a late one is still told from a replayed one: 17 s at 60 Hz.
 pub const WINDOW_PACKETS: u32 = 1024;
 
+/// Packets ahead of the newest beyond which a sequence is not believed: 54 minutes at 20 Hz, and no more than one
+/// generation of keys away, so that a forged number never makes anybody derive.
+pub const SEQUENCE_AHEAD_MAX: u32 = 1 << 16;
+
+/// Bits of a sequence below its generation: keys last for 2^20 datagrams, an eighth of what RFC 9001 (section 6.6)
+/// allows AES-GCM.
+pub const GENERATION_BITS: u32 = 20;
+
 /// Packets that the ack bits of one header cover besides the newest.
 pub const ACK_BITS: u32 = 16;
 
@@ -71,6 +85,36 @@ pub const HELLO_RETRY_US: u64 = 250_000;
 /// Microseconds that the doubling of [`HELLO_RETRY_US`] stops at.
 pub const HELLO_RETRY_US_MAX: u64 = 1_000_000;
 
+/// Bytes of an accept that its code covers.
+pub const ACCEPT_HEAD_BYTES: usize = 48;
+
+/// Bytes of a refusal that its code covers.
+pub const REFUSED_HEAD_BYTES: usize = 16;
+
+/// Bytes of a token that anyone can read.
+pub const TOKEN_HEADER_BYTES: usize = 56;
+
+/// Bytes of a token that only its realm can read.
+pub const TOKEN_BODY_BYTES: usize = 256;
+
+/// Milliseconds for which the gateway makes a token good: a client needs one for two round trips.
+pub const TOKEN_LIFE_MS: u64 = 30_000;
+
+/// Milliseconds for which a token may be good at most.
+pub const TOKEN_LIFE_MS_MAX: u64 = 45_000;
+
+/// Milliseconds before its end from which a realm takes a token: the longest life and 5 s that clocks may differ.
+/// It bounds how long a used token must be remembered.
+pub const TOKEN_AHEAD_MS_MAX: u64 = TOKEN_LIFE_MS_MAX + 5_000;
+
+/// Bytes of the longest character name that a token carries.
+pub const TOKEN_NAME_BYTES_MAX: usize = 47;
+
+/// Token keys that a realm accepts at a time: the current one, the previous one, and room for haste.
+pub const REALM_KEYS_MAX: usize = 8;
+
+const _: () = assert!(TOKEN_BYTES == TOKEN_HEADER_BYTES + TOKEN_BODY_BYTES + SEAL_BYTES);
+const _: () = assert!(TOKEN_LIFE_MS <= TOKEN_LIFE_MS_MAX);
 const _: () = assert!(HELLO_BYTES <= DATAGRAM_BYTES_MAX);
 const _: () = assert!(HELLO_HEADER_BYTES + HELLO_PAYLOAD_BYTES_MAX <= HELLO_BYTES);
 const _: () = assert!(CHALLENGE_BYTES <= ANSWER_BYTES_MAX);

@@ -27,6 +27,7 @@ over_backends! {
     a_dual_stack_socket_speaks_both,
     every_size_passes_and_larger_ones_are_counted,
     empty_datagrams_are_datagrams,
+    a_datagram_may_be_overwritten_where_it_lies,
     a_drain_keeps_to_its_limit_and_loses_nothing,
     a_full_receive_buffer_drops_and_counts_and_never_waits,
     more_than_all_slots_at_once_is_received,
@@ -144,6 +145,28 @@ fn empty_datagrams_are_datagrams(choice: BackendChoice) {
     sender.send(b"", &Address::from(peer.local_addr().unwrap()));
     sender.flush();
     assert_eq!(peer.recv(&mut [0; 10]).unwrap(), 0);
+}
+
+fn a_datagram_may_be_overwritten_where_it_lies(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // Each slot is used more than once, shorter datagrams after longer ones too.
+    let mut received = 0;
+    for round in 0..40 {
+        for i in 0..256 {
+            peer.send_to(&pattern(round * 256 + i), bound.report.local_addr).unwrap();
+        }
+        while received < (round + 1) * 256 {
+            bound
+                .receiver
+                .drain(1000, &mut |_, datagram| {
+                    assert_eq!(datagram, pattern(received));
+                    datagram.fill(0xee);
+                    received += 1;
+                })
+                .unwrap();
+        }
+    }
 }
 
 fn a_drain_keeps_to_its_limit_and_loses_nothing(choice: BackendChoice) {

@@ -50,7 +50,7 @@ fn too_little_lockable_memory_falls_back_and_says_how_to_raise_it() {
     }
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.send_to(b"works", bound.report.local_addr).unwrap();
-    assert_eq!(bound.receiver.drain(10, &mut |_, datagram| assert_eq!(datagram, b"works")).unwrap(), 1);
+    assert_eq!(bound.receiver.drain(10, &mut |_, datagram| assert_eq!(datagram, *b"works")).unwrap(), 1);
     let error = bind(&SocketConfig { backend: BackendChoice::Uring, ..config }).unwrap_err();
     assert!(error.to_string().contains("ulimit -l"), "{error}");
 }

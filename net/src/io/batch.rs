@@ -216,7 +216,7 @@ impl ReceiveBatch {
         fd: RawFd,
         limit: usize,
         stats: &mut ReceiveStats,
-        mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &[u8]),
+        mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8]),
     ) -> io::Result<usize> {
         let before = stats.datagrams;
         let mut taken = 0;
@@ -266,10 +266,10 @@ impl ReceiveBatch {
     }
 
     fn hand_on(
-        &self,
+        &mut self,
         i: usize,
         stats: &mut ReceiveStats,
-        each: &mut impl FnMut(SocketAddr, Option<&PacketInfo>, &[u8]),
+        each: &mut impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8]),
     ) {
         let header = self.headers.get(i);
         let bytes = header.msg_len as usize;
@@ -287,7 +287,7 @@ impl ReceiveBatch {
         let control = self.controls.as_ref().filter(|_| has_control).map(|controls| controls.get(i));
         stats.datagrams += 1;
         stats.bytes += bytes as u64;
-        each(from, control, &self.slots.get(i)[PAYLOAD_AT..PAYLOAD_AT + bytes]);
+        each(from, control, &mut self.slots.get_mut(i)[PAYLOAD_AT..PAYLOAD_AT + bytes]);
     }
 }
 

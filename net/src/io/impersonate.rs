@@ -62,7 +62,7 @@ impl Impersonator {
     pub fn drain(
         &mut self,
         limit: usize,
-        mut each: impl FnMut(Ipv4Addr, SocketAddrV4, &[u8]),
+        mut each: impl FnMut(Ipv4Addr, SocketAddrV4, &mut [u8]),
     ) -> io::Result<usize> {
         let fd = self.socket.as_raw_fd();
         self.receive.drain(fd, limit, &mut self.receive_stats, |from, control, datagram| {

@@ -27,7 +27,7 @@ impl MmsgReceiver {
 }
 
 impl Receive for MmsgReceiver {
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
+    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &mut [u8])) -> io::Result<usize> {
         self.batch
             .drain(self.socket.as_raw_fd(), limit, &mut self.stats, |from, _, datagram| each(from, datagram))
     }

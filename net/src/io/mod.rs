@@ -152,13 +152,14 @@ impl fmt::Display for BindReport {
 /// Takes datagrams from the socket.
 pub trait Receive: Send {
     /// Hands each datagram that has arrived to `each`, up to about `limit`, and returns how many. Never waits.
+    /// The bytes are the kernel's slot itself, for `each` to decrypt in place or overwrite as it likes.
     ///
     /// Datagrams of more than 1,200 bytes are dropped and counted; errors that the network caused are counted.
     /// The first call ties an io_uring receiver to its thread.
     ///
     /// # Errors
     /// When the socket can no longer be read, or another thread than the first one calls.
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &[u8])) -> io::Result<usize>;
+    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &mut [u8])) -> io::Result<usize>;
 
     /// What has been counted so far.
     fn stats(&self) -> ReceiveStats;

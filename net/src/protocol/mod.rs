@@ -22,11 +22,17 @@
 mod client;
 mod cookie;
 mod counters;
+pub mod keys;
+#[cfg(test)]
+mod keys_tests;
 pub mod packet;
 mod rate;
 mod rtt;
 mod server;
 mod table;
+pub mod token;
+#[cfg(test)]
+mod token_tests;
 mod transmit;
 mod window;
 #[cfg(test)]

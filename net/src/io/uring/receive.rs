@@ -145,7 +145,7 @@ impl UringReceiver {
     }
 
     /// Takes completions, up to `limit`, and hands their datagrams on; how many completions there were.
-    fn complete(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
+    fn complete(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &mut [u8])) -> io::Result<usize> {
         let (mut taken, mut fatal) = (0, None);
         let mut completions = self.ring.completion();
         while taken < limit {
@@ -156,8 +156,9 @@ impl UringReceiver {
             }
             if let Some(slot) = cqueue::buffer_select(completion.flags()) {
                 let bytes = usize::try_from(completion.result()).unwrap_or(0).min(RECEIVE_SLOT_BYTES);
-                let filled = &self.shared.slots.get(slot.into())[..bytes];
-                hand_on(filled, self.shared.message.get(0), &mut self.stats, each);
+                let Shared { slots, message, .. } = &mut *self.shared;
+                let filled = &mut slots.get_mut(slot.into())[..bytes];
+                hand_on(filled, message.get(0), &mut self.stats, each);
                 give(&mut self.shared, &mut self.tail, slot);
             } else if completion.result() == -libc::ENOBUFS {
                 self.stats.slots_exhausted += 1;
@@ -226,10 +227,10 @@ fn publish(shared: &Shared, tail: u16) {
 
 /// Takes a filled slot apart: a head by io_uring, the sender's address, the datagram.
 fn hand_on(
-    filled: &[u8],
+    filled: &mut [u8],
     message: &libc::msghdr,
     stats: &mut ReceiveStats,
-    each: &mut dyn FnMut(SocketAddr, &[u8]),
+    each: &mut dyn FnMut(SocketAddr, &mut [u8]),
 ) {
     let Ok(out) = RecvMsgOut::parse(filled, message) else {
         stats.errors += 1;
@@ -244,13 +245,14 @@ fn hand_on(
         return;
     };
     debug_assert_eq!(out.payload_data().as_ptr(), filled[PAYLOAD_AT..].as_ptr());
+    let bytes = out.payload_data().len();
     stats.datagrams += 1;
-    stats.bytes += out.payload_data().len() as u64;
-    each(from, out.payload_data());
+    stats.bytes += bytes as u64;
+    each(from, &mut filled[PAYLOAD_AT..PAYLOAD_AT + bytes]);
 }
 
 impl Receive for UringReceiver {
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &[u8])) -> io::Result<usize> {
+    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &mut [u8])) -> io::Result<usize> {
         self.claim()?;
         let before = self.stats.datagrams;
         let (mut taken, mut fruitless) = (0, 0);

@@ -1,0 +1,453 @@
+//! Keys of a session, from the agreement to the datagram.
+//!
+//! ```text
+//!   X25519(ephemeral, client public) ‖ token secret        SHA-256("throng session 1" ‖ token ‖ salt ‖ server public)
+//!                       │ input                                              │ salt
+//!                       └──────────────► HKDF-Extract ◄──────────────────────┘
+//!                                            │ prk
+//!                  ┌─────────────────────────┼──────────────────────────┐
+//!             "accept"                   "client"                    "server"
+//!                  ▼                         ▼                          ▼
+//!          code of the accept           c2s secret 0               s2c secret 0
+//!                                            │ "key" ──► key 0: sequences 1 ..= 2^20 - 1
+//!                                            ▼ "next"
+//!                                       c2s secret 1
+//!                                            │ "key" ──► key 1: sequences 2^20 ..= 2^21 - 1, and so on
+//! ```
+//!
+//! A key's generation is `sequence >> 20`, so both sides change keys at the same datagram without a word about it.
+//! A (key, nonce) pair repeats only if a sequence does: keys are per direction, the handshake has keys of its own, and
+//! a session's keys exist in one process only and die with it. AES-GCM is good for 2^23 datagrams under one key
+//! (RFC 9001 §6.6); this is an eighth of that.
+//!
+//! Secrets are wiped when dropped and do not print. Randomness is an argument everywhere.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+use aws_lc_rs::{agreement, constant_time, digest, hmac};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::limits::{
+    ACCEPT_HEAD_BYTES, GENERATION_BITS, HEADER_BYTES, REFUSED_HEAD_BYTES, SEAL_BYTES, SEQUENCE_AHEAD_MAX,
+    TOKEN_BYTES, WINDOW_PACKETS,
+};
+
+const SESSION_LABEL: &[u8] = b"throng session 1";
+const REFUSED_LABEL: &[u8] = b"throng refused 1";
+
+/// 32 bytes that only their owners may know. Wiped when dropped, compared in constant time, never printed.
+#[derive(Clone)]
+pub struct SecretBytes([u8; 32]);
+
+impl SecretBytes {
+    /// Takes the bytes over; the caller wipes its own copy.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        SecretBytes(bytes)
+    }
+
+    /// The bytes themselves, for a key file or an answer over HTTPS. Never for a log.
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl From<[u8; 32]> for SecretBytes {
+    fn from(bytes: [u8; 32]) -> Self {
+        SecretBytes(bytes)
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes(32 bytes, not shown)")
+    }
+}
+
+impl PartialEq for SecretBytes {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Eq for SecretBytes {}
+
+/// An X25519 private key (RFC 7748): any 32 random bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivateKey(SecretBytes);
+
+impl PrivateKey {
+    /// The key that these random bytes are.
+    pub const fn new(bytes: SecretBytes) -> Self {
+        PrivateKey(bytes)
+    }
+
+    /// What the other side needs to agree on a secret.
+    pub fn public(&self) -> [u8; 32] {
+        let public = self.parsed().compute_public_key().expect("every private key has a public one");
+        let mut out = [0; 32];
+        out.copy_from_slice(public.as_ref());
+        out
+    }
+
+    /// The secret shared with the owner of `peer_public`. `None` for the few public keys of small order, with which
+    /// the secret would be zero whatever the private key is.
+    fn agree(&self, peer_public: &[u8; 32]) -> Option<SecretBytes> {
+        let peer = agreement::UnparsedPublicKey::new(&agreement::X25519, peer_public);
+        agreement::agree(&self.parsed(), peer, (), |shared| {
+            let mut out = SecretBytes([0; 32]);
+            out.0.copy_from_slice(shared);
+            // The library refuses it too; a protocol that rests on it says so itself.
+            if constant_time::verify_slices_are_equal(&out.0, &[0; 32]).is_ok() { Err(()) } else { Ok(out) }
+        })
+        .ok()
+    }
+
+    fn parsed(&self) -> agreement::PrivateKey {
+        agreement::PrivateKey::from_private_key(&agreement::X25519, &self.0.0)
+            .expect("any 32 bytes are a private key")
+    }
+}
+
+/// A source of unpredictable bytes from one seed: each step replaces the state, so what was drawn before cannot be
+/// found from a state that leaks later.
+pub struct Entropy(SecretBytes);
+
+impl Entropy {
+    /// `seed` must come from the operating system and be used for nothing else.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Entropy(hkdf(&[], &Zeroizing::new(seed)[..], b"throng entropy 1"))
+    }
+
+    /// The next `N` bytes, at most 8,160.
+    pub fn draw<const N: usize>(&mut self) -> [u8; N] {
+        const { assert!(N <= 255 * 32, "the longest output of HKDF-SHA-256") };
+        let mut out = [0; N];
+        expand(&self.0, b"draw", &mut out);
+        let mut next = SecretBytes([0; 32]);
+        expand(&self.0, b"next", &mut next.0);
+        self.0 = next;
+        out
+    }
+
+    /// A private key that nobody has had before.
+    pub fn private_key(&mut self) -> PrivateKey {
+        PrivateKey(SecretBytes(self.draw()))
+    }
+}
+
+impl fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entropy(state not shown)")
+    }
+}
+
+/// What both sides know of the handshake that a session comes from. All of it goes into the keys: a session whose two
+/// sides saw different bytes does not open a single datagram.
+#[derive(Clone, Copy)]
+pub struct Transcript<'a> {
+    /// The connect token as sent.
+    pub token: &'a [u8; TOKEN_BYTES],
+    /// The salt of the hello.
+    pub salt: u64,
+    /// The server's public key, made for this session alone.
+    pub server_public: &'a [u8; 32],
+}
+
+/// The three secrets that a handshake yields.
+pub struct SessionKeys {
+    accept: SecretBytes,
+    client: SecretBytes,
+    server: SecretBytes,
+}
+
+impl SessionKeys {
+    /// The secrets of a session, as both sides find them: each with its own private key, the other's public key and
+    /// the token's secret. `None` when the public key is one of those that give no secret.
+    pub fn derive(
+        private: &PrivateKey,
+        peer_public: &[u8; 32],
+        token_secret: &SecretBytes,
+        transcript: Transcript<'_>,
+    ) -> Option<SessionKeys> {
+        let shared = private.agree(peer_public)?;
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(SESSION_LABEL);
+        hash.update(transcript.token);
+        hash.update(&transcript.salt.to_le_bytes());
+        hash.update(transcript.server_public);
+        let mut input = Zeroizing::new([0; 64]);
+        input[..32].copy_from_slice(&shared.0);
+        input[32..].copy_from_slice(&token_secret.0);
+        let prk = Salt::new(HKDF_SHA256, hash.finish().as_ref()).extract(&input[..]);
+        Some(SessionKeys {
+            accept: fill_secret(&prk, b"accept"),
+            client: fill_secret(&prk, b"client"),
+            server: fill_secret(&prk, b"server"),
+        })
+    }
+
+    /// The code over an accept's first 48 bytes: proof that the server opened the token, and of each of those bytes.
+    pub fn accept_tag(&self, head: &[u8; ACCEPT_HEAD_BYTES]) -> [u8; SEAL_BYTES] {
+        code(&self.accept, head)
+    }
+
+    /// What the client sends with and the server receives with.
+    pub fn client_secret(&self) -> &SecretBytes {
+        &self.client
+    }
+
+    /// What the server sends with and the client receives with.
+    pub fn server_secret(&self) -> &SecretBytes {
+        &self.server
+    }
+}
+
+impl fmt::Debug for SessionKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKeys(not shown)")
+    }
+}
+
+/// The code over a refusal's first 16 bytes. Not a seal: one hello may be refused twice with different words, and
+/// under AES-GCM that would be one nonce for two messages.
+pub fn refused_tag(
+    token_secret: &SecretBytes,
+    salt: u64,
+    head: &[u8; REFUSED_HEAD_BYTES],
+) -> [u8; SEAL_BYTES] {
+    code(&hkdf(&salt.to_le_bytes(), &token_secret.0, REFUSED_LABEL), head)
+}
+
+/// Whether two codes are equal, in a time that does not tell where they differ.
+pub fn tags_equal(a: &[u8; SEAL_BYTES], b: &[u8; SEAL_BYTES]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// The sending side of one direction: this generation's key and the next one's.
+///
+/// Sealing takes `&self`, derives nothing and allocates nothing; whoever owns the sealer calls
+/// [`keep_up`](Self::keep_up) now and then, at the latest before 2^20 datagrams have gone by since it was last due.
+pub struct Sealer {
+    generation: u32,
+    current: LessSafeKey,
+    next: LessSafeKey,
+    /// The secret of generation `generation + 2`. Earlier ones are gone: their datagrams stay sealed even to us.
+    after_next: SecretBytes,
+}
+
+impl Sealer {
+    /// A sealer from the direction's first secret.
+    pub fn new(secret: &SecretBytes) -> Self {
+        let second = next_secret(secret);
+        Sealer {
+            generation: 0,
+            current: key_of(secret),
+            next: key_of(&second),
+            after_next: next_secret(&second),
+        }
+    }
+
+    /// Seals `body` in place and gives the tag that follows it. The header is not hidden, but cannot be changed.
+    ///
+    /// No two calls may have one sequence: that would give both bodies away. Counting up, and sending nothing more
+    /// after `u32::MAX`, is the caller's duty.
+    ///
+    /// `None` when the key of that generation is not at hand (see [`keep_up`](Self::keep_up)); `body` is untouched
+    /// and must not be sent.
+    #[inline]
+    pub fn seal(
+        &self,
+        header: &[u8; HEADER_BYTES],
+        sequence: u32,
+        body: &mut [u8],
+    ) -> Option<[u8; SEAL_BYTES]> {
+        let key = match generation_of(sequence).checked_sub(self.generation) {
+            Some(0) => &self.current,
+            Some(1) => &self.next,
+            _ => return None,
+        };
+        let tag = key.seal_in_place_separate_tag(nonce(sequence), Aad::from(header), body).ok()?;
+        let mut out = [0; SEAL_BYTES];
+        out.copy_from_slice(tag.as_ref());
+        Some(out)
+    }
+
+    /// Forgets keys that are no longer needed once `sent` has been sent, and makes the next one.
+    /// A comparison, but for once in 2^20 datagrams (then 2 us).
+    #[inline]
+    pub fn keep_up(&mut self, sent: u32) {
+        while self.generation < generation_of(sent) {
+            self.step();
+        }
+    }
+
+    #[cold]
+    fn step(&mut self) {
+        let fresh = key_of(&self.after_next);
+        self.current = std::mem::replace(&mut self.next, fresh);
+        self.after_next = next_secret(&self.after_next);
+        self.generation += 1;
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+/// A datagram that is not what its sender sealed, or not from whom it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotOpened;
+
+/// The receiving side of one direction: the newest generation's key, and one of its neighbours.
+///
+/// Which neighbour changes only when a datagram has been opened. The previous key is kept for as long as the replay
+/// window reaches back into its generation; then it is wiped and the next one made. Since nothing more than
+/// [`SEQUENCE_AHEAD_MAX`] ahead of the newest is to be opened, the two are never wanted at one time.
+pub struct Opener {
+    generation: u32,
+    /// Of generation `g` at `g % 2`.
+    keys: [LessSafeKey; 2],
+    /// The other key is the next generation's, not the previous one's.
+    is_next_ready: bool,
+    /// The secret of the first generation whose key is not in `keys`.
+    following: SecretBytes,
+}
+
+impl Opener {
+    /// An opener from the direction's first secret.
+    pub fn new(secret: &SecretBytes) -> Self {
+        let second = next_secret(secret);
+        let keys = [key_of(secret), key_of(&second)];
+        Opener { generation: 0, keys, is_next_ready: true, following: next_secret(&second) }
+    }
+
+    /// Opens a ciphertext with its tag in place and gives the body. When it does not open, what `sealed` holds is
+    /// worthless and the opener is unchanged.
+    ///
+    /// # Errors
+    /// When the tag is not right for these bytes, this header and this sequence, or the sequence is of a generation
+    /// whose key is gone or is not due.
+    #[inline]
+    pub fn open<'d>(
+        &mut self,
+        header: &[u8; HEADER_BYTES],
+        sequence: u32,
+        sealed: &'d mut [u8],
+    ) -> Result<&'d mut [u8], NotOpened> {
+        let generation = generation_of(sequence);
+        let is_ahead = match generation.checked_sub(self.generation) {
+            Some(0) => false,
+            Some(1) if self.is_next_ready => true,
+            None if !self.is_next_ready && self.generation - generation == 1 => false,
+            _ => return Err(NotOpened),
+        };
+        let body_bytes = sealed.len().checked_sub(SEAL_BYTES).ok_or(NotOpened)?;
+        let (body, tag) = sealed.split_at_mut(body_bytes);
+        self.keys[(generation % 2) as usize]
+            .open_in_place_separate_tag(nonce(sequence), Aad::from(header), tag, body)
+            .map_err(|_| NotOpened)?;
+        if is_ahead {
+            (self.generation, self.is_next_ready) = (generation, false);
+        }
+        if !self.is_next_ready && generation == self.generation && offset_of(sequence) >= WINDOW_PACKETS {
+            self.make_next();
+        }
+        Ok(body)
+    }
+
+    /// Puts the next generation's key where the previous one's was. 2 us, once in 2^20 datagrams.
+    #[cold]
+    fn make_next(&mut self) {
+        self.keys[(self.generation.wrapping_add(1) % 2) as usize] = key_of(&self.following);
+        self.following = next_secret(&self.following);
+        self.is_next_ready = true;
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+// The window cannot reach two generations back, and a datagram at most so far ahead of one in the window's reach of a
+// boundary cannot be beyond the next boundary.
+const _: () = assert!(WINDOW_PACKETS + SEQUENCE_AHEAD_MAX < 1 << GENERATION_BITS);
+
+/// Which key a sequence is sealed with.
+pub const fn generation_of(sequence: u32) -> u32 {
+    sequence >> GENERATION_BITS
+}
+
+/// How far into its generation a sequence is.
+const fn offset_of(sequence: u32) -> u32 {
+    sequence & ((1 << GENERATION_BITS) - 1)
+}
+
+/// HKDF-SHA-256 with 32 bytes of output.
+pub(super) fn hkdf(salt: &[u8], input: &[u8], info: &[u8]) -> SecretBytes {
+    fill_secret(&Salt::new(HKDF_SHA256, salt).extract(input), info)
+}
+
+/// AES-256-GCM under `key`.
+pub(super) fn aead_of(key: &SecretBytes) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key.0).expect("32 bytes are a key of AES-256-GCM"))
+}
+
+fn fill_secret(prk: &Prk, info: &[u8]) -> SecretBytes {
+    let mut out = SecretBytes([0; 32]);
+    fill(prk, info, &mut out.0);
+    out
+}
+
+fn expand(secret: &SecretBytes, info: &[u8], out: &mut [u8]) {
+    fill(&Prk::new_less_safe(HKDF_SHA256, &secret.0), info, out);
+}
+
+fn fill(prk: &Prk, info: &[u8], out: &mut [u8]) {
+    struct Length(usize);
+    impl KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    prk.expand(&[info], Length(out.len()))
+        .and_then(|okm| okm.fill(out))
+        .expect("lengths are constants below HKDF's limit");
+}
+
+fn key_of(secret: &SecretBytes) -> LessSafeKey {
+    let mut key = SecretBytes([0; 32]);
+    expand(secret, b"key", &mut key.0);
+    aead_of(&key)
+}
+
+fn next_secret(secret: &SecretBytes) -> SecretBytes {
+    let mut next = SecretBytes([0; 32]);
+    expand(secret, b"next", &mut next.0);
+    next
+}
+
+/// The first half of HMAC-SHA-256.
+fn code(key: &SecretBytes, message: &[u8]) -> [u8; SEAL_BYTES] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key.0), message);
+    let mut out = [0; SEAL_BYTES];
+    out.copy_from_slice(&tag.as_ref()[..SEAL_BYTES]);
+    out
+}
+
+fn nonce(sequence: u32) -> Nonce {
+    let mut bytes = [0; NONCE_LEN];
+    bytes[4..].copy_from_slice(&u64::from(sequence).to_le_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}
