@@ -25,10 +25,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Parts, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time;
-use throng_store::Phc;
+use throng_store::PasswordHash;
 use zeroize::Zeroizing;
 
 pub use pool::{Overloaded, PoolCounters, PoolLimits};
@@ -111,7 +111,7 @@ pub struct Passwords {
     pool: Pool<Scratch>,
     counters: Arc<Counters>,
     /// What is computed for accounts that do not exist. Nobody knows a password for it: its hash part is random.
-    dummy: Phc,
+    dummy: PasswordHash,
 }
 
 impl Passwords {
@@ -130,7 +130,7 @@ impl Passwords {
     ///
     /// # Errors
     /// When the pool has too much to do.
-    pub async fn hash(&self, password: Zeroizing<String>) -> Result<Phc, Overloaded> {
+    pub async fn hash(&self, password: Zeroizing<String>) -> Result<PasswordHash, Overloaded> {
         let counters = self.counters.clone();
         let hashed = self.pool.run(move |scratch| scratch.hash(&password, &counters)).await?;
         // No entropy or no memory: the one answer that helps is to come again.
@@ -146,7 +146,7 @@ impl Passwords {
     /// When the pool has too much to do.
     pub async fn verify(
         &self,
-        stored: Option<Phc>,
+        stored: Option<PasswordHash>,
         password: Zeroizing<String>,
     ) -> Result<bool, Overloaded> {
         if check_length(&password).is_err() {
@@ -172,7 +172,7 @@ impl Passwords {
 
     /// Whether a stored hash is weaker than what is made today, so that it should be replaced while the password is at
     /// hand.
-    pub fn is_outdated(stored: &Phc) -> bool {
+    pub fn is_outdated(stored: &PasswordHash) -> bool {
         let Ok((_, params)) = usable(stored) else { return true };
         params.m_cost() < MEMORY_KIB || params.t_cost() < PASSES
     }
@@ -197,14 +197,14 @@ impl Passwords {
 ///
 /// # Errors
 /// When the system gives no entropy.
-pub fn hash_here(password: &Zeroizing<String>) -> io::Result<Phc> {
+pub fn hash_here(password: &Zeroizing<String>) -> io::Result<PasswordHash> {
     Scratch::default()
         .hash(password, &Counters::default())
         .ok_or_else(|| io::Error::other("no entropy or no memory for a password hash"))
 }
 
 impl Scratch {
-    fn hash(&mut self, password: &Zeroizing<String>, counters: &Counters) -> Option<Phc> {
+    fn hash(&mut self, password: &Zeroizing<String>, counters: &Counters) -> Option<PasswordHash> {
         let salt = salt().ok()?;
         let mut hash = Zeroizing::new([0; HASH_BYTES]);
         self.compute(&todays(), password, &salt, &mut *hash, counters)?;
@@ -213,7 +213,7 @@ impl Scratch {
 
     fn verify(
         &mut self,
-        stored: &Phc,
+        stored: &PasswordHash,
         password: &Zeroizing<String>,
         counters: &Counters,
     ) -> Result<bool, Unusable> {
@@ -258,8 +258,8 @@ fn todays() -> Params {
 }
 
 /// Reads a stored hash, and refuses one that asks for too much.
-fn usable(stored: &Phc) -> Result<(PasswordHash, Params), Unusable> {
-    let parsed = PasswordHash::new(stored.as_str()).map_err(|_| Unusable::NotPhc)?;
+fn usable(stored: &PasswordHash) -> Result<(Parts, Params), Unusable> {
+    let parsed = Parts::new(stored.expose()).map_err(|_| Unusable::NotPhc)?;
     let is_19 = parsed.version.is_some_and(|version| version == u32::from(Version::V0x13));
     if parsed.algorithm.as_str() != argon2::ARGON2ID_IDENT.as_str() || !is_19 {
         return Err(Unusable::NotArgon2id);
@@ -272,15 +272,15 @@ fn usable(stored: &Phc) -> Result<(PasswordHash, Params), Unusable> {
 }
 
 /// The text form of a hash made with today's parameters.
-fn phc(salt: &[u8], hash: &[u8]) -> Option<Phc> {
-    let parts = PasswordHash {
+fn phc(salt: &[u8], hash: &[u8]) -> Option<PasswordHash> {
+    let parts = Parts {
         algorithm: argon2::ARGON2ID_IDENT,
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(&todays()).ok()?,
         salt: Some(Salt::new(salt).ok()?),
         hash: Some(Output::new(hash).ok()?),
     };
-    Some(Phc::new(parts.to_string()))
+    PasswordHash::new(parts.to_string()).ok()
 }
 
 fn salt() -> io::Result<[u8; SALT_BYTES]> {

@@ -55,9 +55,9 @@ mod tests {
             *recent.touch(key, || 0_u64) += key;
             recent.touch(3, || 100);
             assert!(recent.len() <= 8, "{}", recent.len());
-            assert_eq!(recent.peek(key), Some(&if key == 3 { 3 } else { key }));
+            assert!(key == 3 || recent.peek(key) == Some(&key));
         }
-        assert!(recent.peek(3).is_some_and(|&value| value == 100 || value == 103), "touched every time");
+        assert_eq!(recent.peek(3), Some(&103), "touched every time");
         assert_eq!(recent.peek(500), None);
         assert_eq!(recent.peek(999), Some(&999));
     }
