@@ -37,5 +37,5 @@ pub use records::{
     Rotated, Rotation, Session,
 };
 pub use secret::{Email, NotAPasswordHash, NotAnEmail, PasswordHash, TokenHash};
-pub use sqlite::{OpenError, SqliteOptions};
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
 pub use store::{Answer, Credentials, Store};

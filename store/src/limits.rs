@@ -45,8 +45,8 @@ pub const NAME_RESERVED_MS: i64 = 30 * 24 * 3600 * 1000;
 /// Logins of one account that are alive at once; a further one ends the oldest.
 pub const FAMILIES_MAX: u32 = 16;
 
-/// Rotations of one login, after which it ends: every used refresh token is remembered as long as its family lives,
-/// so this bounds their rows. 30 days at one every 15 minutes are 2,880.
+/// Rotations of one login, after which it ends: every used refresh token is remembered until its time is over, so
+/// this bounds their rows. 30 days at one every 15 minutes are 2,880.
 pub const ROTATIONS_MAX: u32 = 4096;
 
 /// Accounts of one bulk creation: 3 s of a writer that serves nobody else meanwhile.

@@ -41,7 +41,7 @@ pub trait Store: Send + Sync {
     fn accounts(&self, from: Option<AccountCursor>, rows_max: u32) -> Answer<AccountPage>;
 
     /// Bans an account and ends its logins. Does not end what it plays: the realm has to be told.
-    fn ban(&self, account: AccountId, ban: Ban, now_ms: i64) -> Answer<()>;
+    fn ban(&self, account: AccountId, ban: Ban) -> Answer<()>;
 
     /// Lifts the ban of an account, if it has one.
     fn unban(&self, account: AccountId) -> Answer<()>;
