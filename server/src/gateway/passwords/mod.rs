@@ -122,7 +122,8 @@ impl Passwords {
     pub fn start(limits: PoolLimits) -> io::Result<Self> {
         let mut hash = [0; HASH_BYTES];
         fill_random(&mut hash)?;
-        let dummy = phc(&salt()?, &hash).ok_or_else(|| io::Error::other("the dummy hash has no text form"))?;
+        let dummy =
+            phc(&salt()?, &hash).ok_or_else(|| io::Error::other("the dummy hash has no text form"))?;
         Ok(Self { pool: Pool::start(limits)?, counters: Arc::default(), dummy })
     }
 
@@ -161,7 +162,9 @@ impl Passwords {
                 Ok(is_equal) => is_equal,
                 Err(why) => {
                     counters.unusable.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!("a stored password hash cannot be used ({why:?}): reset that account's password");
+                    tracing::warn!(
+                        "a stored password hash cannot be used ({why:?}): reset that account's password"
+                    );
                     let _ = scratch.verify(&dummy, &password, &counters);
                     false
                 }
@@ -240,7 +243,9 @@ impl Scratch {
         if blocks <= own {
             // Not wiped between two hashes: the second pass overwrites every block, and no block holds a password.
             self.0.resize(own, Block::new());
-            return argon2.hash_password_into_with_memory(password.as_bytes(), salt, hash, &mut self.0[..]).ok();
+            return argon2
+                .hash_password_into_with_memory(password.as_bytes(), salt, hash, &mut self.0[..])
+                .ok();
         }
         // A hash from elsewhere that wants more gets it for once: what the threads keep stays what it is.
         let mut more = vec![Block::new(); blocks];

@@ -96,7 +96,10 @@ impl<S: Default + 'static> Pool<S> {
     /// Starts the threads.
     pub fn start(limits: PoolLimits) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            waiting: Mutex::new(Waiting { jobs: VecDeque::with_capacity(limits.queue_max), is_closed: false }),
+            waiting: Mutex::new(Waiting {
+                jobs: VecDeque::with_capacity(limits.queue_max),
+                is_closed: false,
+            }),
             news: Condvar::new(),
             counters: PoolCounters::default(),
         });

@@ -22,9 +22,9 @@
 //!
 //! Time and room are arguments.
 
-mod ticket;
 #[cfg(test)]
 mod tests;
+mod ticket;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -59,7 +59,8 @@ const RETRY_MAX_MS: u64 = 90_000;
 /// Places that may be given out in one millisecond before the numbers run ahead of the clock.
 const NUMBERS_PER_MS: u64 = 1 << 16;
 
-const _: () = assert!(RETRY_MAX_MS + RETRY_MAX_MS / 4 + LATE_MS < PLACE_KEPT_MS, "who asks as told keeps the place");
+const _: () =
+    assert!(RETRY_MAX_MS + RETRY_MAX_MS / 4 + LATE_MS < PLACE_KEPT_MS, "who asks as told keeps the place");
 
 /// What a realm has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,12 +187,6 @@ impl Queue {
     /// `account` wants to play, and shows a ticket if it has one.
     pub fn ask(&mut self, now_ms: u64, room: Room, account: u64, ticket: Option<&str>) -> Turn {
         self.sweep(now_ms);
-        // Whoever asks is there, however late.
-        if let Some(at) = self.numbers.get(&account).and_then(|&number| self.find(number)) {
-            self.places[at].due_s = seconds_up(now_ms);
-        }
-        self.call(now_ms, room);
-
         // The answer to an earlier ask may have been lost.
         if self.seated.get(&account).is_some_and(|seat| seat.is_held && now_ms < seat.until_ms) {
             return Turn::Admitted;
@@ -211,6 +206,11 @@ impl Queue {
                 number
             }
         };
+        // Whoever asks is there, however late, and so before those behind when anybody is called.
+        if let Some(at) = self.find(number) {
+            self.places[at].due_s = seconds_up(now_ms);
+        }
+        self.call(now_ms, room);
         let Some(at) = self.find(number) else {
             // The map and the line go together; should they not, the account begins anew.
             self.numbers.remove(&account);
@@ -232,7 +232,11 @@ impl Queue {
             issued_ms: now_ms,
             expires_ms: now_ms + PLACE_KEPT_MS,
         };
-        Turn::Wait { ticket: self.key.sign(&ticket), position: at as u32 + 1, retry_after_ms: retry_ms as u32 }
+        Turn::Wait {
+            ticket: self.key.sign(&ticket),
+            position: at as u32 + 1,
+            retry_after_ms: retry_ms as u32,
+        }
     }
 
     /// `account` is in the realm: its seat need not be held any longer.
@@ -262,7 +266,8 @@ impl Queue {
     /// Bytes that the places take, the map's share included.
     pub fn memory_bytes(&self) -> usize {
         // A map of the standard library has a byte of control for each slot.
-        self.places.capacity() * size_of::<Place>() + self.numbers.capacity() * 8 / 7 * (size_of::<(u64, u64)>() + 1)
+        self.places.capacity() * size_of::<Place>()
+            + self.numbers.capacity() * 8 / 7 * (size_of::<(u64, u64)>() + 1)
     }
 
     /// The number of a good ticket, or a new one.

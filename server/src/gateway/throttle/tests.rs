@@ -60,7 +60,9 @@ fn a_botnet_gets_few_guesses_an_hour() {
         for second in 0..3600_u64 {
             for bot in 0..10_u32 {
                 let now_ms = (hour * 3600 + second) * 1000;
-                count += u32::from(guess(&mut throttle, now_ms, "ann", stranger(second as u32 * 10 + bot)).is_ok());
+                count += u32::from(
+                    guess(&mut throttle, now_ms, "ann", stranger(second as u32 * 10 + bot)).is_ok(),
+                );
             }
         }
         counts.push(count);
