@@ -78,7 +78,7 @@ fn a_place_survives_a_disconnect_of_five_minutes_and_no_longer() {
             other = wait(queue.ask(START_MS + step * 50_000 - 10, room(0), 2, Some(&other))).0;
         }
         // The process's own memory of the place is a second or a retry longer than the ticket; a restart has none.
-        let mut restarted = super::tests::queue(100);
+        let mut restarted = tests::queue(100);
         wait(restarted.ask(START_MS + away_ms, room(0), 2, Some(&other)));
         let (_, position, _) = wait(restarted.ask(START_MS + away_ms, room(0), 1, Some(&ticket)));
         assert_eq!(position, expected, "after {away_ms} ms");
