@@ -136,6 +136,20 @@ impl Writer {
     }
 
     fn commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let done = self.try_commit(group);
+        if done != Err(StoreError::Full) {
+            return done;
+        }
+        // The log may be what fills the disk: give its room back and try once more.
+        let truncated = self.connection.query_row("PRAGMA wal_checkpoint(truncate)", [], |row| row.get(0));
+        match truncated {
+            Ok(0) => self.try_commit(group),
+            Ok(_) => done, // somebody reads what is in it
+            Err(error) => Err(self.judge(&error)),
+        }
+    }
+
+    fn try_commit(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
         let done = transact(&self.connection, group);
         if done.is_err() && !self.connection.is_autocommit() {
             // A failure here leaves the transaction open, and the next BEGIN fails: nothing is committed by accident.
