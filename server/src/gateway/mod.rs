@@ -13,6 +13,7 @@
 //! * [`listen`] owns sockets and deadlines and knows nothing of accounts; [`tls`] owns the certificate.
 //! * [`api`] turns bytes into typed requests and refusals into one form of error; [`routes`] says what each does.
 //! * [`state`] holds what all routes share: the store, the keys, the clock. Its clock and entropy are arguments.
+//! * [`keys`] keeps what tokens are made with, and whose files may be read by whom.
 //! * [`board`] is all that crosses between a realm and the gateway: five numbers, in atomics or signed over HTTP.
 //!
 //! The gateway knows no world, no session of datagrams and no tick. A realm knows nothing of accounts' passwords and
@@ -23,6 +24,7 @@ pub mod board;
 pub mod census;
 pub mod connection;
 pub mod counters;
+pub mod keys;
 pub mod limits;
 pub mod listen;
 pub mod passwords;
