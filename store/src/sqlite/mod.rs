@@ -18,6 +18,8 @@ mod sessions;
 mod tally;
 mod upkeep;
 mod writer;
+#[cfg(test)]
+mod writer_tests;
 
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;

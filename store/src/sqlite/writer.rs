@@ -118,7 +118,7 @@ impl Writer {
                     && self.stopped.is_none()
                     && !matches!(failure, StoreError::Busy { .. }) =>
             {
-                let mut jobs = group.drain(..).collect::<Vec<_>>().into_iter();
+                let mut jobs = std::mem::take(group).into_iter();
                 while let Some(job) = jobs.next() {
                     let alone = self.serve(&mut vec![job]);
                     if let Some(busy @ StoreError::Busy { .. }) = alone {

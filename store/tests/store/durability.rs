@@ -64,6 +64,21 @@ async fn a_log_cut_anywhere_has_a_prefix_of_what_was_answered() {
     }
 }
 
+#[tokio::test]
+async fn the_log_is_copied_back_and_stays_short() {
+    let directory = Directory::new();
+    let store = directory.open();
+    let mut longest = 0;
+    for number in 0..1500 {
+        let new = NewAccount { name: numbered("user ", number), ..new_account(number, "unused") };
+        store.create_account(new).await.unwrap();
+        longest = longest.max(fs::metadata(directory.path().join("throng.db-wal")).unwrap().len());
+    }
+    // A thousand pages and the commit that went past them.
+    assert!((1 << 20..5 << 20).contains(&longest), "{longest} bytes");
+    assert!(fs::metadata(directory.file()).unwrap().len() > 100_000);
+}
+
 /// Not a test of its own: the process that is killed.
 #[test]
 #[ignore = "run by another test in a process of its own"]

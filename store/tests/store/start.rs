@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rusqlite::Connection;
-use throng_store::{NewAccount, OpenError, SqliteOptions, SqliteStore, Store, StoreError};
+use throng_store::{NewAccount, OpenError, SqliteOptions, SqliteStore, Store, StoreError, Taken};
 
 use crate::help::*;
 
@@ -140,6 +140,31 @@ async fn damage_that_turns_up_later_stops_the_writer() {
         }
     }
     assert!(stops >= 3, "{stops}");
+}
+
+#[tokio::test]
+async fn names_are_compared_anew_with_newer_tables_of_unicode() {
+    let directory = Directory::new();
+    let store = directory.open();
+    store.create_account(new_account(1, "Alice")).await.unwrap();
+    store.create_character(new_character(1, 1, "Hero")).await.unwrap();
+    store.create_character(new_character(2, 1, "Ghost")).await.unwrap();
+    store.delete_character(account_id(1), character_id(2), NOW_MS - 40 * DAY_MS).await.unwrap();
+    store.purge(NOW_MS, 10).await.unwrap();
+    drop(store);
+    // As an older program would have left it: without looks that were confused only later.
+    let older = Connection::open(directory.file()).unwrap();
+    older.execute("UPDATE unicode SET version = '9.0.0'", []).unwrap();
+    older.execute("DELETE FROM name_looks", []).unwrap();
+    older.execute("UPDATE accounts SET name_key = 'other'", []).unwrap();
+    drop(older);
+    let store = directory.open();
+    let taken = |taken| Err(StoreError::Taken(taken));
+    assert_eq!(store.create_account(new_account(2, "AIice")).await, taken(Taken::AccountName));
+    assert_eq!(store.create_character(new_character(3, 1, "hero")).await, taken(Taken::CharacterName));
+    assert!(store.account_by_name(&name("alice")).await.unwrap().is_some());
+    // A name that was free stays so.
+    store.create_character(new_character(4, 1, "Ghost")).await.unwrap();
 }
 
 #[tokio::test]
