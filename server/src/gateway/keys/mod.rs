@@ -135,7 +135,7 @@ impl DataDir {
     /// When the system does not allow it.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, KeyError> {
         let dir = Self(path.into());
-        for path in [dir.0.clone(), dir.keys(), dir.0.join("tls")] {
+        for path in [dir.0.clone(), dir.keys(), dir.tls_dir()] {
             file::create_dir(&path)?;
         }
         Ok(dir)
@@ -156,14 +156,9 @@ impl DataDir {
         self.0.join("throng.db")
     }
 
-    /// The certificate that is made where none is configured.
-    pub fn tls_cert(&self) -> PathBuf {
-        self.0.join("tls").join("cert.pem")
-    }
-
-    /// Its private key.
-    pub fn tls_key(&self) -> PathBuf {
-        self.0.join("tls").join("key.pem")
+    /// Where the certificate is that is made where none is configured, `cert.pem`, and its key, `key.pem`.
+    pub fn tls_dir(&self) -> PathBuf {
+        self.0.join("tls")
     }
 
     /// The root keys.
