@@ -18,6 +18,7 @@ pub mod bots;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod gateway;
 pub mod limits;
 pub mod metrics;
 pub mod pipe;

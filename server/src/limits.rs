@@ -10,6 +10,34 @@ use throng_schema::limits as wire;
 /// begins to show in its cost.
 pub const TICK_HZ: RangeInclusive<u16> = wire::TICK_HZ_MIN..=wire::TICK_HZ_MAX;
 
+/// Number of a realm; 0 would be taken for none.
+pub const REALM_ID: RangeInclusive<u32> = 1..=u32::MAX;
+
+/// Sessions of one address or network.
+pub const CAP_SESSIONS: RangeInclusive<u32> = 1..=1 << 20;
+
+/// Networks without caps: a list that is walked for each new session.
+pub const ALLOW_MAX: usize = 64;
+
+/// Players that a realm takes each second: a handshake is 60 us of the thread that receives, so 10,000 would be more
+/// than half of it.
+pub const ADMIT_PER_S: RangeInclusive<u32> = 1..=10_000;
+
+/// Threads that hash passwords; each keeps 19 MiB.
+pub const PASSWORD_THREADS: RangeInclusive<u32> = 0..=64;
+
+/// Passwords that wait for a thread.
+pub const PASSWORD_QUEUE: RangeInclusive<u32> = 1..=4096;
+
+/// Milliseconds that a login waits. One hash takes about 30.
+pub const PASSWORD_DEADLINE_MS: RangeInclusive<u32> = 500..=30_000;
+
+/// Sockets of the gateway.
+pub const SOCKETS: RangeInclusive<u32> = 16..=65_536;
+
+/// Milliseconds of any deadline of the gateway's.
+pub const GATEWAY_TIMEOUT_MS: RangeInclusive<u32> = 100..=120_000;
+
 /// Players of a realm: a connection id keeps 20 bits for the place in the session table.
 pub const PLAYERS: RangeInclusive<u32> = 1..=(1 << 20) - 1;
 

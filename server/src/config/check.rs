@@ -3,7 +3,9 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::{Config, SpawnChoice};
+use super::gateway::is_host_and_port;
+use super::{Config, GatewaySettings, SpawnChoice};
+use crate::gateway::limits as gateway_limits;
 use crate::limits;
 
 /// One setting that cannot work.
@@ -43,6 +45,8 @@ impl Config {
         checker.realm(self);
         checker.world(self);
         checker.net(self);
+        checker.caps(self);
+        checker.gateway(&self.gateway, self.realm.id);
         if checker.0.is_empty() { Ok(()) } else { Err(Problems(checker.0)) }
     }
 }
@@ -84,6 +88,8 @@ impl Checker {
 
     fn realm(&mut self, config: &Config) {
         let realm = &config.realm;
+        self.within("realm.id", realm.id, limits::REALM_ID);
+        self.name(&realm.name);
         self.within("realm.tick_hz", realm.tick_hz, limits::TICK_HZ);
         self.within("realm.players_max", realm.players_max, limits::PLAYERS);
         self.within("realm.threads", realm.threads, limits::THREADS);
@@ -151,6 +157,157 @@ impl Checker {
                 format!("{} (twice realm.tick_hz) to {}", 2 * tick_hz, limits::INPUT_RATE_HZ_MAX),
                 "a client sends one input a tick, and must be able to catch up: raise it to twice realm.tick_hz or more",
             );
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        let is_printable = !name.chars().any(char::is_control) && name.trim() == name;
+        if name.is_empty() || name.len() > gateway_limits::REALM_NAME_BYTES_MAX || !is_printable {
+            self.report(
+                "realm.name",
+                format!("{name:?}"),
+                format!("1 to {} bytes of printable text", gateway_limits::REALM_NAME_BYTES_MAX),
+                "it is what players see in the list of realms: give it a short name",
+            );
+        }
+    }
+
+    fn caps(&mut self, config: &Config) {
+        let caps = &config.caps;
+        let prefixes = [
+            ("caps.ipv4", caps.ipv4),
+            ("caps.ipv4_24", caps.ipv4_24),
+            ("caps.ipv6_64", caps.ipv6_64),
+            ("caps.ipv6_56", caps.ipv6_56),
+            ("caps.ipv6_48", caps.ipv6_48),
+        ];
+        for (key, sessions) in prefixes {
+            self.within(key, sessions, limits::CAP_SESSIONS);
+        }
+        // A narrower network's cap above a wider one's would never be reached.
+        for (narrow, wide) in [(0, 1), (2, 3), (3, 4)] {
+            let ((narrow_key, narrow), (wide_key, wide)) = (prefixes[narrow], prefixes[wide]);
+            if narrow > wide {
+                self.report(
+                    narrow_key,
+                    narrow,
+                    format!("at most {wide} ({wide_key})"),
+                    format!(
+                        "the wider network holds the narrower one: raise {wide_key}, or lower {narrow_key}"
+                    ),
+                );
+            }
+        }
+        if caps.allow.len() > limits::ALLOW_MAX {
+            self.report(
+                "caps.allow",
+                format!("{} networks", caps.allow.len()),
+                format!("at most {}", limits::ALLOW_MAX),
+                "each is looked at for every new session: write wider networks",
+            );
+        }
+    }
+
+    fn gateway(&mut self, gateway: &GatewaySettings, own_realm_id: u32) {
+        let numbers = [
+            ("gateway.admit_per_s", gateway.admit_per_s, limits::ADMIT_PER_S),
+            ("gateway.password_threads", gateway.password_threads, limits::PASSWORD_THREADS),
+            ("gateway.password_queue_max", gateway.password_queue_max, limits::PASSWORD_QUEUE),
+            ("gateway.password_deadline_ms", gateway.password_deadline_ms, limits::PASSWORD_DEADLINE_MS),
+            ("gateway.sockets_max", gateway.sockets_max, limits::SOCKETS),
+            ("gateway.handshake_timeout_ms", gateway.handshake_timeout_ms, limits::GATEWAY_TIMEOUT_MS),
+            ("gateway.head_timeout_ms", gateway.head_timeout_ms, limits::GATEWAY_TIMEOUT_MS),
+            ("gateway.request_timeout_ms", gateway.request_timeout_ms, limits::GATEWAY_TIMEOUT_MS),
+            ("gateway.idle_timeout_ms", gateway.idle_timeout_ms, limits::GATEWAY_TIMEOUT_MS),
+            ("gateway.shutdown_timeout_ms", gateway.shutdown_timeout_ms, limits::GATEWAY_TIMEOUT_MS),
+        ];
+        for (key, value, range) in numbers {
+            self.within(key, value, range);
+        }
+        self.within(
+            "gateway.sockets_per_address_max",
+            gateway.sockets_per_address_max,
+            1..=gateway.sockets_max.max(1),
+        );
+        // A request that waits for its password must get the answer that it waits for.
+        let needed_ms = gateway.password_deadline_ms.max(gateway.head_timeout_ms);
+        if gateway.request_timeout_ms <= needed_ms && limits::GATEWAY_TIMEOUT_MS.contains(&needed_ms) {
+            self.report(
+                "gateway.request_timeout_ms",
+                gateway.request_timeout_ms,
+                format!("more than {needed_ms}"),
+                "a request contains its head and the wait for its password: raise it above \
+                 gateway.head_timeout_ms and gateway.password_deadline_ms",
+            );
+        }
+        if gateway.data_dir.is_empty() {
+            self.report(
+                "gateway.data_dir",
+                "\"\"",
+                "a folder",
+                "name the folder that keeps accounts and keys",
+            );
+        }
+        if gateway.tls_certificate.is_empty() != gateway.tls_key.is_empty() {
+            let (key, other) = match gateway.tls_key.is_empty() {
+                true => ("gateway.tls_key", "gateway.tls_certificate"),
+                false => ("gateway.tls_certificate", "gateway.tls_key"),
+            };
+            self.report(
+                key,
+                "\"\"",
+                format!("a PEM file that goes with {other}"),
+                "set both, or neither for a self-signed certificate",
+            );
+        }
+        if gateway.enabled && !gateway.tls && !gateway.listen.ip().is_loopback() {
+            self.report(
+                "gateway.tls",
+                format!("false with gateway.listen = \"{}\"", gateway.listen),
+                "true, or a loopback address",
+                "passwords must not cross a network in plain: set gateway.tls = true, or listen on 127.0.0.1",
+            );
+        }
+        if !gateway.public_address.is_empty() && !is_host_and_port(&gateway.public_address) {
+            self.report(
+                "gateway.public_address",
+                format!("{:?}", gateway.public_address),
+                "a host and a UDP port, such as \"play.example.org:7777\" or \"[2001:db8::1]:7777\"",
+                "correct it, or leave it empty to tell players the address by which they reached the gateway",
+            );
+        }
+        self.remote_realms(gateway, own_realm_id);
+    }
+
+    fn remote_realms(&mut self, gateway: &GatewaySettings, own_realm_id: u32) {
+        let realms = &gateway.realms;
+        if realms.len() >= gateway_limits::REALMS_MAX {
+            self.report(
+                "gateway.realms",
+                format!("{} realms", realms.len()),
+                format!("fewer than {}", gateway_limits::REALMS_MAX),
+                "run a second gateway",
+            );
+        }
+        for (index, realm) in realms.iter().enumerate() {
+            let is_taken =
+                realm.id == own_realm_id || realms[..index].iter().any(|earlier| earlier.id == realm.id);
+            if is_taken || !limits::REALM_ID.contains(&realm.id) {
+                self.report(
+                    "gateway.realms",
+                    format!("the id {}", realm.id),
+                    "an id of its own for each realm, from 1, that is not realm.id",
+                    "give each realm another realm.id",
+                );
+            }
+            if realm.public_key().is_none() {
+                self.report(
+                    "gateway.realms",
+                    format!("a public_key of {} characters", realm.public_key.len()),
+                    "32 bytes in base64url, 43 characters",
+                    "copy what `throng keys list` prints where that realm runs",
+                );
+            }
         }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn overlay(
 
 /// Every section and key with its default.
 fn default_table() -> toml::Table {
-    // A Config is strings, numbers and enums only, which always have a TOML form; an empty table would refuse
+    // A Config is strings, numbers, lists and enums only, which always have a TOML form; an empty table would refuse
     // every variable by name, so even a bug here is loud.
     toml::Table::try_from(Config::default()).unwrap_or_default()
 }
@@ -74,8 +74,19 @@ fn value_like(default: &toml::Value, found: &str) -> toml::Value {
         }
         toml::Value::Float(_) => found.parse().map_or_else(|_| text(), toml::Value::Float),
         toml::Value::Boolean(_) => found.parse().map_or_else(|_| text(), toml::Value::Boolean),
+        toml::Value::Array(_) => list(found).unwrap_or_else(text),
         _ => text(),
     }
+}
+
+/// A list as TOML has it, or just its texts with commas between them. None for what begins as a list and is none.
+fn list(found: &str) -> Option<toml::Value> {
+    if found.trim_start().starts_with('[') {
+        let mut table = toml::from_str::<toml::Table>(&format!("list = {found}")).ok()?;
+        return table.remove("list");
+    }
+    let texts = found.split(',').map(str::trim).filter(|text| !text.is_empty());
+    Some(toml::Value::Array(texts.map(|text| toml::Value::String(text.to_owned())).collect()))
 }
 
 /// Whether the value fits its setting, asked alone so that an error can be blamed on this variable.

@@ -1,7 +1,7 @@
-//! Settings of a realm: what there is, where it comes from, what is impossible.
+//! Settings of a realm and its gateway: what there is, where it comes from, what is impossible.
 //!
 //! ```text
-//! Config::default ──► file (TOML) ──► environment ──► command line ──► check ──► realm
+//! Config::default ──► file (TOML) ──► environment ──► command line ──► check ──► realm, gateway
 //! ```
 //!
 //! A later layer wins. Unknown keys are errors in every layer, because a misspelt limit that is silently
@@ -10,8 +10,10 @@
 
 mod check;
 mod env;
+mod gateway;
 
 pub use check::{Problem, Problems};
+pub use gateway::{CapsSettings, GatewaySettings, Network, Registration, RemoteRealmSettings};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,24 +25,32 @@ use crate::limits;
 /// The settings file with every default and what it means, as `throng serve --print-config` prints it.
 pub const DEFAULT_FILE: &str = include_str!("../../throng.toml");
 
-/// All settings of one realm.
+/// All settings of one process: a realm, a gateway, or both.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Time, players and threads.
+    /// Which realm; its time, players and threads.
     pub realm: RealmSettings,
     /// Size and population.
     pub world: WorldSettings,
     /// Socket and protocol.
     pub net: NetSettings,
+    /// Sessions of one network.
+    pub caps: CapsSettings,
+    /// Accounts, logins and the way to realms.
+    pub gateway: GatewaySettings,
     /// What is logged.
     pub log: LogSettings,
 }
 
-/// `[realm]`: time, players and threads.
+/// `[realm]`: which one; its time, players and threads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RealmSettings {
+    /// Its number among the realms of one gateway; connect tokens name it.
+    pub id: u32,
+    /// What players see it called.
+    pub name: String,
     /// Ticks per second.
     pub tick_hz: u16,
     /// Players at one time.
@@ -133,7 +143,15 @@ pub struct LogSettings {
 
 impl Default for RealmSettings {
     fn default() -> Self {
-        Self { tick_hz: 20, players_max: 12_000, threads: 0, seed: 1, intent_hold_ticks: 20 }
+        Self {
+            id: 1,
+            name: "Throng".to_owned(),
+            tick_hz: 20,
+            players_max: 12_000,
+            threads: 0,
+            seed: 1,
+            intent_hold_ticks: 20,
+        }
     }
 }
 

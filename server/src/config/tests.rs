@@ -1,4 +1,5 @@
 use super::*;
+use crate::gateway::tls::CertificateSource;
 
 fn no_environment() -> Vec<(String, String)> {
     Vec::new()
@@ -46,12 +47,15 @@ fn the_printed_file_names_and_explains_every_key() {
     let defaults = toml::Table::try_from(Config::default()).expect("settings have a TOML form");
     let lines: Vec<&str> = DEFAULT_FILE.lines().collect();
     for (section, keys) in &defaults {
-        assert!(lines.contains(&format!("[{section}]").as_str()), "section {section} is missing");
+        let begin = lines.iter().position(|line| *line == format!("[{section}]"));
+        let begin = begin.unwrap_or_else(|| panic!("section {section} is missing"));
+        let inside = &lines[begin + 1..];
+        let inside = &inside[..inside.iter().position(|line| line.starts_with('[')).unwrap_or(inside.len())];
         for key in keys.as_table().expect("a section is a table").keys() {
-            let at = lines.iter().position(|line| line.starts_with(&format!("{key} = ")));
+            let at = inside.iter().position(|line| line.starts_with(&format!("{key} = ")));
             let at = at.unwrap_or_else(|| panic!("{section}.{key} is missing"));
             // Keys that belong together share one comment above them.
-            let above = lines[..at].iter().rev().take_while(|line| !line.is_empty());
+            let above = inside[..at].iter().rev().take_while(|line| !line.is_empty());
             assert!(above.into_iter().any(|line| line.starts_with('#')), "{section}.{key} has no comment");
         }
     }
@@ -181,6 +185,97 @@ fn every_limit_is_checked() {
     assert_eq!(problems(|c| c.net.receive_buffer_bytes = 1), ["net.receive_buffer_bytes"]);
     assert_eq!(problems(|c| c.net.send_buffer_bytes = u32::MAX), ["net.send_buffer_bytes"]);
     assert_eq!(problems(|c| c.log.status_every_s = u32::MAX), ["log.status_every_s"]);
+}
+
+#[test]
+fn every_limit_of_the_gateway_is_checked() {
+    assert_eq!(problems(|c| c.realm.id = 0), ["realm.id"]);
+    assert_eq!(problems(|c| c.realm.name = String::new()), ["realm.name"]);
+    assert_eq!(problems(|c| c.realm.name = "a\u{1b}[2J".to_owned()), ["realm.name"]);
+    assert_eq!(problems(|c| c.realm.name = "x".repeat(65)), ["realm.name"]);
+    assert_eq!(problems(|c| c.caps.ipv4 = 0), ["caps.ipv4"]);
+    assert_eq!(problems(|c| c.caps.ipv4 = 65), ["caps.ipv4"]);
+    assert_eq!(problems(|c| c.caps.ipv6_56 = 257), ["caps.ipv6_56"]);
+    assert_eq!(problems(|c| c.caps.ipv6_48 = u32::MAX), ["caps.ipv6_48"]);
+    assert_eq!(problems(|c| c.caps.allow = vec!["::1".parse().expect("a network"); 65]), ["caps.allow"]);
+    assert_eq!(problems(|c| c.gateway.admit_per_s = 0), ["gateway.admit_per_s"]);
+    assert_eq!(problems(|c| c.gateway.password_threads = 65), ["gateway.password_threads"]);
+    assert_eq!(problems(|c| c.gateway.password_queue_max = 0), ["gateway.password_queue_max"]);
+    assert_eq!(problems(|c| c.gateway.password_deadline_ms = 1), ["gateway.password_deadline_ms"]);
+    assert_eq!(problems(|c| c.gateway.sockets_max = 16), ["gateway.sockets_per_address_max"]);
+    assert_eq!(problems(|c| c.gateway.sockets_per_address_max = 0), ["gateway.sockets_per_address_max"]);
+    assert_eq!(problems(|c| c.gateway.handshake_timeout_ms = 99), ["gateway.handshake_timeout_ms"]);
+    assert_eq!(problems(|c| c.gateway.head_timeout_ms = u32::MAX), ["gateway.head_timeout_ms"]);
+    assert_eq!(problems(|c| c.gateway.request_timeout_ms = 4000), ["gateway.request_timeout_ms"]);
+    assert_eq!(problems(|c| c.gateway.idle_timeout_ms = 0), ["gateway.idle_timeout_ms"]);
+    assert_eq!(problems(|c| c.gateway.shutdown_timeout_ms = 0), ["gateway.shutdown_timeout_ms"]);
+    assert_eq!(problems(|c| c.gateway.data_dir.clear()), ["gateway.data_dir"]);
+    assert_eq!(problems(|c| c.gateway.tls_key = "k".to_owned()), ["gateway.tls_certificate"]);
+    assert_eq!(problems(|c| c.gateway.tls_certificate = "c".to_owned()), ["gateway.tls_key"]);
+    assert_eq!(problems(|c| c.gateway.tls = false), ["gateway.tls"]);
+    for wrong in ["7777", "play.example.org", "play.example.org:0", "1.2.3:7", ":7777", "a b:1", "[::1]"] {
+        assert_eq!(
+            problems(|c| c.gateway.public_address = wrong.to_owned()),
+            ["gateway.public_address"],
+            "{wrong}"
+        );
+    }
+    for right in ["play.example.org:7777", "192.0.2.1:1", "[2001:db8::1]:7777", "localhost:7", "a.b.:7"] {
+        assert!(problems(|c| c.gateway.public_address = right.to_owned()).is_empty(), "{right}");
+    }
+    let realm = |id, public_key: &str| RemoteRealmSettings { id, public_key: public_key.to_owned() };
+    let key = "A".repeat(43);
+    assert!(problems(|c| c.gateway.realms = vec![realm(2, &key), realm(3, &key)]).is_empty());
+    for wrong in [vec![realm(1, &key)], vec![realm(2, &key), realm(2, &key)], vec![realm(2, "AAAA")]] {
+        assert_eq!(problems(|c| c.gateway.realms = wrong), ["gateway.realms"]);
+    }
+}
+
+#[test]
+fn lists_come_from_the_environment_too() {
+    let load = |name: &str, value: &str| Config::load(None, environment(&[(name, value)]));
+    let config = load("THRONG_CAPS__ALLOW", "127.0.0.0/8, ::1,10.1.2.3/8").expect("loads").config;
+    let networks: Vec<String> = config.caps.allow.iter().map(Network::to_string).collect();
+    assert_eq!(networks, ["127.0.0.0/8", "::1/128", "10.0.0.0/8"]);
+    let config = load("THRONG_CAPS__ALLOW", "").expect("loads").config;
+    assert!(config.caps.allow.is_empty());
+    let config = load("THRONG_CAPS__ALLOW", "[\"127.0.0.0/8\"]").expect("loads").config;
+    assert_eq!(config.caps.allow.len(), 1);
+    let realms = "[{ id = 2, public_key = \"x\" }, { id = 3, public_key = \"y\" }]";
+    let config = load("THRONG_GATEWAY__REALMS", realms).expect("loads").config;
+    assert_eq!(config.gateway.realms[1], RemoteRealmSettings { id: 3, public_key: "y".to_owned() });
+    let config = load("THRONG_GATEWAY__REGISTRATION", "invite").expect("loads").config;
+    assert_eq!(config.gateway.registration, Registration::Invite);
+
+    let error = refused_environment("THRONG_CAPS__ALLOW", "127.0.0.0/33");
+    assert!(error.contains("127.0.0.0/33") && error.contains("2001:db8::/32"), "{error}");
+    let error = refused_environment("THRONG_CAPS__ALLOW", "[127.0.0.0/8");
+    assert!(error.contains("THRONG_CAPS__ALLOW"), "{error}");
+    let error = refused_environment("THRONG_GATEWAY__REALMS", "2");
+    assert!(error.contains("THRONG_GATEWAY__REALMS"), "{error}");
+    let error = refused_file("allow", "[caps]\nallow = [\"localhost\"]\n");
+    assert!(error.contains("line 2") && error.contains("localhost"), "{error}");
+    let error = refused_file("registration", "[gateway]\nregistration = \"all\"\n");
+    assert!(error.contains("line 2") && error.contains("invite"), "{error}");
+}
+
+#[test]
+fn gateway_settings_become_what_the_gateway_takes() {
+    let mut gateway = GatewaySettings::default();
+    assert!(matches!(gateway.certificate(), Some(CertificateSource::SelfSigned { .. })));
+    assert_eq!(gateway.public_address(), None);
+    assert!(gateway.password_pool().permits >= 1);
+    (gateway.tls_certificate, gateway.tls_key) = ("c".to_owned(), "k".to_owned());
+    gateway.password_threads = 3;
+    gateway.public_address = "a.example:1".to_owned();
+    assert!(matches!(gateway.certificate(), Some(CertificateSource::Files { .. })));
+    assert_eq!((gateway.password_pool().permits, gateway.public_address().is_some()), (3, true));
+    gateway.tls = false;
+    assert!(gateway.certificate().is_none());
+    let caps =
+        CapsSettings { allow: vec!["127.0.0.0/8".parse().expect("a network")], ..CapsSettings::default() };
+    assert_eq!(gateway.census(&caps).exempt.len(), 1);
+    assert_eq!(gateway.timeouts().idle.as_millis(), 15_000);
 }
 
 #[test]

@@ -1,0 +1,397 @@
+//! The board: what each realm says of itself, and how anybody can check that it did.
+//!
+//! ```text
+//!   realm in this process ──► RealmStatus (atomics) ──► signed here, when it is asked for ──┐
+//!   realm elsewhere ──► signs ──► POST /v1/realm-status ──► checked, kept as it came ───────┴──► GET /v1/realms
+//! ```
+//!
+//! # What is signed
+//!
+//! Ed25519 (RFC 8032) over these bytes, numbers little-endian, texts UTF-8:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 14 | `throng realm 1` |
+//! | 4 | realm id |
+//! | 8 | when it was so, Unix ms |
+//! | 4 | population: players now |
+//! | 4 | capacity: players at most |
+//! | 4 | tick p99: microseconds in which 99 of 100 ticks were computed |
+//! | 1 | state: 0 open, 1 draining |
+//! | 2 + n | name: its length, then its bytes |
+//! | 2 + n | address: its length, then its bytes, `host:port` of UDP |
+//!
+//! A listing gives each of these fields, the signature and the realm's public key. Who has seen a realm once and kept
+//! its key can tell a server browser that lies.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::limits;
+
+/// Bytes of a realm's public key.
+pub const PUBLIC_KEY_BYTES: usize = 32;
+/// Bytes of a signature.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// What begins the signed bytes, so that no other signature of the same key can be taken for one.
+const LABEL: &[u8; 14] = b"throng realm 1";
+
+/// Whether a realm lets players in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RealmState {
+    /// It does.
+    Open,
+    /// It is about to stop: those who are in may stay for now, nobody else gets in.
+    Draining,
+}
+
+/// What a realm tells its gateway while it runs. The realm writes, the gateway reads; no field waits for another.
+#[derive(Debug)]
+pub struct RealmStatus {
+    population: AtomicU32,
+    capacity: AtomicU32,
+    tick_p99_us: AtomicU32,
+    state: AtomicU8,
+}
+
+impl RealmStatus {
+    /// An empty, open realm for this many players.
+    pub fn new(capacity: u32) -> Self {
+        Self {
+            population: AtomicU32::new(0),
+            capacity: AtomicU32::new(capacity),
+            tick_p99_us: AtomicU32::new(0),
+            state: AtomicU8::new(RealmState::Open as u8),
+        }
+    }
+
+    /// Players now.
+    pub fn set_population(&self, players: u32) {
+        self.population.store(players, Ordering::Relaxed);
+    }
+
+    /// Players at most.
+    pub fn set_capacity(&self, players: u32) {
+        self.capacity.store(players, Ordering::Relaxed);
+    }
+
+    /// Microseconds in which 99 of 100 ticks were computed.
+    pub fn set_tick_p99_us(&self, microseconds: u32) {
+        self.tick_p99_us.store(microseconds, Ordering::Relaxed);
+    }
+
+    /// Open or draining.
+    pub fn set_state(&self, state: RealmState) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// The numbers as they are.
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            population: self.population.load(Ordering::Relaxed),
+            capacity: self.capacity.load(Ordering::Relaxed),
+            tick_p99_us: self.tick_p99_us.load(Ordering::Relaxed),
+            state: if self.state.load(Ordering::Relaxed) == RealmState::Open as u8 {
+                RealmState::Open
+            } else {
+                RealmState::Draining
+            },
+        }
+    }
+}
+
+/// The numbers of a realm at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vitals {
+    /// Players now.
+    pub population: u32,
+    /// Players at most.
+    pub capacity: u32,
+    /// Microseconds in which 99 of 100 ticks were computed.
+    pub tick_p99_us: u32,
+    /// Whether players get in.
+    pub state: RealmState,
+}
+
+/// Everything that is signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealmReport {
+    /// Which realm.
+    pub realm_id: u32,
+    /// When it was so, Unix ms.
+    pub as_of_ms: u64,
+    /// Its numbers.
+    pub vitals: Vitals,
+    /// What players call it; at most 64 bytes.
+    pub name: String,
+    /// Where it is, `host:port` of UDP; at most 260 bytes.
+    pub address: String,
+}
+
+impl RealmReport {
+    /// The bytes that are signed.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(64 + self.name.len() + self.address.len());
+        bytes.extend_from_slice(LABEL);
+        bytes.extend_from_slice(&self.realm_id.to_le_bytes());
+        bytes.extend_from_slice(&self.as_of_ms.to_le_bytes());
+        bytes.extend_from_slice(&self.vitals.population.to_le_bytes());
+        bytes.extend_from_slice(&self.vitals.capacity.to_le_bytes());
+        bytes.extend_from_slice(&self.vitals.tick_p99_us.to_le_bytes());
+        bytes.push(self.vitals.state as u8);
+        for text in [&self.name, &self.address] {
+            // Longer texts are refused before they get here; cut, they would only fail to verify.
+            let text = &text.as_bytes()[..text.len().min(usize::from(u16::MAX))];
+            bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
+            bytes.extend_from_slice(text);
+        }
+        bytes
+    }
+
+    /// Signs it with the realm's key.
+    pub fn sign(self, key: &Ed25519KeyPair) -> SignedReport {
+        let mut signature = [0; SIGNATURE_BYTES];
+        signature.copy_from_slice(key.sign(&self.signed_bytes()).as_ref());
+        let mut public_key = [0; PUBLIC_KEY_BYTES];
+        public_key.copy_from_slice(key.public_key().as_ref());
+        SignedReport { report: self, public_key, signature }
+    }
+
+    /// Whether a name and an address are what a listing may show.
+    fn is_presentable(&self) -> bool {
+        let is_plain = |text: &str| !text.chars().any(char::is_control);
+        (1..=limits::REALM_NAME_BYTES_MAX).contains(&self.name.len())
+            && is_plain(&self.name)
+            && (3..=limits::REALM_ADDRESS_BYTES_MAX).contains(&self.address.len())
+            && self.address.bytes().all(|byte| byte.is_ascii_graphic())
+            && self.address.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+            })
+    }
+}
+
+/// A report and the proof that its realm made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedReport {
+    /// What is said.
+    pub report: RealmReport,
+    /// By whom.
+    pub public_key: [u8; PUBLIC_KEY_BYTES],
+    /// The proof.
+    pub signature: [u8; SIGNATURE_BYTES],
+}
+
+impl SignedReport {
+    /// Whether the owner of the public key said this.
+    pub fn is_genuine(&self) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.public_key)
+            .verify(&self.report.signed_bytes(), &self.signature)
+            .is_ok()
+    }
+}
+
+/// A realm in this process.
+pub struct LocalRealm {
+    /// Its number.
+    pub id: u32,
+    /// What players call it.
+    pub name: String,
+    /// Where its UDP socket is; with a wildcard address players are told the address by which they reached the
+    /// gateway.
+    pub address: SocketAddr,
+    /// A host name to tell them instead, with a port: `play.example.org:7777`.
+    pub public_address: Option<String>,
+    /// Its numbers.
+    pub status: Arc<RealmStatus>,
+    /// Its signing key.
+    pub key: Arc<Ed25519KeyPair>,
+}
+
+impl LocalRealm {
+    fn address_for(&self, reached: IpAddr) -> String {
+        match &self.public_address {
+            Some(address) => address.clone(),
+            None if self.address.ip().is_unspecified() => {
+                SocketAddr::new(reached, self.address.port()).to_string()
+            }
+            None => self.address.to_string(),
+        }
+    }
+}
+
+/// A realm in another process, which pushes its status.
+pub struct RemoteRealm {
+    /// Its number.
+    pub id: u32,
+    /// Whose signature its statuses must bear.
+    pub public_key: [u8; PUBLIC_KEY_BYTES],
+    last: Mutex<Option<SignedReport>>,
+}
+
+impl RemoteRealm {
+    /// A realm that has not been heard of.
+    pub fn new(id: u32, public_key: [u8; PUBLIC_KEY_BYTES]) -> Self {
+        Self { id, public_key, last: Mutex::new(None) }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<SignedReport>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A realm of this gateway.
+pub enum Realm {
+    /// In this process.
+    Local(LocalRealm),
+    /// In another.
+    Remote(RemoteRealm),
+}
+
+impl Realm {
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        match self {
+            Self::Local(realm) => realm.id,
+            Self::Remote(realm) => realm.id,
+        }
+    }
+}
+
+/// What the board knows of a realm now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// What it said last, signed.
+    pub signed: SignedReport,
+    /// Whether that is recent.
+    pub is_online: bool,
+}
+
+/// Why a pushed status is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusFault {
+    /// Unknown realm, or not its signature: never said which.
+    Unsigned,
+    /// Not newer than the last one, or from a time that is not about now.
+    Stale,
+    /// A name or an address that cannot be listed.
+    Unpresentable,
+}
+
+/// Realms that cannot be on one board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BoardError {
+    /// One number for two realms.
+    #[error("two realms have the id {0}; give each its own (realm.id, gateway.realms.id)")]
+    SameId(u32),
+    /// More than a listing shows.
+    #[error("found {0} realms, needed are at most {max}; run a second gateway", max = limits::REALMS_MAX)]
+    TooMany(usize),
+}
+
+/// All realms of a gateway. Which ones is fixed at its start; what they say changes.
+pub struct Board(BTreeMap<u32, Realm>);
+
+impl Board {
+    /// A board of these realms.
+    ///
+    /// # Errors
+    /// When two have one number, or there are too many.
+    pub fn new(realms: impl IntoIterator<Item = Realm>) -> Result<Self, BoardError> {
+        let mut board = BTreeMap::new();
+        for realm in realms {
+            let id = realm.id();
+            if board.insert(id, realm).is_some() {
+                return Err(BoardError::SameId(id));
+            }
+        }
+        if board.len() > limits::REALMS_MAX {
+            return Err(BoardError::TooMany(board.len()));
+        }
+        Ok(Self(board))
+    }
+
+    /// The numbers of all realms, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.0.keys().copied()
+    }
+
+    /// Whether this is one of them.
+    pub fn has(&self, realm_id: u32) -> bool {
+        self.0.contains_key(&realm_id)
+    }
+
+    /// What realm `realm_id` says, for a player who reached the gateway at `reached`. None: unknown, or never heard of.
+    pub fn listing(&self, realm_id: u32, reached: IpAddr, now_ms: u64) -> Option<Listing> {
+        Self::list(self.0.get(&realm_id)?, reached, now_ms)
+    }
+
+    /// What all realms say that were ever heard of, by number.
+    pub fn listings(&self, reached: IpAddr, now_ms: u64) -> impl Iterator<Item = Listing> {
+        self.0.values().filter_map(move |realm| Self::list(realm, reached, now_ms))
+    }
+
+    fn list(realm: &Realm, reached: IpAddr, now_ms: u64) -> Option<Listing> {
+        match realm {
+            Realm::Local(realm) => {
+                let report = RealmReport {
+                    realm_id: realm.id,
+                    as_of_ms: now_ms,
+                    vitals: realm.status.vitals(),
+                    name: realm.name.clone(),
+                    address: realm.address_for(reached),
+                };
+                Some(Listing { signed: report.sign(&realm.key), is_online: true })
+            }
+            Realm::Remote(realm) => {
+                let signed = realm.last().clone()?;
+                let age_ms = now_ms.saturating_sub(signed.report.as_of_ms);
+                Some(Listing { signed, is_online: age_ms <= limits::STATUS_MAX_AGE_MS })
+            }
+        }
+    }
+
+    /// Takes a status that was pushed. Its public key is ours to say, so that of `report` is not asked for.
+    ///
+    /// # Errors
+    /// See [`StatusFault`]; what the board said before stays.
+    pub fn push(
+        &self,
+        now_ms: u64,
+        report: RealmReport,
+        signature: [u8; SIGNATURE_BYTES],
+    ) -> Result<(), StatusFault> {
+        let Some(Realm::Remote(realm)) = self.0.get(&report.realm_id) else {
+            return Err(StatusFault::Unsigned);
+        };
+        let as_of_ms = report.as_of_ms;
+        if now_ms.abs_diff(as_of_ms) > limits::STATUS_SKEW_MS {
+            return Err(StatusFault::Stale);
+        }
+        if !report.is_presentable() {
+            return Err(StatusFault::Unpresentable);
+        }
+        let signed = SignedReport { report, public_key: realm.public_key, signature };
+        if !signed.is_genuine() {
+            return Err(StatusFault::Unsigned);
+        }
+        let mut last = realm.last();
+        // A push that was overheard is older than the one that follows it; a second of the same age is no news.
+        if last.as_ref().is_some_and(|last| as_of_ms <= last.report.as_of_ms) {
+            return Err(StatusFault::Stale);
+        }
+        *last = Some(signed);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "board_tests.rs"]
+mod tests;

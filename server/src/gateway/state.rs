@@ -1,0 +1,296 @@
+//! What all routes share: the store, the keys, the throttles, the clock.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use throng_net::protocol::keys::{Entropy, SecretBytes};
+use throng_net::protocol::token::RealmKeys;
+use throng_store::{
+    AccountId, Ban, Credential, Credentials, DeviceLabel, Name, NewPassword, Revoke, Store, StoreError,
+};
+
+use super::board::Board;
+use super::counters::Counters;
+use super::passwords::{Overloaded, Passwords};
+use super::queue::{Queue, TicketKey};
+use super::refusal::{ApiError, ApiResult, Refusal};
+use super::secrets::Secret;
+use super::throttle::{Throttle, Throttled};
+
+/// Milliseconds since 1970, from whatever says so.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        since.as_millis().min(u128::from(u64::MAX)) as u64
+    })
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Everybody.
+    #[default]
+    Open,
+    /// Who has an invitation.
+    Invite,
+    /// Nobody but the operator.
+    Closed,
+}
+
+/// What the operator decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who may make an account.
+    pub registration: Registration,
+    /// What realms and clients must agree on: [`throng_net::protocol::token::protocol_hash`].
+    pub protocol_hash: u64,
+    /// Players that go into one realm each second at most, whatever room there is.
+    pub admit_per_s: u32,
+}
+
+/// Everything that a gateway is made of.
+pub struct Parts {
+    /// Accounts, sessions, characters.
+    pub store: Arc<dyn Store>,
+    /// Password hashes.
+    pub credentials: Arc<dyn Credentials>,
+    /// The threads that hash.
+    pub passwords: Passwords,
+    /// The realms.
+    pub board: Board,
+    /// What the operator decides.
+    pub settings: Settings,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where ids and tokens come from: seeded by the operating system.
+    pub entropy: Entropy,
+    /// What queue tickets are signed with. Places survive a restart if it does.
+    pub ticket_secret: SecretBytes,
+}
+
+/// The state of a gateway.
+pub struct Gateway {
+    /// Accounts, sessions, characters.
+    pub store: Arc<dyn Store>,
+    /// Password hashes; nothing but [`Gateway::verified`] and the change of a password uses it.
+    pub credentials: Arc<dyn Credentials>,
+    /// The threads that hash.
+    pub passwords: Passwords,
+    /// The realms and what they say.
+    pub board: Board,
+    /// What the operator decides.
+    pub settings: Settings,
+    /// What was done and refused.
+    pub counters: Arc<Counters>,
+    queues: BTreeMap<u32, Mutex<Queue>>,
+    realm_keys: RwLock<BTreeMap<u32, RealmKeys>>,
+    throttle: Mutex<Throttle>,
+    entropy: Mutex<Entropy>,
+    clock: Clock,
+    /// When a failure of the store was logged last.
+    told_ms: AtomicU64,
+}
+
+/// Milliseconds between two lines about the store: a full disk fails every request alike.
+const TELL_EVERY_MS: u64 = 10_000;
+
+impl Gateway {
+    /// A gateway of these parts, without any realm's keys.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { store, credentials, passwords, board, settings, clock, entropy, ticket_secret } = parts;
+        let queue =
+            |realm_id| Queue::new(realm_id, settings.admit_per_s, TicketKey::new(ticket_secret.expose()));
+        let queues = board.ids().map(|realm_id| (realm_id, Mutex::new(queue(realm_id)))).collect();
+        Arc::new(Self {
+            store,
+            credentials,
+            passwords,
+            board,
+            settings,
+            counters: Arc::default(),
+            queues,
+            realm_keys: RwLock::default(),
+            throttle: Mutex::default(),
+            entropy: Mutex::new(entropy),
+            clock,
+            told_ms: AtomicU64::new(0),
+        })
+    }
+
+    /// Unix milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// The same as the store counts them.
+    pub fn now_store_ms(&self) -> i64 {
+        i64::try_from(self.now_ms()).unwrap_or(i64::MAX)
+    }
+
+    /// Random bytes.
+    pub fn draw<const N: usize>(&self) -> [u8; N] {
+        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).draw()
+    }
+
+    /// A random number.
+    pub fn draw_u64(&self) -> u64 {
+        u64::from_le_bytes(self.draw())
+    }
+
+    /// The throttles. Not to be held while waiting for anything.
+    pub fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls `with` with the line before a realm. None: no such realm. Not to be held while waiting for anything.
+    pub fn queue<T>(&self, realm_id: u32, with: impl FnOnce(&mut Queue) -> T) -> Option<T> {
+        let queue = self.queues.get(&realm_id)?;
+        Some(with(&mut queue.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// From now on tokens for that realm are made with these keys.
+    pub fn set_realm_keys(&self, keys: RealmKeys) {
+        self.realm_keys.write().unwrap_or_else(PoisonError::into_inner).insert(keys.realm_id(), keys);
+    }
+
+    /// Calls `with` with the keys of a realm. None: there are none.
+    pub fn with_realm_keys<T>(&self, realm_id: u32, with: impl FnOnce(&RealmKeys) -> T) -> Option<T> {
+        self.realm_keys.read().unwrap_or_else(PoisonError::into_inner).get(&realm_id).map(with)
+    }
+
+    /// The account whose password this is: that of `account`, or else the one called `name`. Throttled by both name
+    /// and address; an account that does not exist costs and answers the same as a wrong password.
+    ///
+    /// # Errors
+    /// [`Refusal::CredentialsWrong`], [`Refusal::Throttled`], or that the pool or the store cannot serve now.
+    pub async fn verified(
+        &self,
+        name: &Name,
+        account: Option<AccountId>,
+        password: Secret,
+        address: IpAddr,
+    ) -> ApiResult<Credential> {
+        let attempt = self.throttle().attempt(self.now_ms(), &name.key(), address);
+        let attempt = attempt.map_err(|error| self.throttled(error))?;
+        let found = match account {
+            Some(account) => self.credentials.credential(account).await,
+            None => self.credentials.credential_by_name(name).await,
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.throttle().cancelled(attempt);
+                return Err(self.store_failed(error));
+            }
+        };
+        let stored = found.as_ref().and_then(|credential| credential.password.clone());
+        let password = password.into_inner();
+        let again = stored.as_ref().filter(|stored| Passwords::is_outdated(stored)).map(|_| password.clone());
+        let is_right = match self.passwords.verify(stored, password).await {
+            Ok(is_right) => is_right,
+            Err(error) => {
+                self.throttle().cancelled(attempt);
+                return Err(self.overloaded(error));
+            }
+        };
+        let Some(credential) = found.filter(|_| is_right) else {
+            self.throttle().failed(attempt);
+            return Err(Refusal::CredentialsWrong.into());
+        };
+        self.throttle().succeeded(self.now_ms(), attempt);
+        match again {
+            Some(password) => Ok(self.rehashed(credential, password).await),
+            None => Ok(credential),
+        }
+    }
+
+    /// Replaces a hash of weaker parameters while the password is at hand. Whatever fails, the login is still good.
+    async fn rehashed(&self, credential: Credential, password: zeroize::Zeroizing<String>) -> Credential {
+        let account = credential.account.id;
+        let Ok(hash) = self.passwords.hash(password).await else { return credential };
+        let new = NewPassword {
+            account,
+            password: Some(hash),
+            version: Some(credential.version),
+            revoke: Revoke::None,
+            now_ms: self.now_store_ms(),
+        };
+        if self.credentials.set_password(new).await.is_err() {
+            return credential;
+        }
+        match self.credentials.credential(account).await {
+            Ok(Some(renewed)) => renewed,
+            _ => credential,
+        }
+    }
+
+    /// What a player calls a device.
+    ///
+    /// # Errors
+    /// When that cannot be shown.
+    pub fn device(&self, label: Option<&str>) -> ApiResult<Option<DeviceLabel>> {
+        let label = label.map(DeviceLabel::new).transpose();
+        label.map_err(|error| ApiError::from(Refusal::FieldInvalid).saying(format!("device: {error}")))
+    }
+
+    /// The refusal for an attempt too many. What throttled is not said: it would tell which accounts are attacked.
+    pub fn throttled(&self, error: Throttled) -> ApiError {
+        ApiError::from(Refusal::Throttled).retry_after_s(error.retry_after_s)
+    }
+
+    /// The refusal for a password that could not be looked at.
+    pub fn overloaded(&self, error: Overloaded) -> ApiError {
+        ApiError::from(Refusal::PasswordsBusy).retry_after_s(error.retry_after_s)
+    }
+
+    /// The refusal for a banned account.
+    pub fn banned(&self, ban: &Ban) -> ApiError {
+        let message = match ban.reason.as_str() {
+            "" => Refusal::Banned.message().to_owned(),
+            reason => format!("{}: {reason}", Refusal::Banned.message()),
+        };
+        let until = ban.until_ms.map(|until_ms| u64::try_from(until_ms).unwrap_or(0));
+        ApiError::from(Refusal::Banned).saying(message).until_ms(until)
+    }
+
+    /// The refusal for what the store answered, where the route has no better words. Failures of the store itself are
+    /// logged, one in ten seconds.
+    pub fn store_failed(&self, error: StoreError) -> ApiError {
+        if error.is_failure() {
+            self.tell(&error);
+        }
+        match error {
+            StoreError::Banned(ban) => self.banned(&ban),
+            StoreError::Invite => Refusal::InviteInvalid.into(),
+            // The account was deleted, or its password changed, while it was logged in.
+            StoreError::Missing(_) | StoreError::Stale => Refusal::SessionInvalid.into(),
+            StoreError::Overloaded => ApiError::from(Refusal::StoreBusy).retry_after_s(1),
+            StoreError::Busy { .. } => ApiError::from(Refusal::StoreBusy).retry_after_s(3),
+            StoreError::Full => ApiError::from(Refusal::StoreFull).retry_after_s(30),
+            StoreError::ReadOnly
+            | StoreError::Corrupt { .. }
+            | StoreError::Stopped { .. }
+            | StoreError::Closed => ApiError::from(Refusal::StoreDown).retry_after_s(60),
+            _ => Refusal::Internal.into(),
+        }
+    }
+
+    fn tell(&self, error: &StoreError) {
+        let (now_ms, told_ms) = (self.now_ms(), self.told_ms.load(Ordering::Relaxed));
+        if now_ms < told_ms.saturating_add(TELL_EVERY_MS) {
+            return;
+        }
+        let swapped = self.told_ms.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        if swapped.is_ok() {
+            tracing::error!("{error}");
+        }
+    }
+}
