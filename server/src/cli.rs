@@ -1,5 +1,7 @@
 //! The command line of `throng`: every flag of every subcommand.
 
+mod admin;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -7,6 +9,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::IoChoice;
 use crate::limits;
+
+pub use admin::{
+    AccountArgs, AccountCommand, BanArgs, CreateArgs, InviteArgs, InviteCommand, KeysArgs, KeysCommand,
+    PlaceArgs,
+};
 
 /// A server for massively multiplayer worlds: one process, one world, tens of thousands of players.
 #[derive(Parser, Debug)]
@@ -36,6 +43,12 @@ pub enum Command {
     Serve(ServeArgs),
     /// Load a realm with many clients from this machine
     Bots(BotsArgs),
+    /// Make, list, ban and unlock accounts
+    Account(AccountArgs),
+    /// Rotate and list the keys of connect tokens
+    Keys(KeysArgs),
+    /// Make and list invitations, for servers that are not open to everybody
+    Invite(InviteArgs),
 }
 
 /// `throng demo`.
@@ -250,6 +263,15 @@ mod tests {
             "throng serve --config f --listen 0.0.0.0:1 --threads 1 --io mmsg --report r",
             "throng serve --child",
             "throng bots --server 127.0.0.1:1 --clients 2 --seconds 1 --full 1 --loss 2.5 --delay 80 --json f",
+            "throng account create Ada --data-dir d --json",
+            "throng account create Ada --locked --config c",
+            "throng account create --count 5 --prefix b --first 7 --locked --sessions f --days 2",
+            "throng account ban Ada --until 2031-01-01 --reason r",
+            "throng account unban Ada",
+            "throng account reset-password Ada --password-stdin",
+            "throng keys rotate --revoke 1 --revoke 2",
+            "throng invite create --uses 3 --days 2 --note n",
+            "throng invite revoke 4",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -264,11 +286,17 @@ mod tests {
             .iter()
             .flat_map(|text| text.lines())
             .filter_map(|line| line.strip_prefix("  throng "))
-            .map(|line| line.split('>').next().unwrap_or_default().replace('\'', ""))
+            .map(|line| line.split(['>', '<']).next().unwrap_or_default().to_owned())
             .collect();
         assert!(examples.len() > 8, "{examples:?}");
         for example in examples {
-            parse(&format!("throng {example}")).unwrap_or_else(|error| panic!("{example}: {error}"));
+            // Words in quotes are one argument.
+            let words = example.split('\'').enumerate().flat_map(|(at, part)| match at % 2 {
+                0 => part.split_whitespace().collect(),
+                _ => vec![part],
+            });
+            let words = std::iter::once("throng").chain(words);
+            Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{example}: {error}"));
         }
     }
 
@@ -285,6 +313,15 @@ mod tests {
             ("throng serve --io epoll", "uring"),
             ("throng bots --clients 5 --seconds 1", "--server"),
             ("throng serve --listen 7777", "socket address"),
+            ("throng account create", "required"),
+            ("throng account create Ada --password secret", "unexpected argument"),
+            ("throng account create Ada --locked --password-stdin", "cannot be used with"),
+            ("throng account create Ada --count 5 --locked --sessions f", "cannot be used with"),
+            ("throng account create --count 5 --sessions f", "--locked"),
+            ("throng account create --count 5 --locked", "--sessions"),
+            ("throng account ban Ada --days 5 --until 2031-01-01", "cannot be used with"),
+            ("throng keys rotate --revoke 65536", "65535"),
+            ("throng invite create --uses 0", "1..=10000"),
         ] {
             let error = parse(line).expect_err(line).to_string();
             assert!(error.contains(needed), "{line}: {error}");

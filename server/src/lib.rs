@@ -5,6 +5,7 @@
 //!   throng demo ──► demo ──► child processes: serve, bots
 //!   throng serve ─► config ──► realm: receive ─► inputs ─► world tick ─► snapshots ─► report
 //!   throng bots ──► the load generator of throng-tools
+//!   throng account, keys, invite ──► account ──► the data directory of a gateway
 //! ```
 //!
 //! * [`config`]: settings in layers, checked before anything starts.
@@ -14,6 +15,7 @@
 //! This crate is the only one that knows all the others, and the only one besides the tools that looks at a clock.
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod bots;
 pub mod cli;
 pub mod config;

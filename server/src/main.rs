@@ -5,13 +5,16 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use throng_server::cli::{Cli, Command};
-use throng_server::{bots, demo, serve};
+use throng_server::{account, bots, demo, serve};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Bots(args) => bots::run(&args),
+        Command::Account(args) => account::run(&args),
+        Command::Keys(args) => account::run_keys(&args),
+        Command::Invite(args) => account::run_invite(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("throng: {error:#}");

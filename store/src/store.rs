@@ -98,7 +98,13 @@ pub trait Store: Send + Sync {
 }
 
 /// Password hashes and e-mail addresses: for the one place that verifies, and nobody else. A holder of an
-/// `Arc<dyn Store>` has no way to come by this.
+/// `Arc<dyn Store>` has no way to come by this:
+///
+/// ```compile_fail,E0599
+/// fn peek(store: &dyn throng_store::Store, account: throng_store::AccountId) {
+///     let _ = store.credential(account);
+/// }
+/// ```
 pub trait Credentials: Send + Sync {
     /// What a login with this name is verified against.
     fn credential_by_name(&self, name: &Name) -> Answer<Option<Credential>>;

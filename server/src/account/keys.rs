@@ -1,0 +1,71 @@
+//! `throng keys`: what connect tokens are made with.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use aws_lc_rs::signature::KeyPair as _;
+use serde_json::json;
+
+use super::date;
+use super::place::Place;
+use crate::cli::{KeysArgs, KeysCommand, PlaceArgs};
+use crate::gateway::keys::{DataDir, RootKeys, unix_ms};
+use crate::gateway::secrets::encode;
+
+/// Runs `throng keys`.
+///
+/// # Errors
+/// When the keys cannot be read or replaced.
+pub fn run(args: &KeysArgs) -> anyhow::Result<ExitCode> {
+    match &args.command {
+        KeysCommand::Rotate { revoke, place } => rotate(revoke, place)?,
+        KeysCommand::List { place } => list(place)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rotate(revoke: &[u16], args: &PlaceArgs) -> anyhow::Result<()> {
+    let place = Place::find(args)?;
+    let dir = DataDir::create(place.dir.path())?;
+    let rotation = RootKeys::rotate(&dir, revoke, unix_ms()).context("the keys stay as they are")?;
+    // This process's realm may not have had a file yet.
+    RootKeys::read_or_create(&dir, &[place.config.realm.id], unix_ms())?;
+    let realms = dir.realms()?;
+    let value = json!({ "created": rotation.created, "removed": rotation.removed, "realms": realms });
+    place.tell(&value, || {
+        let removed = match rotation.removed.as_slice() {
+            [] => "all before it stay accepted until what was made with them has ended".to_owned(),
+            removed => format!("no longer accepted: {}", numbers(removed)),
+        };
+        format!(
+            "key {} created; {removed}\nfiles of realms {} rewritten: copy those of realms on other machines there",
+            rotation.created,
+            numbers(&realms)
+        )
+    })
+}
+
+fn list(args: &PlaceArgs) -> anyhow::Result<()> {
+    let place = Place::find(args)?;
+    let roots = RootKeys::read(&place.dir)?;
+    let minting = roots.minting(unix_ms());
+    for (key_id, created_ms) in roots.list() {
+        let is_used = key_id == minting;
+        let value = json!({ "key": key_id, "created_ms": created_ms, "in_use": is_used });
+        place.tell(&value, || {
+            let created = date::minute(i64::try_from(created_ms).unwrap_or(i64::MAX));
+            format!("key {key_id:5}  created {created}  {}", if is_used { "in use" } else { "accepted" })
+        })?;
+    }
+    for realm_id in place.dir.realms()? {
+        let public_key = place.dir.signing_key(realm_id)?;
+        let public_key = encode(public_key.public_key().as_ref());
+        let value = json!({ "realm": realm_id, "public_key": public_key });
+        place.tell(&value, || format!("realm {realm_id}  public key {public_key}"))?;
+    }
+    Ok(())
+}
+
+fn numbers<T: ToString>(numbers: &[T]) -> String {
+    numbers.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
