@@ -27,8 +27,12 @@ counters! {
     left,
     /// Players that were not heard for the session timeout.
     timed_out,
-    /// Players whose address shook hands anew; the new session counts as joined again.
+    /// Players whose character entered anew elsewhere; the new session counts as joined again.
     replaced,
+    /// Players put out at the gateway's word.
+    kicked,
+    /// Players whose client took up a new address.
+    moved,
     /// Refused: hello that is not a well-formed message.
     refused_hello_malformed,
     /// Refused: client of another schema version.
@@ -37,6 +41,8 @@ counters! {
     refused_name,
     /// Refused: the world has no room for another avatar.
     refused_full,
+    /// Refused: a later token of the character has been used.
+    refused_stale,
     /// Datagram of a kind that clients do not send.
     kind_unknown,
     /// Input too short to hold a size prefix and a root offset.

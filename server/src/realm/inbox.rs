@@ -8,11 +8,14 @@ use std::net::SocketAddr;
 use throng_game::{Game, Intent};
 use throng_net::Address;
 use throng_net::io::Sender;
-use throng_net::protocol::packet::{DISCONNECT_REPLACED, REFUSED_APPLICATION};
-use throng_net::protocol::{Received, Server, SessionIndex};
+use throng_net::protocol::packet::{
+    DISCONNECT_APPLICATION, DISCONNECT_REPLACED, REFUSED_APPLICATION,
+};
+use throng_net::protocol::{Admission, Asking, Received, Server, SessionIndex, Ticket};
 use throng_schema::{HelloError, InputError, InputRefusal, KIND_INPUT, SCHEMA_VERSION, WireError};
 
 use super::counters::Counters;
+use super::residents::Residents;
 use super::seat::{Ack, Offer};
 use super::seats::Seats;
 
@@ -22,48 +25,66 @@ pub const REFUSED_HELLO: u8 = REFUSED_APPLICATION;
 pub const REFUSED_SCHEMA: u8 = REFUSED_APPLICATION + 1;
 /// Refusal reason: the name cannot be shown.
 pub const REFUSED_NAME: u8 = REFUSED_APPLICATION + 2;
-/// Refusal reason: the world has no room for another avatar.
-pub const REFUSED_WORLD_FULL: u8 = REFUSED_APPLICATION + 3;
+/// Refusal reason: a later token of the same character has been used.
+pub const REFUSED_STALE: u8 = REFUSED_APPLICATION + 3;
+/// Disconnect reason: the world has no room for another avatar.
+pub const DISCONNECT_WORLD_FULL: u8 = DISCONNECT_APPLICATION;
+/// Disconnect reason: the account may not play (any more).
+pub const DISCONNECT_KICKED: u8 = DISCONNECT_APPLICATION + 1;
 
 /// Sessions, seats and the world: all that a datagram can touch.
 pub(super) struct Inbox {
     pub protocol: Server,
     pub game: Game,
     pub seats: Seats,
+    pub residents: Residents,
     pub counters: Counters,
     pub intent_hold_ticks: u32,
 }
 
 impl Inbox {
     /// Takes one datagram in; what is to be answered goes out through `sender`.
-    pub fn datagram(&mut self, now_us: u64, from: SocketAddr, datagram: &[u8], sender: &mut dyn Sender) {
+    pub fn datagram(&mut self, now_us: u64, from: SocketAddr, datagram: &mut [u8], sender: &mut dyn Sender) {
         match self.protocol.handle(now_us, from, datagram) {
-            Received::Dropped(_) => {}
+            Received::Dropped(_) | Received::Handled => {}
             Received::Reply(answer) => send(sender, &from, &answer),
-            Received::Connected { session, payload, reply } => match self.admit(session, payload) {
-                Ok(()) => send(sender, &from, &reply),
-                Err((reason, detail)) => {
-                    if let Some(refused) = self.protocol.refuse(session, reason, detail) {
-                        send(sender, &from, &refused);
-                    }
-                }
-            },
-            Received::Data { session, kind: KIND_INPUT, payload } => self.input(session, payload),
-            Received::Data { .. } => self.counters.kind_unknown += 1,
-            Received::Disconnected { session, reason } => {
-                self.vacate(session);
-                match reason {
-                    DISCONNECT_REPLACED => self.counters.replaced += 1,
-                    _ => self.counters.left += 1,
-                }
+            Received::Asking(asking) => self.answer(now_us, from, asking, sender),
+            Received::Connected { session, ticket, first } => {
+                self.join(now_us, session, &ticket, sender);
+                self.data(session, first);
+            }
+            Received::Data { session, kind, payload } => self.data(session, Some((kind, payload))),
+            Received::Strayed { session, challenge, data } => {
+                send(sender, &from, &challenge);
+                self.data(session, data);
+            }
+            Received::Moved { .. } => self.counters.moved += 1,
+            Received::Disconnected { session, .. } => {
+                self.vacate(now_us, session);
+                self.counters.left += 1;
             }
         }
     }
 
-    /// Gives a new session an avatar and a seat, or says why not.
-    fn admit(&mut self, session: SessionIndex, payload: &[u8]) -> Result<(), (u8, u32)> {
+    /// Lets somebody with a good token in, or says why not.
+    fn answer(&mut self, now_us: u64, from: SocketAddr, asking: Asking<'_>, sender: &mut dyn Sender) {
+        let answer = match self.may_enter(&asking) {
+            Ok(()) => match self.protocol.admit(now_us, asking) {
+                Admission::Opened { reply, .. } => reply,
+                Admission::Refused { reply } => {
+                    self.counters.refused_full += 1;
+                    reply
+                }
+                Admission::Dropped(_) => return,
+            },
+            Err((reason, detail)) => self.protocol.refuse(now_us, asking, reason, detail),
+        };
+        send(sender, &from, &answer);
+    }
+
+    fn may_enter(&mut self, asking: &Asking<'_>) -> Result<(), (u8, u32)> {
         let counters = &mut self.counters;
-        let hello = throng_schema::read_hello(payload).map_err(|_| {
+        let hello = throng_schema::read_hello(asking.payload).map_err(|_| {
             counters.refused_hello_malformed += 1;
             (REFUSED_HELLO, 0)
         })?;
@@ -77,17 +98,64 @@ impl Inbox {
                 (REFUSED_NAME, 0)
             }
         })?;
-        let entity = self.game.join().map_err(|_| {
-            counters.refused_full += 1;
-            (REFUSED_WORLD_FULL, 0)
-        })?;
+        self.residents.check(&asking.ticket).map_err(|_| {
+            counters.refused_stale += 1;
+            (REFUSED_STALE, 0)
+        })
+    }
+
+    /// Gives a session that now stands its avatar and its seat, and ends the one that its character had before.
+    fn join(&mut self, now_us: u64, session: SessionIndex, ticket: &Ticket, sender: &mut dyn Sender) {
+        match self.residents.enter(session, ticket) {
+            Ok(None) => {}
+            Ok(Some(before)) => {
+                self.counters.replaced += 1;
+                self.close(now_us, before, DISCONNECT_REPLACED, sender);
+            }
+            Err(_) => {
+                // Two of its tokens were admitted, and the later one was confirmed first.
+                self.counters.refused_stale += 1;
+                return self.close(now_us, session, DISCONNECT_REPLACED, sender);
+            }
+        }
+        let Ok(entity) = self.game.join() else {
+            self.counters.refused_full += 1;
+            return self.close(now_us, session, DISCONNECT_WORLD_FULL, sender);
+        };
         self.seats.insert(session.get(), entity);
-        counters.joined += 1;
-        Ok(())
+        self.counters.joined += 1;
+    }
+
+    fn data(&mut self, session: SessionIndex, data: Option<(u8, &[u8])>) {
+        match data {
+            Some((KIND_INPUT, payload)) => self.input(session, payload),
+            Some(_) => self.counters.kind_unknown += 1,
+            None => {}
+        }
+    }
+
+    /// Puts every session of an account out.
+    pub fn kick(&mut self, now_us: u64, account: u64, sender: &mut dyn Sender) {
+        for session in self.residents.of_account(account) {
+            self.counters.kicked += 1;
+            self.close(now_us, session, DISCONNECT_KICKED, sender);
+        }
+    }
+
+    /// Ends a session and says so to its client.
+    fn close(&mut self, now_us: u64, session: SessionIndex, reason: u8, sender: &mut dyn Sender) {
+        self.vacate(now_us, session);
+        if let Some((goodbye, address)) = self.protocol.close(session, reason) {
+            // Nobody acknowledges a farewell, so it goes out a few times.
+            for _ in 0..throng_net::limits::DISCONNECT_COPIES {
+                send(sender, &address, &goodbye);
+            }
+        }
     }
 
     /// Takes the avatar of an ended session out of the world.
-    fn vacate(&mut self, session: SessionIndex) {
+    fn vacate(&mut self, now_us: u64, session: SessionIndex) {
+        self.residents.leave(session, now_us);
         if let Some(seat) = self.seats.remove(session.get()) {
             self.game.leave(seat.entity);
         }
@@ -120,13 +188,15 @@ impl Inbox {
 
     /// Ends sessions that have been silent for too long.
     pub fn expire(&mut self, now_us: u64) {
-        let Self { protocol, game, seats, counters, .. } = self;
+        let Self { protocol, game, seats, residents, counters, .. } = self;
         protocol.expire(now_us, |session| {
+            residents.leave(session, now_us);
             if let Some(seat) = seats.remove(session.get()) {
                 game.leave(seat.entity);
             }
             counters.timed_out += 1;
         });
+        residents.forget(now_us);
     }
 
     /// Hands the newest input of every player to the world, in the order of visits: that order, and not the order in which
@@ -170,16 +240,9 @@ impl Inbox {
     }
 
     /// Tells every client that the session is over, and ends it.
-    pub fn close_all(&mut self, reason: u8, sender: &mut dyn Sender) {
-        for place in 0..self.seats.place_count() {
-            let session = SessionIndex::new(place as u32);
-            self.vacate(session);
-            if let Some((goodbye, address)) = self.protocol.close(session, reason) {
-                // Nobody acknowledges a farewell, so it goes out a few times.
-                for _ in 0..throng_net::limits::DISCONNECT_COPIES {
-                    send(sender, &address, &goodbye);
-                }
-            }
+    pub fn close_all(&mut self, now_us: u64, reason: u8, sender: &mut dyn Sender) {
+        for place in 0..self.protocol.transmit_halves().len() {
+            self.close(now_us, SessionIndex::new(place as u32), reason, sender);
         }
         sender.flush();
     }

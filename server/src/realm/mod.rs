@@ -11,25 +11,32 @@
 
 mod counters;
 mod inbox;
+mod orders;
 mod outbox;
+mod residents;
 mod run;
 mod seat;
 mod seats;
 
 pub use counters::Counters;
-pub use inbox::{REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, REFUSED_WORLD_FULL};
+pub use inbox::{
+    DISCONNECT_KICKED, DISCONNECT_WORLD_FULL, REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, REFUSED_STALE,
+};
+pub use orders::Orders;
 pub use run::{Controls, Measure};
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use throng_game::{Game, GameConfig, GameError, Spawn, WorldConfig};
 use throng_net::io::{BackendChoice, BindError, BindReport, Receive, SocketConfig};
 use throng_net::protocol::packet::DISCONNECT_STOPPING;
+use throng_net::protocol::token::{RealmKeys, protocol_hash};
 use throng_net::protocol::{self, Server, ServerConfig};
+use throng_schema::SCHEMA_VERSION;
 
 use crate::config::{Config, IoChoice, Problems, SpawnChoice};
 use crate::limits;
@@ -37,6 +44,7 @@ use crate::metrics::{TickTimes, Traffic};
 use crate::report::{Buffer, Counts, Startup};
 use inbox::Inbox;
 use outbox::{Outbox, sender_stats, set_sender, with_sender};
+use residents::Residents;
 use seats::Seats;
 
 /// Why a realm cannot start.
@@ -76,10 +84,15 @@ const SENDER_REMEDY: &str =
     "raise the limit on open files (ulimit -n) or locked memory (ulimit -l), or set net.io to mmsg";
 
 /// Opens a realm and runs `body` with it, on a thread of the realm's own pool. When `body` returns the socket is closed.
+/// `keys` open the connect tokens of this realm; nothing else tells it who may enter.
 ///
 /// # Errors
 /// When the settings cannot work or the system does not give what they need.
-pub fn host<R: Send>(config: &Config, body: impl FnOnce(&mut Realm) -> R + Send) -> Result<R, RealmError> {
+pub fn host<R: Send>(
+    config: &Config,
+    keys: RealmKeys,
+    body: impl FnOnce(&mut Realm) -> R + Send,
+) -> Result<R, RealmError> {
     config.check()?;
     let threads = config.thread_count();
     let pool = rayon::ThreadPoolBuilder::new()
@@ -88,7 +101,7 @@ pub fn host<R: Send>(config: &Config, body: impl FnOnce(&mut Realm) -> R + Send)
         .build()
         .map_err(|reason| RealmError::Threads { threads, reason })?;
     pool.install(|| {
-        let result = Realm::open(config, threads).map(|mut realm| body(&mut realm));
+        let result = Realm::open(config, keys, threads).map(|mut realm| body(&mut realm));
         // Dropped on the threads that made them, before the pool's threads end on their own time.
         rayon::broadcast(|_| set_sender(None));
         result
@@ -111,15 +124,16 @@ pub struct Realm {
 
 impl Realm {
     /// Binds the socket, makes the world and gives every thread of the current pool its sender.
-    fn open(config: &Config, threads: usize) -> Result<Self, RealmError> {
+    fn open(config: &Config, keys: RealmKeys, threads: usize) -> Result<Self, RealmError> {
         let game = Game::new(game_config(config))?;
-        let protocol = Server::new(server_config(config), secret()?)?;
+        let protocol = Server::new(server_config(config), secret()?, keys)?;
         let bound = throng_net::io::bind(&socket_config(config))?;
         let startup = startup(config, threads, &bound.report);
         let senders = bound.senders;
         let made = rayon::broadcast(|_| senders.make().map(|sender| set_sender(Some(sender))));
         made.into_iter().collect::<Result<(), _>>().map_err(RealmError::Sender)?;
-        let seats = Seats::with_capacity(config.realm.players_max as usize);
+        let players_max = config.realm.players_max as usize;
+        let (seats, residents) = (Seats::with_capacity(players_max), Residents::with_capacity(players_max));
         let intent_hold_ticks = config.realm.intent_hold_ticks;
         Ok(Self {
             config: config.clone(),
@@ -127,7 +141,7 @@ impl Realm {
             started: Instant::now(),
             skipped_ns: 0,
             receiver: bound.receiver,
-            inbox: Inbox { protocol, game, seats, counters: Counters::default(), intent_hold_ticks },
+            inbox: Inbox { protocol, game, seats, residents, counters: Counters::default(), intent_hold_ticks },
             receive_ns: 0,
             received: 0,
             clients_peak: 0,
@@ -234,7 +248,24 @@ impl Realm {
 
     /// Tells every client that the realm stops, and ends their sessions.
     pub fn disconnect_all(&mut self) {
-        with_sender(|sender| self.inbox.close_all(DISCONNECT_STOPPING, sender));
+        let now_us = self.now_ns() / 1000;
+        with_sender(|sender| self.inbox.close_all(now_us, DISCONNECT_STOPPING, sender));
+    }
+
+    /// Does what the gateway has asked for meanwhile.
+    fn obey(&mut self, orders: &Orders) {
+        let now_us = self.now_ns() / 1000;
+        if let Some(keys) = orders.take_keys()
+            && let Err(error) = self.inbox.protocol.set_keys(keys)
+        {
+            tracing::error!("the new token keys cannot be used, the old ones stay: {error}");
+        }
+        with_sender(|sender| {
+            for account in orders.take_kicks() {
+                self.inbox.kick(now_us, account, sender);
+            }
+            sender.flush();
+        });
     }
 
     /// All counters by layer and name.
@@ -253,6 +284,11 @@ impl Realm {
             send: named(&mut send.iter()),
         }
     }
+}
+
+/// Milliseconds since 1970 by the system's clock.
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 fn secret() -> Result<[u8; 32], RealmError> {
@@ -289,6 +325,9 @@ fn server_config(config: &Config) -> ServerConfig {
         timeout_us: u64::from(config.net.session_timeout_ms) * 1000,
         input_rate_hz: config.net.input_rate_hz,
         input_burst: config.net.input_burst,
+        protocol_hash: protocol_hash(SCHEMA_VERSION),
+        started_unix_ms: unix_ms(),
+        ..ServerConfig::default()
     }
 }
 

@@ -4,7 +4,7 @@
 //!   seats, by cell           |--- 96 ---|--- 96 ---|--- 96 ---| ...        chunks, taken by any worker
 //!                                 │           │
 //!                            worker 0     worker 1                         each with its own sender
-//!                                 │ encode behind the header, commit
+//!                                 │ encode behind the header, seal, commit
 //!                                 └─► flush at the chunk's end: one system call for up to 96 datagrams
 //! ```
 //!
@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 use throng_game::{Game, Request};
 use throng_net::io::{SendStats, Sender};
-use throng_net::protocol::Transmit;
+use throng_net::protocol::TransmitHalves;
 use throng_schema::KIND_SNAPSHOT;
 
 use super::seat::Seat;
@@ -53,24 +53,24 @@ pub(super) struct Outbox<'a> {
 
 impl Outbox<'_> {
     /// Sends every client its snapshot of the current tick and returns when the last one is with the kernel.
-    pub fn send(&self, halves: &[Transmit], seats: &mut [Seat]) -> Traffic {
+    pub fn send(&self, halves: TransmitHalves<'_>, seats: &mut [Seat]) -> Traffic {
         seats
             .par_chunks_mut(CHUNK_CLIENTS)
             .map(|seats| with_sender(|sender| self.send_chunk(halves, seats, sender)).unwrap_or_default())
             .reduce(Traffic::default, |a, b| a.plus(&b))
     }
 
-    fn send_chunk(&self, halves: &[Transmit], seats: &mut [Seat], sender: &mut dyn Sender) -> Traffic {
+    fn send_chunk(&self, halves: TransmitHalves<'_>, seats: &mut [Seat], sender: &mut dyn Sender) -> Traffic {
         let tick = self.game.current_tick();
         let mut traffic = Traffic::default();
         // Sessions lie anywhere: asking all of the chunk for what will be read first lets those loads overlap.
         let warm = seats.iter().fold(0, |sum, seat| {
             seat.viewer.prefetch(seat.acked_tick, tick);
-            sum ^ halves.get(seat.place as usize).map_or(0, Transmit::connection_id)
+            sum ^ halves.touch(seat.place as usize)
         });
         std::hint::black_box(warm);
         for seat in seats {
-            let Some(half) = halves.get(seat.place as usize).filter(|half| half.is_live()) else { continue };
+            let Some(half) = halves.get(seat.place as usize) else { continue };
             traffic.client_ticks += 1;
             let request = Request {
                 own: seat.entity,
@@ -79,13 +79,11 @@ impl Outbox<'_> {
                 budget_bytes: self.budget_bytes,
             };
             let slot = sender.slot();
-            let (header, message) = slot.split_at_mut(HEADER_BYTES);
-            let Some(encoded) = self.game.encode(&mut seat.viewer, &request, message) else {
+            let Some(encoded) = self.game.encode(&mut seat.viewer, &request, &mut slot[HEADER_BYTES..]) else {
                 traffic.encode_failures += 1;
                 continue;
             };
-            half.write_header(self.now_us, KIND_SNAPSHOT, header);
-            let bytes = HEADER_BYTES + encoded.bytes;
+            let Some(bytes) = half.finish(self.now_us, KIND_SNAPSHOT, slot, encoded.bytes) else { continue };
             sender.commit(bytes, half.address());
             seat.sent.push(tick);
             traffic.snapshots += 1;

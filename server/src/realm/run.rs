@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::Realm;
+use super::{Orders, Realm};
+use crate::gateway::board::RealmStatus;
 use crate::metrics::Window;
 use crate::process;
 use crate::report::{Event, Progress, RealmReport};
@@ -16,10 +17,14 @@ use crate::stop::StopFlag;
 const PROGRESS_NS: u64 = 1_000_000_000;
 
 /// What other threads may ask of a running realm.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Controls {
     /// Ends the loop after the current tick.
     pub stop: StopFlag,
+    /// What the gateway asks of the realm.
+    pub orders: Arc<Orders>,
+    /// What the realm tells the gateway.
+    pub status: Arc<RealmStatus>,
     measure: Arc<AtomicU8>,
 }
 
@@ -35,10 +40,21 @@ pub enum Measure {
     End = 2,
 }
 
+impl Default for Controls {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Controls {
     /// Controls that ask for nothing.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            stop: StopFlag::default(),
+            orders: Arc::default(),
+            status: Arc::new(RealmStatus::new(0)),
+            measure: Arc::default(),
+        }
     }
 
     /// Asks to begin or end the measured stretch before the next tick. Of several requests within one tick the last
@@ -62,6 +78,7 @@ impl Realm {
     /// `notify` gets an event each second. It is called between two ticks and must not wait.
     pub fn run(&mut self, controls: &Controls, notify: &mut dyn FnMut(Event)) -> RealmReport {
         let tick_hz = self.config.realm.tick_hz;
+        controls.status.set_capacity(self.config.realm.players_max);
         let mut schedule = Schedule::new(tick_hz, self.now_ns());
         let mut whole = Window::new(self.now_ns(), schedule.counts());
         let mut recent = whole.clone();
@@ -80,6 +97,9 @@ impl Realm {
                 Measure::Unchanged => {}
             }
             schedule.begin(self.now_ns());
+            if controls.orders.are_there() {
+                self.obey(&controls.orders);
+            }
             let (times, traffic) = self.tick();
             schedule.end(self.now_ns());
 
@@ -93,6 +113,8 @@ impl Realm {
                 let counts = schedule.counts();
                 let summary = recent.summary(now_ns, counts);
                 let tick = self.inbox.game.current_tick();
+                controls.status.set_population(self.client_count());
+                controls.status.set_tick_p99_us((summary.tick_ms.p99 * 1000.0) as u32);
                 notify(Event::Progress(Progress::new(
                     tick,
                     tick_hz,
@@ -101,6 +123,7 @@ impl Realm {
                     &summary,
                 )));
                 recent.restart(now_ns, counts);
+                self.inbox.protocol.set_unix_ms(now_ns / 1000, super::unix_ms());
             }
         }
 

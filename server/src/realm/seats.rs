@@ -100,11 +100,6 @@ impl Seats {
         &mut self.in_order
     }
 
-    /// How many places sessions have had so far.
-    pub fn place_count(&self) -> usize {
-        self.places.len()
-    }
-
     /// Puts the seats in the order of their avatars' cells. Nearly all are copied from and to the places next to their
     /// predecessors', which is 4 MB in and out for 10,000 seats: cheap once a second.
     pub fn sort(&mut self, game: &Game) {

@@ -1,0 +1,52 @@
+//! What other threads may ask of a running realm.
+//!
+//! Asking waits for nobody and neither does the realm: it looks at one flag a tick, and at the rest only when that is up.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use throng_net::protocol::token::RealmKeys;
+
+/// Requests that wait for the realm's next tick.
+#[derive(Debug, Default)]
+pub struct Orders {
+    are_there: AtomicBool,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    kicks: Vec<u64>,
+    keys: Option<RealmKeys>,
+}
+
+impl Orders {
+    /// Asks to put every session of an account out.
+    pub fn kick(&self, account: u64) {
+        self.lock().kicks.push(account);
+        self.are_there.store(true, Ordering::Release);
+    }
+
+    /// Gives the realm other keys to open tokens with. Of several before one tick the last ones count.
+    pub fn set_keys(&self, keys: RealmKeys) {
+        self.lock().keys = Some(keys);
+        self.are_there.store(true, Ordering::Release);
+    }
+
+    /// Whether anything waits; asked once a tick.
+    pub(super) fn are_there(&self) -> bool {
+        self.are_there.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) fn take_keys(&self) -> Option<RealmKeys> {
+        self.lock().keys.take()
+    }
+
+    pub(super) fn take_kicks(&self) -> Vec<u64> {
+        std::mem::take(&mut self.lock().kicks)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
