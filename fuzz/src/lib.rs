@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A target is more than "does not crash": each states what must hold of the answer (no amplification, no session
-//! without a cookie, a sequence accepted once, a view equal to a second implementation's) and asserts it.
+//! without a cookie and an unused token, nothing taken that was not sealed, a sequence accepted once, a view equal to a second implementation's) and asserts it.
 #![forbid(unsafe_code)]
 
 mod bytes;
@@ -19,6 +19,7 @@ pub mod input_message;
 mod server;
 pub mod session_datagram;
 pub mod snapshot_message;
+pub mod token;
 
 /// The reference encoder and view of the schema's own tests: the second opinion on what a snapshot means.
 #[path = "../../schema/tests/common/mod.rs"]
@@ -29,7 +30,8 @@ mod reference;
 pub type Target = fn(&[u8]);
 
 /// Every target by name: its seeds lie in `seeds/<name>`, its wrapper in `libfuzzer/targets/<name>.rs`.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
+    ("token", token::run),
     ("hello", hello::run),
     ("session_datagram", session_datagram::run),
     ("input_message", input_message::run),

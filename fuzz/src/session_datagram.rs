@@ -1,24 +1,30 @@
-//! A live session, both ends, and everything that may reach either: forged, replayed, reordered, from elsewhere.
+//! A live session, both ends, and everything that may reach either: raw, forged, sealed with the real keys by somebody
+//! who says what he likes, replayed, reordered, from elsewhere.
 //!
 //! The script is a list of steps: what to do, an argument, then bytes with their length before them.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use throng_net::limits::{DATAGRAM_BYTES_MAX, TIMEOUT_US};
-use throng_net::protocol::packet::{Header, TYPE_DATA, TYPE_DISCONNECT};
-use throng_net::protocol::{Client, ClientEvent, ClientState, SessionIndex};
+use throng_net::limits::{
+    DATAGRAM_BYTES_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX, SEAL_BYTES, SEQUENCE_AHEAD_MAX, TIMEOUT_US,
+    WINDOW_PACKETS,
+};
+use throng_net::protocol::keys::{Sealer, SecretBytes, SessionKeys, Transcript, generation_of};
+use throng_net::protocol::packet::{Header, TYPE_CONTROL, TYPE_DATA, TYPE_DISCONNECT};
+use throng_net::protocol::{Client, ClientEvent, ClientState, Reject, SessionIndex};
 
 use crate::bytes::Bytes;
-use crate::server::{Outcome, Watched};
+use crate::server::{Decision, Outcome, Watched, grant};
 
 /// The bytes as they are, to the server.
 pub const RAW_TO_SERVER: u8 = 0;
-/// The bytes with the right connection id and type, to the server.
+/// The bytes with the right connection id and type, but not sealed, to the server.
 pub const FORGED_TO_SERVER: u8 = 1;
-/// The same from another address.
-pub const FOREIGN_TO_SERVER: u8 = 2;
+/// Header fields and body from the bytes, sealed with the client's key, to the server.
+pub const SEALED_TO_SERVER: u8 = 2;
 /// A datagram that the client really sends, with the bytes as payload.
 pub const REAL_TO_SERVER: u8 = 3;
 /// A datagram that the server really sends.
@@ -27,46 +33,65 @@ pub const REAL_TO_CLIENT: u8 = 4;
 pub const RAW_TO_CLIENT: u8 = 5;
 /// The bytes with the right connection id and type, to the client.
 pub const FORGED_TO_CLIENT: u8 = 6;
+/// Header fields and body from the bytes, sealed with the server's key, to the client.
+pub const SEALED_TO_CLIENT: u8 = 7;
 /// Time passes: the argument in tenths of a second.
-pub const WAIT: u8 = 7;
+pub const WAIT: u8 = 8;
 /// Added to a step: deliver twice.
 pub const TWICE: u8 = 0x10;
 /// Added to a step: lost on the way.
 pub const LOST: u8 = 0x20;
-/// Added to a forged step: a disconnect instead of data.
-pub const GOODBYE: u8 = 0x40;
+/// Added to a step: to the server from another address.
+pub const ELSEWHERE: u8 = 0x40;
+/// Added to a step: what the server asks of another address arrives, and the client answers from there.
+pub const ANSWERED: u8 = 0x80;
 
 const STEPS_MAX: usize = 48;
+/// Generations beyond which nothing is sealed: the horizon keeps scripts of this length from getting there.
+const GENERATIONS: u32 = 4;
+
+/// What one end has received, as a set that forgets nothing.
+#[derive(Default)]
+struct Seen {
+    newest: u32,
+    taken: HashSet<u32>,
+}
+
+impl Seen {
+    fn is_fresh(&self, sequence: u32) -> bool {
+        let is_recent = match sequence.checked_sub(self.newest) {
+            Some(ahead) => ahead <= SEQUENCE_AHEAD_MAX,
+            None => self.newest - sequence < WINDOW_PACKETS,
+        };
+        sequence != 0 && is_recent && !self.taken.contains(&sequence)
+    }
+
+    fn take(&mut self, sequence: u32) {
+        assert!(self.is_fresh(sequence), "sequence {sequence} accepted behind {}", self.newest);
+        self.taken.insert(sequence);
+        self.newest = self.newest.max(sequence);
+    }
+}
 
 struct Pair {
     watched: Watched,
     client: Client,
-    at: SocketAddr,
     session: SessionIndex,
     connection_id: u32,
-    /// Sequences accepted by each end: none may be accepted twice.
-    server_took: HashSet<u32>,
-    client_took: HashSet<u32>,
+    /// Somebody who has the keys of both directions.
+    client_keys: Keys,
+    server_keys: Keys,
+    server_saw: Seen,
+    client_saw: Seen,
 }
 
 /// Runs a script; panics if either end breaks a promise.
 pub fn run(data: &[u8]) {
     let mut script = Bytes(data);
-    let mut watched = Watched::new(2);
+    let mut pair = Pair::new();
     // A bystander, whom nothing that happens to the other session may touch.
-    let (_, bystander) = connect(&mut watched, address(2));
-    let bystander_until_us = watched.now_us + TIMEOUT_US;
-    let (client, session) = connect(&mut watched, address(1));
-    let connection_id = client.connection_id();
-    let mut pair = Pair {
-        watched,
-        client,
-        at: address(1),
-        session,
-        connection_id,
-        server_took: HashSet::new(),
-        client_took: HashSet::new(),
-    };
+    let (_, bystander, _) = connect(&mut pair.watched, 2);
+    let bystander_until_us = pair.watched.now_us + TIMEOUT_US;
     for _ in 0..STEPS_MAX {
         let Some(what) = script.next() else { break };
         let argument = script.byte();
@@ -80,20 +105,30 @@ fn address(last: u8) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(192, 0, 2, last), 4000))
 }
 
-/// A whole handshake between the real ends.
-fn connect(watched: &mut Watched, from: SocketAddr) -> (Client, SessionIndex) {
+/// A whole handshake between the real ends, up to the confirmation; with it the keys that they agreed on.
+fn connect(watched: &mut Watched, number: u8) -> (Client, SessionIndex, SessionKeys) {
+    let (from, salt) = (address(number), 42);
     let payload: Arc<[u8]> = throng_schema::write_hello(throng_schema::SCHEMA_VERSION, "fuzz").into();
-    let Ok(mut client) = Client::new(watched.now_us, 42, payload) else { unreachable!("a short hello") };
+    let grant = grant(number, watched.now_ms());
+    let Ok(mut client) = Client::new(watched.now_us, salt, grant.clone(), payload) else {
+        unreachable!("a short hello")
+    };
     let mut out = [0; DATAGRAM_BYTES_MAX];
-    for _ in 0..4 {
+    let mut keys = None;
+    for _ in 0..6 {
         let Some(length) = client.poll(watched.now_us, &mut out) else { break };
-        match watched.handle(from, &out[..length]) {
-            Outcome::Reply(answer) => {
-                client.handle(watched.now_us, &answer);
+        match watched.handle(from, &out[..length], Decision::Admit) {
+            Outcome::Reply(answer) => drop(client.handle(watched.now_us, &mut answer.to_vec())),
+            Outcome::Opened(_, answer) => {
+                let Some(server_public) = answer[12..].first_chunk() else { unreachable!("64 bytes") };
+                let transcript = Transcript { token: &grant.token, salt, server_public };
+                keys = SessionKeys::derive(&grant.private_key, server_public, &grant.secret, transcript);
+                let mut answer = answer.to_vec();
+                assert_eq!(client.handle(watched.now_us, &mut answer), ClientEvent::Connected);
             }
-            Outcome::Connected(session, answer) => {
-                assert_eq!(client.handle(watched.now_us, &answer), ClientEvent::Connected);
-                return (client, session);
+            Outcome::Connected(session) => {
+                let Some(keys) = keys else { panic!("confirmed before it was accepted") };
+                return (client, session, keys);
             }
             other => panic!("{other:?} for a hello"),
         }
@@ -101,7 +136,45 @@ fn connect(watched: &mut Watched, from: SocketAddr) -> (Client, SessionIndex) {
     panic!("an honest handshake failed");
 }
 
+/// The keys of one direction, made when they are asked for.
+struct Keys {
+    secret: SecretBytes,
+    generations: [OnceCell<Sealer>; GENERATIONS as usize],
+}
+
+impl Keys {
+    fn new(secret: &SecretBytes) -> Self {
+        Keys { secret: secret.clone(), generations: [const { OnceCell::new() }; GENERATIONS as usize] }
+    }
+
+    fn seal(&self, header: &[u8; HEADER_BYTES], sequence: u32, body: &mut [u8]) -> Option<[u8; SEAL_BYTES]> {
+        let sealer = self.generations.get(generation_of(sequence) as usize)?.get_or_init(|| {
+            let mut sealer = Sealer::new(&self.secret);
+            sealer.keep_up(sequence);
+            sealer
+        });
+        sealer.seal(header, sequence, body)
+    }
+}
+
 impl Pair {
+    fn new() -> Self {
+        let mut watched = Watched::new(2);
+        let (client, session, keys) = connect(&mut watched, 1);
+        let mut server_saw = Seen::default();
+        server_saw.take(1);
+        Pair {
+            connection_id: client.connection_id(),
+            watched,
+            client,
+            session,
+            client_keys: Keys::new(keys.client_secret()),
+            server_keys: Keys::new(keys.server_secret()),
+            server_saw,
+            client_saw: Seen::default(),
+        }
+    }
+
     fn step(&mut self, what: u8, argument: u8, bytes: &[u8]) {
         let copies = match what & (TWICE | LOST) {
             0 => 1,
@@ -109,39 +182,48 @@ impl Pair {
             _ => 0,
         };
         let mut out = [0; DATAGRAM_BYTES_MAX];
-        match what & 7 {
-            RAW_TO_SERVER => self.at_server(self.at, bytes),
-            FORGED_TO_SERVER => self.at_server(self.at, &self.forged(what, bytes)),
-            FOREIGN_TO_SERVER => self.foreign(&self.forged(what, bytes), argument),
+        match what & 15 {
+            RAW_TO_SERVER => self.unsealed_to_server(what, bytes),
+            FORGED_TO_SERVER => self.unsealed_to_server(what, &self.forged(argument, bytes)),
+            SEALED_TO_SERVER => {
+                let sealed = self.sealed(&self.client_keys, argument, bytes);
+                (0..copies).for_each(|_| self.sealed_to_server(what, &sealed, bytes));
+            }
             REAL_TO_SERVER => {
-                let room = &mut out[16..];
-                let payload = bytes.len().min(room.len());
-                room[..payload].copy_from_slice(&bytes[..payload]);
-                if self.client.write_header(self.watched.now_us, argument, &mut out).is_some() {
-                    (0..copies).for_each(|_| self.at_server(self.at, &out[..16 + payload]));
+                let payload = bytes.len().min(PAYLOAD_BYTES_MAX);
+                out[HEADER_BYTES..HEADER_BYTES + payload].copy_from_slice(&bytes[..payload]);
+                let length = self.client.finish(self.watched.now_us, argument, &mut out, payload);
+                if let Some(length) = length {
+                    let body = [&[0; HEADER_BYTES], &bytes[..payload]].concat();
+                    (0..copies).for_each(|_| self.sealed_to_server(what, &out[..length], &body));
                 }
             }
             REAL_TO_CLIENT => {
-                let payload = bytes.len().min(out.len() - 16);
-                out[16..16 + payload].copy_from_slice(&bytes[..payload]);
+                let payload = bytes.len().min(PAYLOAD_BYTES_MAX);
+                out[HEADER_BYTES..HEADER_BYTES + payload].copy_from_slice(&bytes[..payload]);
                 let now_us = self.watched.now_us;
-                let transmit = &self.watched.server.transmit_halves()[self.session.get()];
-                if transmit.is_live() {
-                    transmit.write_header(now_us, argument, &mut out);
-                    (0..copies).for_each(|_| self.at_client(&out[..16 + payload]));
+                let half = self.watched.server.transmit_halves().get(self.session.get());
+                let length = half.and_then(|half| half.finish(now_us, argument, &mut out, payload));
+                if let Some(length) = length {
+                    let body = [&[0; HEADER_BYTES], &bytes[..payload]].concat();
+                    (0..copies).for_each(|_| self.at_client(&out[..length], Some(&body)));
                 }
             }
-            RAW_TO_CLIENT => self.at_client(bytes),
-            FORGED_TO_CLIENT => self.at_client(&self.forged(what, bytes)),
+            RAW_TO_CLIENT => self.at_client(bytes, None),
+            FORGED_TO_CLIENT => self.at_client(&self.forged(argument, bytes), None),
+            SEALED_TO_CLIENT => {
+                let sealed = self.sealed(&self.server_keys, argument, bytes);
+                (0..copies).for_each(|_| self.at_client(&sealed, Some(bytes)));
+            }
             _ => self.wait(argument),
         }
     }
 
-    /// The bytes as a datagram of this session: only sequence, acknowledgement, kind and payload are the fuzzer's.
-    fn forged(&self, what: u8, bytes: &[u8]) -> Vec<u8> {
+    /// The bytes as a datagram of this session: only sequence, acknowledgement, kind and what follows are the fuzzer's.
+    fn forged(&self, argument: u8, bytes: &[u8]) -> Vec<u8> {
         let mut datagram = bytes.to_vec();
         if let Some(first) = datagram.first_mut() {
-            *first = if what & GOODBYE == 0 { TYPE_DATA } else { TYPE_DISCONNECT };
+            *first = [TYPE_DATA, TYPE_DISCONNECT, TYPE_CONTROL][usize::from(argument % 3)];
         }
         if let Some(id) = datagram.get_mut(4..8) {
             id.copy_from_slice(&self.connection_id.to_le_bytes());
@@ -149,37 +231,95 @@ impl Pair {
         datagram
     }
 
-    fn at_server(&mut self, from: SocketAddr, datagram: &[u8]) {
-        match self.watched.handle(from, datagram) {
-            Outcome::Data(session) => {
-                assert_eq!(session, self.session);
-                let sequence = Header::read(datagram).map(|h| h.sequence);
-                assert!(sequence.is_some_and(|s| s != 0 && self.server_took.insert(s)), "accepted twice");
-            }
-            // The place is free again. Nobody here shakes hands anew, so it stays so.
-            Outcome::Disconnected(session) => assert_eq!(session, self.session),
-            Outcome::Connected(..) => panic!("connected by a session's datagram"),
-            Outcome::Dropped | Outcome::Reply(_) => {}
-        }
+    /// The same, sealed: what only the other end could make.
+    fn sealed(&self, keys: &Keys, argument: u8, bytes: &[u8]) -> Vec<u8> {
+        let mut datagram = self.forged(argument, bytes);
+        let Some((header, body)) = datagram.split_first_chunk_mut::<HEADER_BYTES>() else { return datagram };
+        let sequence = Header::read(header).map_or(0, |header| header.sequence);
+        let tag = keys.seal(header, sequence, body).unwrap_or([0; SEAL_BYTES]);
+        datagram.extend_from_slice(&tag);
+        datagram
     }
 
-    /// What comes from elsewhere must change nothing, even with the right connection id.
-    fn foreign(&mut self, datagram: &[u8], argument: u8) {
+    /// Nothing that is not sealed changes anything of the session.
+    fn unsealed_to_server(&mut self, what: u8, datagram: &[u8]) {
         let before = self.watched.server.session(self.session);
-        let outcome = self.watched.handle(address(argument | 0x80), datagram);
-        assert!(matches!(outcome, Outcome::Dropped | Outcome::Reply(_)), "{outcome:?}");
+        let outcome = self.watched.handle(self.from(what), datagram, Decision::Admit);
+        assert!(
+            matches!(outcome, Outcome::Dropped | Outcome::Reply(_)),
+            "{outcome:?} for what nobody sealed"
+        );
         assert_eq!(self.watched.server.session(self.session), before);
     }
 
-    fn at_client(&mut self, datagram: &[u8]) {
-        let was = self.client.state();
-        match self.client.handle(self.watched.now_us, datagram) {
-            ClientEvent::Data { payload, .. } => {
-                assert_eq!((was, payload), (ClientState::Connected, &datagram[16..]));
-                let sequence = Header::read(datagram).map(|h| h.sequence);
-                assert!(sequence.is_some_and(|s| s != 0 && self.client_took.insert(s)), "accepted twice");
+    fn from(&self, what: u8) -> SocketAddr {
+        address(if what & ELSEWHERE == 0 { 1 } else { 3 })
+    }
+
+    fn sealed_to_server(&mut self, what: u8, datagram: &[u8], plain: &[u8]) {
+        let before = self.watched.server.session(self.session);
+        let late_rejects = self.late_rejects();
+        let sequence = Header::read(datagram).map_or(0, |header| header.sequence);
+        let outcome = self.watched.handle(self.from(what), datagram, Decision::Admit);
+        let after = self.watched.server.session(self.session);
+        let moved = matches!(outcome, Outcome::Moved(_));
+        if let (Some(before), Some(after)) = (before, after) {
+            assert!(before.address == after.address || moved, "moved without an answer from there");
+            assert_eq!(before.connection_id, after.connection_id);
+            if after.last_heard_us != before.last_heard_us || after.received != before.received {
+                assert!(self.server_saw.is_fresh(sequence), "heard by a replay");
+                assert!(after.received == before.received || after.received == sequence);
             }
+        }
+        match outcome {
+            Outcome::Data(session) => {
+                assert_eq!(session, self.session);
+                assert_eq!(self.watched.payload, plain[HEADER_BYTES..]);
+                self.server_saw.take(sequence);
+            }
+            Outcome::Strayed(session, challenge) => {
+                assert_eq!(session, self.session);
+                self.server_saw.take(sequence);
+                if what & ANSWERED != 0 {
+                    self.at_client(&challenge, Some(&[]));
+                    self.polled(what);
+                }
+            }
+            Outcome::Handled | Outcome::Moved(_) => self.server_saw.take(sequence),
+            // The place is free again. Nobody here shakes hands anew, so it stays so.
+            Outcome::Disconnected(session) => assert_eq!(session, self.session),
+            Outcome::Dropped if self.late_rejects() > late_rejects => self.server_saw.take(sequence),
+            Outcome::Dropped => {}
+            other => panic!("{other:?} for a session's datagram"),
+        }
+    }
+
+    /// Datagrams that opened and were dropped all the same: their sequences are taken.
+    fn late_rejects(&self) -> u64 {
+        let counters = self.watched.server.counters();
+        counters.rejected_rate_limited + counters.rejected_control + counters.rejected_prefix_full
+    }
+
+    /// `plain` is what was sealed, header first; `None` when nobody sealed it.
+    fn at_client(&mut self, datagram: &[u8], plain: Option<&[u8]>) {
+        let was = self.client.state();
+        let mut copy = datagram.to_vec();
+        let event = self.client.handle(self.watched.now_us, &mut copy);
+        let sequence = Header::read(datagram).map_or(0, |header| header.sequence);
+        assert!(
+            plain.is_some() || matches!(event, ClientEvent::Dropped(_)),
+            "{event:?} for what nobody sealed"
+        );
+        match event {
+            ClientEvent::Data { payload, .. } => {
+                assert_eq!(was, ClientState::Connected);
+                assert!(plain.is_some_and(|plain| plain[HEADER_BYTES..] == *payload));
+                self.client_saw.take(sequence);
+            }
+            ClientEvent::Handled => self.client_saw.take(sequence),
             ClientEvent::Closed(cause) => assert_eq!(self.client.state(), ClientState::Closed(cause)),
+            // It opened, so its sequence is taken, although it means nothing.
+            ClientEvent::Dropped(Reject::Control) => self.client_saw.take(sequence),
             ClientEvent::Dropped(_) => assert_eq!(self.client.state(), was),
             ClientEvent::Challenged | ClientEvent::Connected => panic!("a handshake inside a session"),
         }
@@ -189,10 +329,14 @@ impl Pair {
         self.watched.now_us += u64::from(tenths) * 100_000;
         let now_us = self.watched.now_us;
         self.watched.server.expire(now_us, |_| {});
+        self.polled(0);
+    }
+
+    fn polled(&mut self, what: u8) {
         let mut out = [0; DATAGRAM_BYTES_MAX];
-        for _ in 0..4 {
-            let Some(length) = self.client.poll(now_us, &mut out) else { return };
-            self.at_server(self.at, &out[..length]);
+        for _ in 0..8 {
+            let Some(length) = self.client.poll(self.watched.now_us, &mut out) else { return };
+            self.sealed_to_server(what & ELSEWHERE, &out[..length], &[0; HEADER_BYTES]);
         }
         panic!("a client that always has something to send");
     }

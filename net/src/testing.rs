@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use crate::limits::{DATAGRAM_BYTES_MAX, TOKEN_LIFE_MS};
 use crate::protocol::keys::{PrivateKey, SecretBytes};
-use crate::protocol::token::{Grant, RealmKeys, RootKey, TokenBody, TokenFields, TokenName, mint, protocol_hash};
+use crate::protocol::token::{
+    Grant, RealmKeys, RootKey, TokenBody, TokenFields, TokenName, mint, protocol_hash,
+};
 use crate::protocol::{
     Admission, Client, ClientEvent, PrefixCaps, Received, Server, ServerConfig, SessionIndex, Ticket,
 };
@@ -64,18 +66,14 @@ impl Gateway {
     }
 
     /// The same for a realm of one's choice, with fields changed before they are sealed.
-    pub fn grant_with(
-        &mut self,
-        now_us: u64,
-        realm_id: u32,
-        change: impl FnOnce(&mut TokenFields),
-    ) -> Grant {
+    pub fn grant_with(&mut self, now_us: u64, realm_id: u32, change: impl FnOnce(&mut TokenFields)) -> Grant {
         self.minted += 1;
-        let number = self.minted;
+        let (number, key_id) = (self.minted, self.root.key_id());
         let bytes_of = |purpose: u8| -> [u8; 32] {
             let mut bytes = [purpose; 32];
-            bytes[..8].copy_from_slice(&number.to_le_bytes());
-            bytes[8..16].copy_from_slice(&now_us.to_le_bytes());
+            // Not in front: of a private key's first byte three bits mean nothing.
+            bytes[4..6].copy_from_slice(&key_id.to_le_bytes());
+            bytes[8..16].copy_from_slice(&number.to_le_bytes());
             bytes
         };
         let mut token_id = [0; 16];

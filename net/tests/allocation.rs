@@ -12,8 +12,8 @@ use throng_net::Address;
 use throng_net::io::impersonate::Impersonator;
 use throng_net::io::{BackendChoice, SocketConfig};
 use throng_net::limits::DATAGRAM_BYTES_MAX;
-use throng_net::protocol::{Received, Server, ServerConfig};
-use world::{MS, S, SECRET, address, client, connect, hello_of};
+use throng_net::protocol::{Admission, ClientEvent, Received, Reject, ServerConfig};
+use world::{MS, S, address, client, config, connect, hello_of, polled, proven_hello, server_with};
 
 struct Counting;
 
@@ -57,87 +57,135 @@ fn the_counter_counts() {
     assert_eq!(allocations(|| drop(std::hint::black_box(vec![1u8]))), 1);
 }
 
+/// Receiving, opening, sealing, sending, and all that is refused on the way; the keys change meanwhile.
 #[test]
 fn established_sessions() {
     const CLIENTS: u32 = 100;
-    let mut server = world::server(CLIENTS);
+    let config =
+        ServerConfig { sessions_max: CLIENTS, input_rate_hz: 1_000_000, input_burst: 1_000_000, ..config() };
+    let mut server = server_with(config);
     let mut clients: Vec<_> = (0..CLIENTS).map(|i| connect(&mut server, i, 0).0).collect();
+    let mut strayed = 0;
     let count = allocations(|| {
-        let mut out = [0; 64];
         for tick in 1..=200 {
             let now_us = tick * 50 * MS;
             for (i, client) in clients.iter_mut().enumerate() {
-                client.write_header(now_us, 1, &mut out);
+                let mut out = [0; 96];
+                client.finish(now_us, 1, &mut out, 64);
                 let from = address(i as u32);
-                assert!(matches!(server.handle(now_us, from, &out), Received::Data { .. }));
-                // And everything that is refused: repeated, stale, forged, strange, cut, oversized, too much.
-                server.handle(now_us, from, &out);
-                server.handle(now_us, address(999), &out);
-                server.handle(now_us, from, &out[..9]);
-                server.handle(now_us, from, &[9; DATAGRAM_BYTES_MAX + 1]);
-                for byte in [0, 4, 6, 7, 12, 15] {
+                // Everything that is refused: forged, strange, cut, oversized, of another session.
+                for byte in [0, 4, 6, 7, 8, 9, 10, 11, 12, 15, 20, 95] {
                     let mut forged = out;
                     forged[byte] ^= 0x81;
-                    server.handle(now_us, from, &forged);
+                    assert!(matches!(server.handle(now_us, from, &mut forged), Received::Dropped(_)));
                 }
+                server.handle(now_us, from, &mut { out }[..9]);
+                server.handle(now_us, from, &mut [9; DATAGRAM_BYTES_MAX + 1]);
+                // From elsewhere, which is asked; mostly from where it should be.
+                let at = if tick % 7 == 0 { address(1000 + i as u32) } else { from };
+                match server.handle(now_us, at, &mut { out }) {
+                    Received::Data { .. } => {}
+                    Received::Strayed { challenge, .. } => {
+                        strayed += 1;
+                        let mut bytes = [0; 40];
+                        bytes.copy_from_slice(&challenge);
+                        assert_eq!(client.handle(now_us, &mut bytes), ClientEvent::Handled);
+                        let mut response = [0; DATAGRAM_BYTES_MAX];
+                        let bytes = client.poll(now_us, &mut response).unwrap();
+                        let back = server.handle(now_us, address(5000), &mut response[..bytes]);
+                        assert_eq!(back, Received::Dropped(Reject::Control));
+                    }
+                    other => panic!("{other:?}"),
+                }
+                assert_eq!(server.handle(now_us, from, &mut out), Received::Dropped(Reject::Duplicate));
             }
             server.expire(now_us, |_| {});
-            for (transmit, client) in server.transmit_halves().iter().zip(&mut clients) {
-                transmit.write_header(now_us, 2, &mut out);
-                client.handle(now_us, &out);
+            let halves = server.transmit_halves();
+            for (place, client) in clients.iter_mut().enumerate() {
+                let mut out = [0; 1200];
+                let bytes = halves.get(place).unwrap().finish(now_us, 2, &mut out, 600).unwrap();
+                assert!(matches!(client.handle(now_us, &mut out[..bytes]), ClientEvent::Data { .. }));
             }
+        }
+        // One of them, until its keys have changed, both ways.
+        for round in 0..(1 << 20) + 100 {
+            let now_us = 20 * S + round;
+            let mut out = [0; 40];
+            clients[0].finish(now_us, 1, &mut out, 8).unwrap();
+            assert!(matches!(server.handle(now_us, address(0), &mut out), Received::Data { .. }));
+            server.transmit_halves().get(0).unwrap().finish(now_us, 2, &mut out, 8).unwrap();
+            assert!(matches!(clients[0].handle(now_us, &mut out), ClientEvent::Data { .. }));
         }
     });
     assert_eq!(count, 0, "established sessions");
+    assert!(strayed > 1000);
     assert_eq!(server.session_count(), CLIENTS as usize);
 }
 
 #[test]
 fn strangers() {
     let mut server = world::server(10);
-    let mut first = hello_of(&mut client(7, b"hello"), 0);
+    let mut first: [u8; DATAGRAM_BYTES_MAX] = hello_of(&mut client(0, b"hello"), 0).try_into().unwrap();
     let count = allocations(|| {
-        for i in 0..1000 {
-            assert!(matches!(server.handle(0, address(i), &first), Received::Reply(_)));
+        let mut reasons = [0; 3];
+        for round in 0..3 {
+            for i in 0..1000 {
+                match server.handle(0, address(i), &mut { first }) {
+                    Received::Reply(_) => reasons[0] += 1,
+                    Received::Dropped(Reject::TokenLimited) => reasons[1] += 1,
+                    Received::Dropped(_) => reasons[2] += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            // Then with a bad cookie, then with an invented token.
+            first[[20, 50, 0][round]] ^= 1;
         }
-        first[20] = 1;
-        for i in 0..1000 {
-            assert!(matches!(server.handle(0, address(i), &first), Received::Reply(_)));
-        }
+        assert_eq!(reasons, [10, 1990, 1000]);
     });
     assert_eq!(count, 0, "hellos without a good cookie");
+    assert_eq!((server.unconfirmed_count(), server.used_token_count()), (0, 0));
 }
 
-/// Even sessions that begin and end cost none: their memory is there from the start.
+/// Sessions that begin cost a few, each once; those that go give back what they had.
 #[test]
 fn comers_and_goers() {
     const CLIENTS: u32 = 64;
-    let mut server =
-        Server::new(ServerConfig { sessions_max: CLIENTS, ..ServerConfig::default() }, SECRET).unwrap();
-    let mut clients: Vec<_> = (0..20 * CLIENTS).map(|i| client(u64::from(i), b"hello")).collect();
-    let count = allocations(|| {
-        let mut out = [0; DATAGRAM_BYTES_MAX];
-        for (i, client) in clients.iter_mut().enumerate() {
-            let from = address(i as u32);
-            client.poll(0, &mut out);
-            let Received::Reply(challenge) = server.handle(0, from, &out) else { panic!() };
-            client.handle(0, &challenge);
-            client.poll(0, &mut out);
-            let Received::Connected { reply, .. } = server.handle(0, from, &out) else { panic!() };
-            client.handle(0, &reply);
+    let mut server = server_with(ServerConfig { sessions_max: CLIENTS, ..config() });
+    let mut hellos: Vec<_> = (0..20 * CLIENTS)
+        .map(|i| {
+            let mut client = client(0, b"hello");
+            let hello = proven_hello(&mut server, &mut client, 0, address(i));
+            (client, hello)
+        })
+        .collect();
+    for (i, (client, hello)) in hellos.iter_mut().enumerate() {
+        let mut session = None;
+        let count = allocations(|| {
+            let Received::Asking(asking) = server.handle(0, address(i as u32), hello) else { panic!() };
+            let Admission::Opened { session: opened, reply } = server.admit(0, asking) else { panic!() };
+            session = Some((opened, reply));
+        });
+        // Who it is, where it came from, what the key exchange needs, and at times a set of used tokens that grows.
+        assert!(count <= 16, "{count} to admit client {i}");
+        let (session, reply) = session.unwrap();
+        client.handle(0, &mut reply.to_vec());
+        let mut confirm = polled(client, 0).remove(0);
+        let mut ticket = None;
+        let count = allocations(|| {
+            let Received::Connected { ticket: boxed, .. } = server.handle(0, address(i as u32), &mut confirm)
+            else {
+                panic!()
+            };
+            ticket = Some(boxed);
             if i >= 50 {
-                let leaving = &server.transmit_halves()[i % 13];
-                if leaving.is_live() {
-                    let session = throng_net::protocol::SessionIndex::new((i % 13) as u32);
-                    server.close(session, 16).unwrap();
-                }
+                server.close(session, 16).unwrap();
             }
-            if server.session_count() == CLIENTS as usize {
-                server.expire(30 * S, |_| {});
-            }
-        }
-    });
-    assert_eq!(count, 0, "sessions that come and go");
+        });
+        assert_eq!(count, 0, "to confirm client {i}, and to say goodbye");
+    }
+    assert_eq!(server.session_count(), 50);
+    assert_eq!(allocations(|| server.expire(30 * S, |_| {})), 0);
+    assert_eq!(server.session_count(), 0);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! The generated seeds: scripts that reach each branch, and the golden vectors.
 
 use serde_json::Value;
-use throng_fuzz::{hello, session_datagram as session, snapshot_message as snapshot};
+use throng_fuzz::{hello, session_datagram as session, snapshot_message as snapshot, token};
 use throng_schema::{INPUT_BYTES, IntentFields, SCHEMA_VERSION, write_hello, write_input};
 
 type Seed = (String, Vec<u8>);
 
 pub fn of(target: &str) -> Vec<Seed> {
     let seeds = match target {
+        "token" => tokens(),
         "hello" => hellos(),
         "session_datagram" => sessions(),
         "input_message" => messages(),
@@ -37,46 +38,118 @@ fn unhex(value: &Value) -> Vec<u8> {
     hex.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
+/// A mode and an offset, then the bytes.
+fn tokens() -> Vec<Seed> {
+    use token::{BODY, OVER, RAW, TIMES};
+    let script = |mode: u8, at: u16, bytes: &[u8]| [&[mode], at.to_le_bytes().as_slice(), bytes].concat();
+    let times = |not_after_ms: u64| script(TIMES, 0, &not_after_ms.to_le_bytes());
+    let golden = unhex(&vectors("handshake.json")["token"]["bytes"]);
+    let issued_at_ms = 1_780_000_000_000;
+    vec![
+        named("golden", script(RAW, 0, &golden)),
+        named("golden-cut", script(RAW, 0, &golden[..300])),
+        named("zeros", script(RAW, 0, &[0; 328])),
+        named("honest", script(OVER, 0, b"")),
+        named("other-magic", script(OVER, 0, b"X")),
+        named("other-key", script(OVER, 6, &[9, 9])),
+        named("other-realm", script(OVER, 8, &[8])),
+        named("other-guard", script(OVER, 12, &[0; 4])),
+        named("other-end", script(OVER, 16, &[0xff; 8])),
+        named("other-salt", script(OVER, 40, &[1])),
+        named("other-body", script(OVER, 200, &[1])),
+        named("other-tag", script(OVER, 327, &[1])),
+        named("body-as-it-is", script(BODY, 0, b"")),
+        named("body-no-name", script(BODY, 120, &[0])),
+        named("body-longest-name", script(BODY, 120, &[&[47], [b'x'; 47].as_slice()].concat())),
+        named("body-too-long-name", script(BODY, 120, &[&[48], [b'x'; 48].as_slice()].concat())),
+        named("body-name-not-utf8", script(BODY, 121, &[0xff])),
+        named("body-name-with-control", script(BODY, 121, "\u{9b}uz".as_bytes())),
+        named("body-bytes-behind-the-name", script(BODY, 126, b"x")),
+        named("body-not-zero", script(BODY, 255, &[1])),
+        named("body-of-the-future", script(BODY, 40, &[0xff; 8])),
+        named("body-other-ids", script(BODY, 0, &[0xaa; 40])),
+        named("life-of-45-s", times(issued_at_ms + 45_000)),
+        named("life-too-long", times(issued_at_ms + 45_001)),
+        named("life-over-before-it-began", times(issued_at_ms - 1)),
+        named("life-for-ever", times(u64::MAX)),
+    ]
+}
+
+/// Flags, address and time, which token, then a run.
+fn asked(flags: u8, place: u8, number: u16, bytes: &[u8]) -> Vec<u8> {
+    let length = (bytes.len() as u16).to_le_bytes();
+    [&[flags, place], number.to_le_bytes().as_slice(), &length, bytes].concat()
+}
+
 fn hellos() -> Vec<Seed> {
-    use hello::{COOKIE, EXPIRE, FIT, HEAD, PAYLOAD, REFUSE};
+    use hello::{CONFIRM, COOKIE, EXPIRE, FIT, HEAD, PAYLOAD, REFUSE, SPOIL, TOKEN};
     let salt = [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
     let other = [0, 0, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9];
-    let honest = FIT | HEAD | COOKIE | PAYLOAD;
-    let full: Vec<u8> = (0..5).flat_map(|from| step(honest, from, &salt)).collect();
-    let mut bad_length = vec![0; 34];
-    bad_length[32..34].copy_from_slice(&257_u16.to_le_bytes());
+    let honest = FIT | HEAD | COOKIE | PAYLOAD | TOKEN;
+    let from_each = |places: &[u8]| -> Vec<u8> {
+        places.iter().flat_map(|place| asked(honest, *place, CONFIRM | u16::from(*place), &salt)).collect()
+    };
+    let mut bad_length = vec![0; 362];
+    bad_length[360..].copy_from_slice(&257_u16.to_le_bytes());
+    let mut not_zero = salt.to_vec();
+    not_zero.resize(1200, 0);
+    not_zero[1199] = 1;
+    let once = asked(honest, 0, 1, &salt);
     let mut seeds = vec![
-        named("without-cookie", step(FIT | HEAD | PAYLOAD, 0, &salt)),
-        named("connects", step(honest, 0, &salt)),
-        named("repeats", [step(honest, 0, &salt), step(honest, 0, &salt)].concat()),
+        named("without-cookie", asked(FIT | HEAD | PAYLOAD | TOKEN, 0, 1, &salt)),
+        named("without-token", asked(FIT | HEAD | COOKIE | PAYLOAD, 0, 1, &salt)),
+        named("asks", once.clone()),
         named(
-            "replaces",
-            [step(honest, 0, &salt), step(honest, 4 << 3, &other), step(honest, 0, &other)].concat(),
+            "confirms",
+            [asked(honest, 0, CONFIRM | 1, &salt), asked(honest, 0, CONFIRM | 2, &other)].concat(),
         ),
-        named("stale", [step(honest, 0, &salt), step(honest, 0, &other)].concat()),
-        named("full", full),
-        named("refused", [step(honest | REFUSE, 0, &salt), step(honest, 0, &salt)].concat()),
-        named("expires", [step(honest, 0, &salt), step(honest | EXPIRE, 31 << 3, &other)].concat()),
-        named("wrong-cookie", step(FIT | HEAD, 1, &[7; 64])),
-        named("port-zero", step(honest, 6, &salt)),
-        named("payload-too-long", step(FIT | HEAD | COOKIE, 2, &bad_length)),
-        named("mapped-v4", [step(honest, 0, &salt), step(honest, 3, &other)].concat()),
+        named("two-unconfirmed", [once.clone(), asked(honest, 2, 2, &salt)].concat()),
+        named("repeats", [once.clone(), once.clone()].concat()),
+        named("token-twice-other-salt", [once.clone(), asked(honest, 0, 1, &other)].concat()),
+        named("token-twice-elsewhere", [once.clone(), asked(honest, 2, 1, &salt)].concat()),
+        named("full", from_each(&[0, 2, 4, 5, 7])),
+        named("one-address-too-often", from_each(&[0, 1, 3])),
+        named("refused", [asked(honest | REFUSE, 0, 16, &salt), asked(honest, 0, 16, &salt)].concat()),
+        named("refused-full", [asked(honest | REFUSE, 0, 1, &salt), once.clone()].concat()),
+        named("never-confirms", [once.clone(), asked(honest | EXPIRE, 31 << 3, 2, &other)].concat()),
+        named("token-expired", asked(honest, 0, 1 | 6 << 4, &salt)),
+        named("token-old-but-good", asked(honest, 0, 1 | 4 << 4, &salt)),
+        named("token-from-before-the-start", asked(honest, 0, 1 | 15 << 4, &salt)),
+        named("wrong-cookie", asked(FIT | HEAD | TOKEN, 2, 1, &[7; 64])),
+        named("port-zero", asked(honest, 6, 1, &salt)),
+        named("payload-too-long", asked(FIT | HEAD | COOKIE | TOKEN, 2, 1, &bad_length)),
+        named("not-zero", asked(FIT | HEAD | COOKIE | TOKEN, 2, 1, &not_zero)),
+        named("mapped-v4", [once, asked(honest, 3, 2, &other)].concat()),
     ];
+    // One bit in each field: magic, key, realm, guard, end, hash, salt, body, tag.
+    for byte in [0, 4, 6, 8, 12, 16, 23, 24, 32, 56, 312] {
+        let mut spoiled = asked(honest | SPOIL, 0, 1, &salt);
+        spoiled.splice(4..4, (byte * 8_u16).to_le_bytes());
+        seeds.push(named("spoiled-token", spoiled));
+    }
     for datagram in vectors("handshake.json")["datagrams"].as_array().unwrap() {
-        seeds.push(named("vector", step(0, 0, &unhex(&datagram["datagram"]))));
+        seeds.push(named("vector", asked(0, 0, 0, &unhex(&datagram["datagram"]))));
     }
     seeds
 }
 
-/// A session header with the connection id left to the target: sequence, acknowledgement, then a payload.
+/// A session header with type and connection id left to the target, then a body.
 fn data(sequence: u32, ack: u32, payload: &[u8]) -> Vec<u8> {
     [[5, 1, 0xff, 0xff, 0, 0, 0, 0].as_slice(), &sequence.to_le_bytes(), &ack.to_le_bytes(), payload].concat()
 }
 
 fn sessions() -> Vec<Seed> {
     use session::{
-        FOREIGN_TO_SERVER, FORGED_TO_CLIENT, FORGED_TO_SERVER, GOODBYE, LOST, RAW_TO_CLIENT, RAW_TO_SERVER,
-        REAL_TO_CLIENT, REAL_TO_SERVER, TWICE, WAIT,
+        ANSWERED, ELSEWHERE, FORGED_TO_CLIENT, FORGED_TO_SERVER, LOST, RAW_TO_CLIENT, RAW_TO_SERVER,
+        REAL_TO_CLIENT, REAL_TO_SERVER, SEALED_TO_CLIENT, SEALED_TO_SERVER, TWICE, WAIT,
+    };
+    // What the argument makes of a forged or sealed one.
+    const GOODBYE: u8 = 1;
+    const CONTROL: u8 = 2;
+    let control = |sequence: u32, kind: u8, body: &[u8]| {
+        let mut bytes = data(sequence, 0, body);
+        bytes[1] = kind;
+        bytes
     };
     let talk: Vec<u8> = (0..8)
         .flat_map(|i| [step(REAL_TO_SERVER, 1, &[i; 44]), step(REAL_TO_CLIENT, 2, &[i; 60])].concat())
@@ -88,57 +161,87 @@ fn sessions() -> Vec<Seed> {
         })
         .collect();
     let flood: Vec<u8> = (0..45).flat_map(|_| step(REAL_TO_SERVER, 1, b"")).collect();
-    let jumps = [1, 2, 1023, 1024, 1025, 5, 70_000, u32::MAX, u32::MAX - 1, u32::MAX - 1023, 0];
+    let jumps =
+        [1, 2, 1023, 1024, 1025, 5, 65_000, 70_000, 131_000, u32::MAX, u32::MAX - 1, u32::MAX - 1023, 0];
+    // Long enough for a tag, though in a forged one it is none.
     let windows =
-        |what: u8| jumps.iter().flat_map(|s| step(what, 0, &data(*s, 0, b"x"))).collect::<Vec<u8>>();
+        |what: u8| jumps.iter().flat_map(|s| step(what, 0, &data(*s, 0, &[0; 17]))).collect::<Vec<u8>>();
+    // Over two changes of keys, with something late behind each.
+    let climb = |what: u8| {
+        let climbed = (1..45).flat_map(|i| {
+            let sequence = i * 65_536;
+            [step(what, 0, &data(sequence, 0, b"up"))].concat()
+        });
+        let late =
+            [44 * 65_536 - 1023, 44 * 65_536 - 1024].map(|s| step(what, 0, &data(s, 0, b"late"))).concat();
+        climbed.chain(late).collect::<Vec<u8>>()
+    };
+    let boundary = |what: u8| {
+        let near: Vec<u32> =
+            (1..16).map(|i| i * 65_536).chain([1_048_575, 1_048_577, 1_048_576, 1_048_000]).collect();
+        near.iter().flat_map(|s| step(what | TWICE, 0, &data(*s, 0, b"edge"))).collect::<Vec<u8>>()
+    };
+    let both = |to_server: u8, to_client: u8, argument: u8, bytes: &[u8]| {
+        [step(to_server, argument, bytes), step(to_client, argument, bytes)].concat()
+    };
     vec![
         named("talk", talk),
         named("lossy", lossy),
         named("flood", flood),
-        named("server-window", windows(FORGED_TO_SERVER)),
-        named("client-window", windows(FORGED_TO_CLIENT)),
-        named("server-ack-unsent", step(FORGED_TO_SERVER, 0, &data(1, 1, b""))),
-        named("client-ack-unsent", step(FORGED_TO_CLIENT, 0, &data(1, u32::MAX, b""))),
+        named("forged-window", [windows(FORGED_TO_SERVER), windows(FORGED_TO_CLIENT)].concat()),
+        named("server-window", windows(SEALED_TO_SERVER)),
+        named("client-window", windows(SEALED_TO_CLIENT)),
+        named("server-climb", climb(SEALED_TO_SERVER)),
+        named("client-climb", climb(SEALED_TO_CLIENT)),
+        named("server-boundary", boundary(SEALED_TO_SERVER)),
+        named("client-boundary", boundary(SEALED_TO_CLIENT)),
+        named("ack-unsent", both(SEALED_TO_SERVER, SEALED_TO_CLIENT, 0, &data(5, u32::MAX, b""))),
+        named("forged-elsewhere", step(FORGED_TO_SERVER | ELSEWHERE, 0, &data(2, 0, &[0; 40]))),
+        named("strays", step(REAL_TO_SERVER | ELSEWHERE, 1, b"here")),
         named(
-            "foreign",
+            "moves",
             [
-                step(FOREIGN_TO_SERVER, 9, &data(1, 0, b"")),
-                step(FOREIGN_TO_SERVER | GOODBYE, 9, &data(1, 0, b"")),
+                step(REAL_TO_SERVER | ELSEWHERE | ANSWERED, 1, b"here"),
+                step(REAL_TO_CLIENT, 2, b"there"),
+                step(REAL_TO_SERVER | ELSEWHERE, 1, b"still"),
+            ]
+            .concat(),
+        ),
+        named(
+            "moves-and-back",
+            [
+                step(REAL_TO_SERVER | ELSEWHERE | ANSWERED, 1, b"here"),
+                step(WAIT, 3, b""),
+                step(REAL_TO_SERVER | ANSWERED, 1, b"back"),
             ]
             .concat(),
         ),
         named(
             "goodbye-to-server",
-            [step(FORGED_TO_SERVER | GOODBYE, 0, &data(1, 0, b"")), step(REAL_TO_SERVER, 1, b"late")]
-                .concat(),
+            [step(SEALED_TO_SERVER, GOODBYE, &data(2, 0, b"")), step(REAL_TO_SERVER, 1, b"late")].concat(),
         ),
         named(
             "goodbye-to-client",
-            [step(FORGED_TO_CLIENT | GOODBYE, 0, &data(1, 0, b"")), step(REAL_TO_CLIENT, 1, b"late")]
-                .concat(),
+            [step(SEALED_TO_CLIENT, GOODBYE, &data(1, 0, b"")), step(REAL_TO_CLIENT, 1, b"late")].concat(),
         ),
+        named("goodbye-with-body", both(SEALED_TO_SERVER, SEALED_TO_CLIENT, GOODBYE, &data(2, 0, b"x"))),
+        named("goodbye-forged", both(FORGED_TO_SERVER, FORGED_TO_CLIENT, GOODBYE, &data(2, 0, &[0; 16]))),
+        named("confirm-again", step(SEALED_TO_SERVER | TWICE, CONTROL, &control(2, 0, b""))),
+        named("path-response-unasked", step(SEALED_TO_SERVER | ELSEWHERE, CONTROL, &control(2, 2, &[0; 8]))),
+        named("path-challenge", step(SEALED_TO_CLIENT, CONTROL, &control(1, 1, &[7; 8]))),
+        named("control-odd", both(SEALED_TO_SERVER, SEALED_TO_CLIENT, CONTROL, &control(2, 200, b"what"))),
         named(
             "silence",
             [step(WAIT, 99, b""), step(WAIT, 2, b""), step(REAL_TO_SERVER, 1, b"late")].concat(),
         ),
-        named(
-            "short",
-            [step(FORGED_TO_SERVER, 0, &data(1, 0, b"")[..15]), step(FORGED_TO_CLIENT, 0, &[5])].concat(),
-        ),
-        named(
-            "oversized",
-            [
-                step(FORGED_TO_SERVER, 0, &data(1, 0, &[0; 1185])),
-                step(FORGED_TO_CLIENT, 0, &data(1, 0, &[0; 1185])),
-            ]
-            .concat(),
-        ),
+        named("short", both(FORGED_TO_SERVER, FORGED_TO_CLIENT, 0, &data(1, 0, b"")[..15])),
+        named("oversized", both(SEALED_TO_SERVER, SEALED_TO_CLIENT, 0, &data(2, 0, &[0; 1185]))),
         named(
             "unknown-types",
             [
                 step(RAW_TO_SERVER, 0, &[0; 40]),
                 step(RAW_TO_CLIENT, 0, &[200; 40]),
-                step(RAW_TO_CLIENT, 0, &[3; 16]),
+                step(RAW_TO_CLIENT, 0, &[3; 64]),
             ]
             .concat(),
         ),
@@ -146,7 +249,7 @@ fn sessions() -> Vec<Seed> {
             "hello-inside",
             step(RAW_TO_SERVER, 0, &{
                 let mut hello = vec![0; 1200];
-                hello[..2].copy_from_slice(&[1, 1]);
+                hello[..2].copy_from_slice(&[1, 2]);
                 hello
             }),
         ),

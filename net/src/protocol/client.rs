@@ -14,8 +14,8 @@ use super::transmit::{acks_after, seal_in};
 use super::window::{Freshness, Window};
 use crate::limits::{
     ACCEPT_BYTES, ACCEPT_HEAD_BYTES, DATAGRAM_BYTES_MAX, DISCONNECT_COPIES, HEADER_BYTES,
-    HELLO_PAYLOAD_BYTES_MAX, HELLO_RETRY_US, HELLO_RETRY_US_MAX, REFUSED_BYTES, REFUSED_HEAD_BYTES, SEAL_BYTES,
-    TIMEOUT_US,
+    HELLO_PAYLOAD_BYTES_MAX, HELLO_RETRY_US, HELLO_RETRY_US_MAX, REFUSED_BYTES, REFUSED_HEAD_BYTES,
+    SEAL_BYTES, TIMEOUT_US,
 };
 
 /// Where a client stands.
@@ -187,8 +187,7 @@ impl Client {
             Freshness::TooOld => return Err(Reject::TooOld),
             Freshness::TooFarAhead => return Err(Reject::TooFarAhead),
         }
-        let body: &'d [u8] =
-            link.opener.open(head, header.sequence, sealed).map_err(|_| Reject::Forged)?;
+        let body: &'d [u8] = link.opener.open(head, header.sequence, sealed).map_err(|_| Reject::Forged)?;
 
         // Authentic and new from here on.
         self.window.mark(header.sequence);
@@ -237,7 +236,8 @@ impl Client {
                 let transcript = Transcript { token: &grant.token, salt, server_public: &server_public };
                 let keys = SessionKeys::derive(&grant.private_key, &server_public, &grant.secret, transcript)
                     .ok_or(Reject::Forged)?;
-                let (head, tag) = tagged_parts::<ACCEPT_BYTES, ACCEPT_HEAD_BYTES>(tagged).ok_or(Reject::Length)?;
+                let (head, tag) =
+                    tagged_parts::<ACCEPT_BYTES, ACCEPT_HEAD_BYTES>(tagged).ok_or(Reject::Length)?;
                 if connection_id == 0 || !tags_equal(&keys.accept_tag(head), tag) {
                     return Err(Reject::Forged);
                 }
@@ -337,7 +337,13 @@ impl Client {
     }
 
     /// Heads and seals the payload in `out`: the sequence and the datagram's bytes.
-    fn seal(&mut self, packet_type: u8, kind: u8, out: &mut [u8], payload_bytes: usize) -> Option<(u32, usize)> {
+    fn seal(
+        &mut self,
+        packet_type: u8,
+        kind: u8,
+        out: &mut [u8],
+        payload_bytes: usize,
+    ) -> Option<(u32, usize)> {
         let link = self.link.as_mut()?;
         let sequence = self.sent.checked_add(1)?;
         link.sealer.keep_up(self.sent);

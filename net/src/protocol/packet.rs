@@ -155,7 +155,9 @@ impl<'d> Hello<'d> {
 
     #[inline]
     pub fn token(&self) -> &'d [u8; TOKEN_BYTES] {
-        let Some((_, rest)) = self.whole.split_first_chunk::<HELLO_TOKEN_AT>() else { unreachable!("1,200 bytes") };
+        let Some((_, rest)) = self.whole.split_first_chunk::<HELLO_TOKEN_AT>() else {
+            unreachable!("1,200 bytes")
+        };
         let Some(token) = rest.first_chunk() else { unreachable!("1,200 bytes") };
         token
     }

@@ -45,7 +45,12 @@ impl Strangers {
     pub fn with_rate(keys: [u64; 2], hz: u32, burst: u32) -> Self {
         let interval_us = 1_000_000 / u64::from(hz.clamp(1, 1_000_000));
         let ahead_us_max = interval_us.saturating_mul(u64::from(burst.max(1)) - 1);
-        Strangers { keys, interval_us, ahead_us_max, sets: vec![Set([0; WAYS]); STRANGER_SETS].into_boxed_slice() }
+        Strangers {
+            keys,
+            interval_us,
+            ahead_us_max,
+            sets: vec![Set([0; WAYS]); STRANGER_SETS].into_boxed_slice(),
+        }
     }
 
     /// Whether the address has a token left, taking none.

@@ -113,7 +113,12 @@ impl Transmit {
 /// # Panics
 /// When `slot` is shorter than the datagram.
 #[inline]
-pub(super) fn seal_in(sealer: &Sealer, header: Header, slot: &mut [u8], payload_bytes: usize) -> Option<usize> {
+pub(super) fn seal_in(
+    sealer: &Sealer,
+    header: Header,
+    slot: &mut [u8],
+    payload_bytes: usize,
+) -> Option<usize> {
     let datagram = &mut slot[..HEADER_BYTES + payload_bytes + SEAL_BYTES];
     let (head, rest) = datagram.split_at_mut(HEADER_BYTES);
     let (payload, tag) = rest.split_at_mut(payload_bytes);

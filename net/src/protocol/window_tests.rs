@@ -44,7 +44,8 @@ fn replay(start: u32, sequences: impl IntoIterator<Item = u32>) -> Result<(), Te
 fn edges_of_the_number_range() {
     let edges = [0, 1, 0, 1, 1024, 1, 2, 1025, 2, u32::MAX, 1 << 31, 1025, 0, 1];
     replay(0, edges).unwrap();
-    let top = [u32::MAX, u32::MAX, u32::MAX - 1023, u32::MAX - 1024, u32::MAX - 1, u32::MAX - 1, 0, 1, 1 << 31];
+    let top =
+        [u32::MAX, u32::MAX, u32::MAX - 1023, u32::MAX - 1024, u32::MAX - 1, u32::MAX - 1, 0, 1, 1 << 31];
     replay(u32::MAX - 65_536, top).unwrap();
     replay(u32::MAX, top).unwrap();
     for newest in [0, 1, 7, 1 << 20, 1 << 31, u32::MAX - 65_540] {
@@ -56,7 +57,8 @@ fn edges_of_the_number_range() {
             // All of a window's worth, a jump, and everything around it again.
             let filled = (0..1100).map(|i| start + i % 1024);
             let newest = start + 1023 + jump;
-            replay(start, filled.chain([newest]).chain((newest.saturating_sub(1100)..=newest).rev())).unwrap();
+            replay(start, filled.chain([newest]).chain((newest.saturating_sub(1100)..=newest).rev()))
+                .unwrap();
         }
     }
 }

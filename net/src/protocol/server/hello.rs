@@ -214,7 +214,8 @@ impl Server {
         tag.copy_from_slice(&keys.accept_tag(head));
 
         let token_us = u64::from(body.idle_timeout_s) * 1_000_000;
-        let timeout_us = if token_us == 0 { self.config.timeout_us } else { token_us.min(self.config.timeout_us) };
+        let timeout_us =
+            if token_us == 0 { self.config.timeout_us } else { token_us.min(self.config.timeout_us) };
         let origin = Origin {
             address: from,
             salt,
