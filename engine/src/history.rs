@@ -50,7 +50,7 @@ pub fn quantise(metres: f32) -> i32 {
 }
 
 /// 1.5 x 2^23: a float this large has its units in the lowest bit, so adding it leaves a whole number there.
-const WHOLE: f32 = 12_582_912.0;
+pub(crate) const WHOLE: f32 = 12_582_912.0;
 
 /// As [`quantise`], for loops over rows: a cast to an integer saturates, and that keeps a loop from being vectorised,
 /// while alone it is cheaper than the call of `floor` that this makes where there is no instruction for it.

@@ -41,14 +41,14 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Within<'a, R> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> usize {
-        let mut count = 0;
+        let mut count = 0usize;
         for run in self.runs {
             let slots = Found::reserve(&mut self.found.slots, count, run.len());
             for &block in run {
                 let mask = lanes.in_range(&self.now[block as usize], self.centre, self.radius2);
                 let Some(slots) = slots[count..].first_chunk_mut() else { unreachable!("reserved") };
-                lanes.slots(mask, block * BLOCK_ROWS as u32, slots);
-                count += mask.count_ones() as usize;
+                lanes.slots(mask, block.wrapping_mul(BLOCK_ROWS as u32), slots);
+                count = count.wrapping_add(mask.count_ones() as usize);
             }
         }
         count
@@ -68,7 +68,7 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Nearest<'a, R> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> usize {
-        let mut count = 0;
+        let mut count = 0usize;
         for run in self.runs {
             let slots = Found::reserve(&mut self.found.slots, count, run.len());
             let distances = Found::reserve(&mut self.found.distances, count, run.len());
@@ -80,8 +80,9 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Nearest<'a, R> {
                 else {
                     unreachable!("reserved")
                 };
-                lanes.ranks(positions, self.centre, mask, block * BLOCK_ROWS as u32, slots, distances);
-                count += mask.count_ones() as usize;
+                let first = block.wrapping_mul(BLOCK_ROWS as u32);
+                lanes.ranks(positions, self.centre, mask, first, slots, distances);
+                count = count.wrapping_add(mask.count_ones() as usize);
             }
         }
         count
@@ -94,10 +95,10 @@ impl<C: Columns> World<C> {
     pub fn within<'f>(&self, x_m: f32, y_m: f32, radius_m: f32, found: &'f mut Found) -> &'f [u32] {
         let (x, y, radius) = units_of(&self.config, x_m, y_m, radius_m);
         let kernel = Within {
-            runs: self.grid.runs(Bounds::around(x, y, radius)),
+            runs: self.grid.runs(bounds(x_m, y_m, radius_m)),
             now: self.history.frame(self.published()).positions,
             centre: pack(x, y),
-            radius2: radius * radius,
+            radius2: radius.wrapping_mul(radius),
             found,
         };
         let count = dispatch_lanes(self.level, kernel);
@@ -125,7 +126,7 @@ impl<C: Columns> World<C> {
         };
         let in_range = loop {
             let kernel = Nearest {
-                runs: self.grid.runs(Bounds::around(x, y, radius)),
+                runs: self.grid.runs(bounds(x_m, y_m, radius as f32 / UNITS_PER_METRE as f32)),
                 now: self.history.frame(self.published()).positions,
                 centre: pack(x, y),
                 radius2: radius * radius,
@@ -157,6 +158,15 @@ impl<C: Columns> World<C> {
 /// be those 2,048 m on, where positions repeat.
 const OUTSIDE_M: f32 = 2.0 * VIEW_RADIUS_M_MAX;
 
+/// The box around a question, of whatever is no number nowhere. From the metres rather than the units: so that the reads
+/// of the grid need not wait for those.
+#[inline(always)]
+fn bounds(x_m: f32, y_m: f32, radius_m: f32) -> Bounds {
+    let units = UNITS_PER_METRE as f32;
+    Bounds::around(x_m * units, y_m * units, radius_m * units)
+}
+
+#[inline(always)]
 fn units_of(config: &WorldConfig, x_m: f32, y_m: f32, radius_m: f32) -> (i32, i32, i32) {
     let near = |place_m, side_m| quantise(bounded(place_m, -OUTSIDE_M, side_m + OUTSIDE_M));
     let radius = quantise(bounded(radius_m, 0.0, VIEW_RADIUS_M_MAX));

@@ -40,6 +40,7 @@ impl Avx2 {
         has_all.then_some(Self(()))
     }
 
+    #[inline(always)]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
         fn enabled<K: Kernel>(kernel: K) -> K::Output {

@@ -26,6 +26,7 @@ impl Avx512 {
         has_all.then_some(Self(()))
     }
 
+    #[inline(always)]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
         fn enabled<K: Kernel>(kernel: K) -> K::Output {

@@ -126,6 +126,7 @@ pub trait Kernel {
 }
 
 /// Runs `kernel` compiled for `level`.
+#[inline(always)]
 pub fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level.0 {
         #[cfg(target_arch = "x86_64")]
@@ -155,7 +156,9 @@ pub(crate) trait LaneKernel {
     fn run<L: Lanes>(self, lanes: L) -> Self::Output;
 }
 
-/// Runs a lane kernel compiled for `level`.
+/// Runs a lane kernel compiled for `level`. Inlined, as are the levels' `run`: a short kernel would otherwise be copied
+/// right after it was written, by wider loads than the stores, and wait for those to drain.
+#[inline(always)]
 pub(crate) fn dispatch_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Output {
     struct With<L, K>(L, K);
     impl<L: Lanes, K: LaneKernel> Kernel for With<L, K> {

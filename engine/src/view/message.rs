@@ -218,17 +218,14 @@ pub(super) fn write(
     }
     if selection.moved_count > 0 {
         writer.vector(changed_at, changed_bytes);
-        let mut rest = changed_bytes;
-        for word in &selection.changed {
-            let bytes = rest.min(8);
-            writer.out[writer.at..writer.at + bytes].copy_from_slice(&word.to_le_bytes()[..bytes]);
-            writer.at += bytes;
-            rest -= bytes;
-            if rest == 0 {
-                break;
-            }
+        // Whole words: the last one may reach beyond the vector, to where `moved` comes next. Bits of nobody are zero,
+        // and so is the padding.
+        let words = changed_bytes.div_ceil(8);
+        let bytes = &mut writer.out[writer.at..writer.at + 8 * words];
+        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(&selection.changed[..words]) {
+            *bytes = word.to_le_bytes();
         }
-        writer.pad();
+        writer.at += changed_bytes.next_multiple_of(4);
         writer.vector(moved_at, selection.moved_count);
         writer.put_records(&selection.moved[..selection.moved_count]);
     }

@@ -63,7 +63,7 @@ impl Circle {
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds::around(self.x, self.y, self.radius)
+        Bounds::around(self.x as f32, self.y as f32, self.radius as f32)
     }
 }
 
@@ -254,7 +254,7 @@ impl<C: Columns> World<C> {
         selection: &mut Selection,
     ) -> usize {
         const PHASES: u32 = 1 << 16;
-        let bounds = Bounds::around(circle.x, circle.y, view_radius);
+        let bounds = Circle { radius: view_radius, ..*circle }.bounds();
         // A round in time needs this much; where there is room for more, take it, up to nine tenths of the room.
         let least = PHASES.div_ceil(u32::from(self.config.refresh_ticks));
         let ring = viewer.ring_count.max(1);

@@ -2,7 +2,7 @@
 
 use crate::history::Frame;
 use crate::limits::{BLOCK_ROWS, NEAR_MAX};
-use crate::simd::{BlockAt, Changes, LaneKernel, Lanes};
+use crate::simd::{BlockAt, Changes, LaneKernel, Lanes, soon};
 use crate::world::Roster;
 
 /// Wire sizes of the records, bytes.
@@ -235,6 +235,16 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 break;
             }
 
+            // The processor looks ahead by a hit and a half: without this it would wait for the lines of one after another.
+            for hit in &selection.hits[..hit_count] {
+                let at = hit.parts().0 as usize;
+                let (now, base) = (&now.details[at], &base.details[at]);
+                soon(&now.z_yaw);
+                soon(&base.z_yaw);
+                soon(&now.attr01);
+                soon(&base.attr01);
+                soon(&rosters[at].since);
+            }
             let (mut edge_count, mut alteration_count) = (0, 0);
             for hit in 0..hit_count {
                 let (block, in_now, in_base) = selection.hits[hit].parts();
