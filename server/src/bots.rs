@@ -1,9 +1,13 @@
 //! `throng bots`: the load generator's face.
 
+use std::fs;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
-use throng_tools::bots::{self, BotsConfig, BotsReport, Progress};
+use throng_tools::bots::{self, BotsConfig, BotsReport, GatewayDoor, Progress};
+use throng_tools::grants::{GrantsConfig, read_tokens};
 
 use crate::cli::{BotsArgs, LoadArgs};
 use crate::pipe;
@@ -24,23 +28,40 @@ pub enum BotsEvent {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When the settings cannot work, the socket cannot be had, nobody gets connected, or the report cannot be written.
+/// When the settings cannot work, the socket cannot be had, nobody gets in, or the report cannot be written.
 pub fn run(args: &BotsArgs) -> anyhow::Result<ExitCode> {
-    let config = bots_config(args);
     if let Some(path) = &args.json {
         probe_writable(path)?;
     }
+    let tokens = read_tokens(&args.sessions)?;
+    let clients = args.clients.map_or(tokens.len(), |clients| clients as usize);
+    if clients > tokens.len() {
+        bail!(
+            "{clients} clients were asked for, but {} holds {} session tokens\n  \
+             make more: throng account create --count {clients} --prefix bot --locked --sessions FILE",
+            args.sessions.display(),
+            tokens.len()
+        );
+    }
+    let certificate = match &args.ca {
+        Some(path) => Some(
+            fs::read(path).with_context(|| format!("cannot read the certificate {}", path.display()))?,
+        ),
+        None => None,
+    };
     let stop = StopFlag::new();
     stop.raise_upon_signal()?;
     if args.child {
         pipe::follow_stdin(stop.clone(), |_| {})?;
-        let report = bots::run(
-            &config,
-            |progress| {
-                pipe::say(&BotsEvent::Progress(*progress));
-            },
-            stop.as_atomic(),
-        )?;
+    }
+    let tokens = tokens.into_iter().take(clients).collect();
+    let mut door = GatewayDoor::open(GrantsConfig::new(&args.gateway, certificate, tokens))?;
+    let config = bots_config(args, door.realm(), clients as u32);
+    if args.child {
+        let tell = |progress: &Progress| {
+            pipe::say(&BotsEvent::Progress(*progress));
+        };
+        let report = bots::run(&config, &mut door, tell, stop.as_atomic())?;
         pipe::say(&BotsEvent::Report(Box::new(report)));
         return Ok(ExitCode::SUCCESS);
     }
@@ -48,7 +69,7 @@ pub fn run(args: &BotsArgs) -> anyhow::Result<ExitCode> {
     let tell = |progress: &Progress| {
         pipe::print_line(&progress_line(progress));
     };
-    let report = bots::run(&config, tell, stop.as_atomic())?;
+    let report = bots::run(&config, &mut door, tell, stop.as_atomic())?;
     let failures = bots_failures(&report, is_troubled(&args.load));
     pipe::print_line(bots_table(&report, &failures).trim_end());
     if let Some(path) = &args.json {
@@ -69,14 +90,14 @@ pub fn is_troubled(load: &LoadArgs) -> bool {
     load.loss > 0.0 || load.delay > 0 || load.reorder > 0.0
 }
 
-fn bots_config(args: &BotsArgs) -> BotsConfig {
+fn bots_config(args: &BotsArgs, realm: SocketAddr, clients: u32) -> BotsConfig {
     BotsConfig {
         full: args.load.full,
         loss_percent: args.load.loss,
         delay_ms: args.load.delay,
         reorder_percent: args.load.reorder,
         seed: args.load.seed,
-        ..BotsConfig::new(args.server, args.clients, args.seconds)
+        ..BotsConfig::new(realm, clients, args.seconds)
     }
 }
 

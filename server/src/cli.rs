@@ -31,8 +31,8 @@ Examples:
   throng serve --print-config > throng.toml
   throng serve --config throng.toml
       a realm with your settings, until Ctrl-C
-  throng bots --server 127.0.0.1:7777 --clients 500 --seconds 60 --loss 5 --delay 80
-      five hundred clients on bad lines against that realm";
+  throng bots --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --sessions bots.txt --seconds 60
+      many clients against that realm";
 
 /// The subcommands.
 #[derive(Subcommand, Debug)]
@@ -181,18 +181,26 @@ pub enum Progress {
 #[derive(Args, Debug, Clone)]
 #[command(after_help = "\
 Examples:
-  throng bots --server 127.0.0.1:7777 --clients 1000 --seconds 30
-  throng bots --server 127.0.0.1:7777 --clients 200 --seconds 60 --full 200 --loss 5 --delay 80 --json bots.json
+  throng account create --count 1000 --prefix bot --locked --sessions bots.txt
+  throng bots --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --sessions bots.txt --seconds 30
+  throng bots --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --sessions bots.txt --seconds 60 --full 200 --loss 5 --delay 80 --json bots.json
 
-The clients are one process with one socket and source addresses in 127.0.0.0/8, so the realm must run on this
-machine. The exit code is 0 when every client connected, no view disagreed with the realm and nothing failed to decode.")]
+The clients get in as players do: a session token each, a connect token from the gateway, a sealed session.
+They are one process with one socket and source addresses in 127.0.0.0/8, so the realm must run on this machine and
+its caps.allow must name 127.0.0.0/8, or a /24 of them takes no more than caps.ipv4_24. The exit code is 0 when every client connected, no view disagreed with the realm and nothing failed to decode.")]
 pub struct BotsArgs {
-    /// Address of the realm
-    #[arg(long, value_name = "ADDR")]
-    pub server: SocketAddr,
-    /// Clients to connect
+    /// The gateway, as https://HOST:PORT, or http:// on this machine
+    #[arg(long, value_name = "URL")]
+    pub gateway: String,
+    /// Certificate to trust: the gateway's own, or that of who signed it (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Session tokens, one a line: `throng account create --sessions` writes them
+    #[arg(long, value_name = "FILE")]
+    pub sessions: PathBuf,
+    /// Clients to connect [default: as many as there are session tokens]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub clients: u32,
+    pub clients: Option<u32>,
     /// Seconds to measure, after all clients have connected and settled
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub seconds: u32,
@@ -262,7 +270,7 @@ mod tests {
             "throng demo --clients 5 --seconds 3 --crowd",
             "throng serve --config f --listen 0.0.0.0:1 --threads 1 --io mmsg --report r",
             "throng serve --child",
-            "throng bots --server 127.0.0.1:1 --clients 2 --seconds 1 --full 1 --loss 2.5 --delay 80 --json f",
+            "throng bots --gateway https://127.0.0.1:1 --ca c --sessions s --clients 2 --seconds 1 --full 1 --loss 2.5 --json f",
             "throng account create Ada --data-dir d --json",
             "throng account create Ada --locked --config c",
             "throng account create --count 5 --prefix b --first 7 --locked --sessions f --days 2",
@@ -311,7 +319,7 @@ mod tests {
             ("throng demo --loss NaN", "0 to 100"),
             ("throng serve --threads 257", "0 to 256"),
             ("throng serve --io epoll", "uring"),
-            ("throng bots --clients 5 --seconds 1", "--server"),
+            ("throng bots --clients 5 --seconds 1", "--gateway"),
             ("throng serve --listen 7777", "socket address"),
             ("throng account create", "required"),
             ("throng account create Ada --password secret", "unexpected argument"),

@@ -1,11 +1,13 @@
 //! Tools around a Throng server: libraries behind the program's subcommands.
 //!
 //! * [`bots`] is the load generator: one process that is thousands of clients.
-//! * [`flood`] is the attacker: datagrams from addresses that are not its own, at a steady rate.
+//! * [`grants`] gets it in: connect tokens for session tokens, over the gateway's HTTPS.
+//! * [`flood`] is the attacker of realms: datagrams from addresses that are not its own, at a steady rate.
 //!
 //! Nothing in here knows the server's insides: tools meet it on the wire, as players do.
 #![forbid(unsafe_code)]
 
 pub mod bots;
 pub mod flood;
+pub mod grants;
 mod rng;

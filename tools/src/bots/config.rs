@@ -145,6 +145,23 @@ pub enum BotsError {
     /// The name or hello is not one that a server accepts.
     #[error("the bots' hello is not acceptable: {0}")]
     Hello(String),
+    /// The gateway cannot be asked.
+    #[error(transparent)]
+    Grants(#[from] crate::grants::GrantsError),
+    /// The gateway let nobody in.
+    #[error("the gateway {gateway} granted nobody entry; what it said: {said}")]
+    NobodyGranted {
+        /// The gateway.
+        gateway: String,
+        /// Its answers and how often each came.
+        said: String,
+    },
+    /// The gateway names a realm that cannot be found.
+    #[error("the gateway says that the realm is at {found:?}, which is no address that this machine can find")]
+    NoRealm {
+        /// What it said.
+        found: String,
+    },
     /// The socket could not be had.
     #[error("no socket for the bots: {0}")]
     Bind(String),

@@ -19,6 +19,7 @@
 //! [`Swarm`] and [`Run`] own no socket and no clock, so tests play them in virtual time.
 
 mod config;
+mod door;
 mod full;
 mod glance;
 mod light;
@@ -34,6 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use config::{BotsConfig, BotsError};
+pub use door::{Door, GatewayDoor};
 pub use report::{BotsReport, Phase, Progress, Second};
 pub use run::{Run, Step};
 pub use socket::{LoopbackSocket, SwarmSocket};
@@ -45,7 +47,8 @@ const STEP_BUSY_MIN: usize = 256;
 /// Sleep of an idle step. Half of the pace at which inputs fall due.
 const IDLE: Duration = Duration::from_micros(500);
 
-/// Plays `config.clients` clients against a server on this machine, and reports what they met.
+/// Plays `config.clients` clients against a server on this machine, each let in by a grant from `door`, and reports
+/// what they met.
 ///
 /// `progress` is called about once a second. Setting `stop` ends the run in order: what was measured so far is
 /// reported and the clients take their leave.
@@ -54,6 +57,7 @@ const IDLE: Duration = Duration::from_micros(500);
 /// When the settings cannot work, the socket cannot be had, or nobody gets connected.
 pub fn run(
     config: &BotsConfig,
+    door: &mut impl Door,
     mut progress: impl FnMut(&Progress),
     stop: &AtomicBool,
 ) -> Result<BotsReport, BotsError> {
@@ -65,7 +69,7 @@ pub fn run(
             run.stop();
         }
         let now_us = start.elapsed().as_micros() as u64;
-        let step = run.step(now_us, &mut socket).map_err(BotsError::Socket)?;
+        let step = run.step(now_us, &mut socket, door).map_err(BotsError::Socket)?;
         if let Some(news) = &step.progress {
             progress(news);
         }

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::config::{BotsConfig, BotsError};
+use super::door::Door;
 use super::report::{BotsReport, Phase, Progress, Second};
 use super::socket::SwarmSocket;
 use super::swarm::Swarm;
@@ -81,16 +82,21 @@ impl Run {
     ///
     /// # Errors
     /// When the socket is beyond use.
-    pub fn step(&mut self, now_us: u64, socket: &mut impl SwarmSocket) -> io::Result<Step> {
+    pub fn step(
+        &mut self,
+        now_us: u64,
+        socket: &mut impl SwarmSocket,
+        door: &mut impl Door,
+    ) -> io::Result<Step> {
         if self.start_us.is_none() {
             self.start_us = Some(now_us);
             self.phase_since_us = now_us;
             self.second_from.0 = now_us;
             self.report.warnings = socket.warnings().to_vec();
         }
-        let datagrams = self.swarm.step(now_us, socket)?;
+        let datagrams = self.swarm.step(now_us, socket, door)?;
         let phase_before = self.phase;
-        self.advance(now_us);
+        self.advance(now_us, door.is_shut() && self.swarm.is_answered());
         let is_second = now_us.saturating_sub(self.second_from.0) >= SECOND_US;
         let progress = (is_second || self.phase != phase_before).then(|| self.news(now_us, is_second));
         let done = self.phase == Phase::Done;
@@ -100,13 +106,15 @@ impl Run {
         Ok(Step { datagrams, progress, done })
     }
 
-    fn advance(&mut self, now_us: u64) {
+    fn advance(&mut self, now_us: u64, is_shut: bool) {
         let since_us = now_us.saturating_sub(self.phase_since_us);
         let passed = |seconds: u32| since_us >= u64::from(seconds) * SECOND_US;
         let swarm = &mut self.swarm;
         let next = match self.phase {
             Phase::Connecting if self.stopping => Phase::Leaving,
-            Phase::Connecting if swarm.is_settled() || passed(self.config.connect_seconds_max) => {
+            Phase::Connecting
+                if swarm.is_settled() || is_shut || passed(self.config.connect_seconds_max) =>
+            {
                 if swarm.connected() > 0 { Phase::Settling } else { Phase::Done }
             }
             Phase::Settling if self.stopping => Phase::Leaving,

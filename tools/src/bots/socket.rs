@@ -16,7 +16,7 @@ pub trait SwarmSocket {
     ///
     /// # Errors
     /// When the socket is beyond use; a datagram that could not be had is no error.
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &[u8])) -> io::Result<usize>;
+    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &mut [u8])) -> io::Result<usize>;
 
     /// Sends a datagram to the server from one of the addresses, at the latest with the next [`Self::flush`].
     fn push(&mut self, local: Ipv4Addr, datagram: &[u8]);
@@ -56,7 +56,7 @@ impl LoopbackSocket {
 }
 
 impl SwarmSocket for LoopbackSocket {
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &[u8])) -> io::Result<usize> {
+    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &mut [u8])) -> io::Result<usize> {
         let port = self.server.port();
         self.inner.drain(limit, |local, from, datagram| {
             // Anyone on this machine can send to us. The address says little: a server that listens on all

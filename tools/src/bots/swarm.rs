@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use throng_client::Applied;
+use throng_client::session::INPUT_DATAGRAM_BYTES;
 use throng_net::protocol::packet::{DISCONNECT_LEFT, TYPE_DATA};
 use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause};
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
@@ -14,6 +15,7 @@ use throng_schema::{
 };
 
 use super::config::{BotsConfig, BotsError};
+use super::door::Door;
 use super::full::Full;
 use super::glance::Glance;
 use super::light::{Light, NearCounts, Outcome};
@@ -37,7 +39,12 @@ const FAR_SAMPLE_TICKS: u32 = 16;
 /// Thousands of clients without a socket or a clock.
 pub struct Swarm {
     clients: u32,
-    links: Vec<Client>,
+    /// `None`: it has not been let in yet.
+    links: Vec<Option<Client>>,
+    /// Clients that have been given a grant so far.
+    started: u32,
+    /// Grants that have been used.
+    granted: u64,
     lights: Vec<Light>,
     counts: Vec<NearCounts>,
     fulls: Vec<Full>,
@@ -92,7 +99,9 @@ impl Swarm {
         }
         Ok(Self {
             clients: config.clients,
-            links: Vec::with_capacity(count),
+            links: (0..count).map(|_| None).collect(),
+            started: 0,
+            granted: 0,
             lights,
             counts: vec![[0; 64]; count],
             fulls,
@@ -121,7 +130,12 @@ impl Swarm {
     ///
     /// # Errors
     /// When the socket is beyond use.
-    pub fn step(&mut self, now_us: u64, socket: &mut impl SwarmSocket) -> io::Result<usize> {
+    pub fn step(
+        &mut self,
+        now_us: u64,
+        socket: &mut impl SwarmSocket,
+        door: &mut impl Door,
+    ) -> io::Result<usize> {
         let mut handled =
             socket.drain(DRAIN_MAX, &mut |local, datagram| self.arrive(now_us, local, datagram))?;
         if let Some(mut wires) = self.wires.take() {
@@ -134,36 +148,41 @@ impl Swarm {
             }
             self.wires = Some(wires);
         }
-        self.start_clients(now_us);
+        self.start_clients(now_us, door);
         while let Some(client) = self.eager.pop() {
-            self.poll(now_us, client, socket);
+            self.poll(now_us, client, socket, door);
         }
         let (turns, late) = self.pace.take(now_us);
         self.totals.late += late;
         handled += turns as usize;
         for _ in 0..turns {
             let client = self.pace.next_client();
-            self.turn(now_us, client, socket);
+            self.turn(now_us, client, socket, door);
         }
         socket.flush();
         Ok(handled)
     }
 
-    /// Lets new clients in at the configured rate, however much time has passed since the last step.
-    fn start_clients(&mut self, now_us: u64) {
+    /// Starts those that have been granted entry, at the configured rate, however much time has passed since the last
+    /// step. One that did not get in with its first grant starts again.
+    fn start_clients(&mut self, now_us: u64, door: &mut impl Door) {
         let start_us = *self.start_us.get_or_insert(now_us);
         let allowed = u128::from(now_us - start_us) * u128::from(self.connect_rate_hz) / 1_000_000 + 1;
-        let allowed = allowed.min(u128::from(self.clients)) as usize;
-        while self.links.len() < allowed && self.leaving.is_none() {
+        while u128::from(self.granted) < allowed && self.leaving.is_none() {
+            let Some((client, grant)) = door.next() else { return };
+            let Some(place) = self.links.get_mut(client as usize) else { continue };
+            self.granted += 1;
             // The payload was measured when it was made.
-            let Ok(link) = Client::new(now_us, self.rng.next(), self.hello.clone()) else { return };
-            self.eager.push(self.links.len() as u32);
-            self.links.push(link);
-            self.connecting += 1;
+            let Ok(link) = Client::new(now_us, self.rng.next(), grant, self.hello.clone()) else { return };
+            if place.replace(link).is_none() {
+                self.started += 1;
+                self.connecting += 1;
+            }
+            self.eager.push(client);
         }
     }
 
-    fn arrive(&mut self, now_us: u64, local: Ipv4Addr, datagram: &[u8]) {
+    fn arrive(&mut self, now_us: u64, local: Ipv4Addr, datagram: &mut [u8]) {
         let client = u32::from(local).wrapping_sub(FIRST_ADDRESS);
         if client as usize >= self.links.len() || self.leaving.is_some() {
             return;
@@ -176,18 +195,21 @@ impl Swarm {
         }
     }
 
-    fn receive(&mut self, now_us: u64, client: u32, datagram: &[u8]) {
+    fn receive(&mut self, now_us: u64, client: u32, datagram: &mut [u8]) {
+        let Some(link) = &mut self.links[client as usize] else { return };
         self.is_heard = true;
-        let link = &mut self.links[client as usize];
         let was_connected = link.state() == ClientState::Connected;
         match link.handle(now_us, datagram) {
             ClientEvent::Data { kind: KIND_SNAPSHOT, payload } => self.snapshot(client, payload),
             ClientEvent::Data { .. } => {}
+            ClientEvent::Handled => self.eager.push(client),
             ClientEvent::Dropped(_) => self.totals.dropped += 1,
             ClientEvent::Challenged => self.eager.push(client),
             ClientEvent::Connected => {
                 self.connected += 1;
                 self.connecting -= 1;
+                // The confirmation goes out at once: until then there is no body.
+                self.eager.push(client);
             }
             ClientEvent::Closed(cause) => self.closed(was_connected, cause),
         }
@@ -266,9 +288,9 @@ impl Swarm {
     }
 
     /// Sends what a link has to say, and notices when it gives up.
-    fn poll(&mut self, now_us: u64, client: u32, socket: &mut impl SwarmSocket) {
+    fn poll(&mut self, now_us: u64, client: u32, socket: &mut impl SwarmSocket, door: &mut impl Door) {
         let may_retry = self.is_heard && self.has_time_to_connect(now_us);
-        let link = &mut self.links[client as usize];
+        let Some(link) = &mut self.links[client as usize] else { return };
         let before = link.state();
         let mut out = [0; DATAGRAM_BYTES_MAX];
         while let Some(bytes) = link.poll(now_us, &mut out) {
@@ -277,9 +299,7 @@ impl Swarm {
         match (before, link.state()) {
             // A server that answers others may only be busy: try again while there is time.
             (ClientState::Connecting, ClientState::Closed(CloseCause::TimedOut)) if may_retry => {
-                if let Ok(again) = Client::new(now_us, self.rng.next(), self.hello.clone()) {
-                    *link = again;
-                }
+                door.ask_again(client);
             }
             (ClientState::Connecting | ClientState::Connected, ClientState::Closed(cause)) => {
                 self.closed(before == ClientState::Connected, cause);
@@ -293,26 +313,23 @@ impl Swarm {
     }
 
     /// One client's turn: its input, or whatever its session needs.
-    fn turn(&mut self, now_us: u64, client: u32, socket: &mut impl SwarmSocket) {
+    fn turn(&mut self, now_us: u64, client: u32, socket: &mut impl SwarmSocket, door: &mut impl Door) {
         if let Some(left) = &mut self.leaving {
             *left = left.saturating_sub(1);
-            if let Some(link) = self.links.get_mut(client as usize) {
+            if let Some(Some(link)) = self.links.get_mut(client as usize) {
                 link.disconnect(DISCONNECT_LEFT);
-                self.poll(now_us, client, socket);
+                self.poll(now_us, client, socket, door);
             }
             return;
         }
-        let Some(link) = self.links.get_mut(client as usize) else { return };
+        let Some(Some(link)) = self.links.get_mut(client as usize) else { return };
         if now_us >= link.due_us() {
-            self.poll(now_us, client, socket);
+            self.poll(now_us, client, socket, door);
         }
-        let mut out = [0; DATAGRAM_HEADER_BYTES + INPUT_BYTES];
-        let (header, body) = out.split_at_mut(DATAGRAM_HEADER_BYTES);
-        let link = &mut self.links[client as usize];
-        let (Some(_), Some(body)) = (link.write_header(now_us, KIND_INPUT, header), body.first_chunk_mut())
-        else {
+        let Some(link) = self.links[client as usize].as_mut() else { return };
+        if link.state() != ClientState::Connected {
             return;
-        };
+        }
         let light = &mut self.lights[client as usize];
         let dice = self.rng.next();
         let hz = u64::from(if self.tick_hz == 0 { TICK_HZ_ASSUMED } else { self.tick_hz });
@@ -326,9 +343,13 @@ impl Swarm {
         light.input_sent = light.input_sent.saturating_add(1);
         let [move_x, move_y] = self.directions[usize::from(light.direction)];
         let intent = IntentFields { move_x, move_y, yaw: u16::from(light.direction) << 8, buttons: 0 };
-        write_input(body, light.input_sent, ack_tick, intent);
+        let mut out = [0; INPUT_DATAGRAM_BYTES];
+        if let Some(body) = out[DATAGRAM_HEADER_BYTES..].first_chunk_mut() {
+            write_input(body, light.input_sent, ack_tick, intent);
+        }
+        let Some(bytes) = link.finish(now_us, KIND_INPUT, &mut out, INPUT_BYTES) else { return };
         self.totals.inputs += 1;
-        send(&mut self.wires, now_us, client, socket, &out);
+        send(&mut self.wires, now_us, client, socket, &out[..bytes]);
     }
 
     /// Begins to say goodbye for everyone. Nobody listens any more from here on.
@@ -345,7 +366,7 @@ impl Swarm {
     pub fn begin_measuring(&mut self) {
         for (light, link) in self.lights.iter_mut().zip(&self.links) {
             light.reconstructed = 0;
-            light.measured = link.state() == ClientState::Connected;
+            light.measured = link.as_ref().is_some_and(|link| link.state() == ClientState::Connected);
         }
         self.fulls.iter_mut().for_each(|full| full.refresh.reset());
     }
@@ -379,7 +400,12 @@ impl Swarm {
 
     /// Whether every client has been answered, for better or worse.
     pub fn is_settled(&self) -> bool {
-        self.links.len() == self.clients as usize && self.connecting == 0
+        self.started == self.clients && self.connecting == 0
+    }
+
+    /// Whether nobody who has been granted entry still waits at the door.
+    pub fn is_answered(&self) -> bool {
+        self.connecting == 0
     }
 
     /// The server's tick rate, 0 while unknown.

@@ -150,7 +150,7 @@ impl Wires {
     }
 
     /// The next datagram that is due by `now_us`. Its bytes are good until the next call of any function.
-    pub(super) fn pop(&mut self, now_us: u64) -> Option<(u32, Way, &[u8])> {
+    pub(super) fn pop(&mut self, now_us: u64) -> Option<(u32, Way, &mut [u8])> {
         let now = now_us / BUCKET_US;
         while self.cursor <= now {
             let bucket_count = self.wheel.len() as u64;
@@ -167,7 +167,7 @@ impl Wires {
             self.free = place;
             self.held -= 1;
             let start = place as usize * DATAGRAM_BYTES_MAX;
-            return Some((slot.client, slot.way, &self.data[start..start + usize::from(slot.bytes)]));
+            return Some((slot.client, slot.way, &mut self.data[start..start + usize::from(slot.bytes)]));
         }
         None
     }
