@@ -96,7 +96,7 @@ mod tests {
     use throng_schema::wire;
 
     use super::*;
-    use crate::bots::rng::Rng;
+    use crate::rng::Rng;
 
     fn message(tick: u32, baseline: u32, gone: u16, full: u16, far: u32) -> Vec<u8> {
         let mut builder = flatbuffers::FlatBufferBuilder::new();

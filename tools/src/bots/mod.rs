@@ -24,7 +24,6 @@ mod glance;
 mod light;
 mod pace;
 mod report;
-mod rng;
 mod run;
 mod socket;
 mod swarm;

@@ -18,7 +18,7 @@ use super::full::Full;
 use super::glance::Glance;
 use super::light::{Light, NearCounts, Outcome};
 use super::pace::Pace;
-use super::rng::Rng;
+use crate::rng::Rng;
 use super::socket::SwarmSocket;
 use super::totals::Totals;
 use super::wires::{Trouble, Verdict, Way, Wires};

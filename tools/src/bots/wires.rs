@@ -1,6 +1,6 @@
 //! Simulated trouble: datagrams that get lost, take their time, or overtake one another.
 
-use super::rng::{Rng, share_of};
+use crate::rng::{Rng, share_of};
 use throng_schema::limits::DATAGRAM_BYTES_MAX;
 
 /// Most datagrams held at once: 300 MiB, of which the system gives only what is touched.
