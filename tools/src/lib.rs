@@ -3,6 +3,7 @@
 //! * [`bots`] is the load generator: one process that is thousands of clients.
 //! * [`grants`] gets it in: connect tokens for session tokens, over the gateway's HTTPS.
 //! * [`flood`] is the attacker of realms: datagrams from addresses that are not its own, at a steady rate.
+//! * [`storm`] is the attacker of gateways: wrong logins, herds that come back, sockets that stall.
 //!
 //! Nothing in here knows the server's insides: tools meet it on the wire, as players do.
 #![forbid(unsafe_code)]
@@ -11,3 +12,4 @@ pub mod bots;
 pub mod flood;
 pub mod grants;
 mod rng;
+pub mod storm;
