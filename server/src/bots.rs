@@ -44,9 +44,9 @@ pub fn run(args: &BotsArgs) -> anyhow::Result<ExitCode> {
         );
     }
     let certificate = match &args.ca {
-        Some(path) => Some(
-            fs::read(path).with_context(|| format!("cannot read the certificate {}", path.display()))?,
-        ),
+        Some(path) => {
+            Some(fs::read(path).with_context(|| format!("cannot read the certificate {}", path.display()))?)
+        }
         None => None,
     };
     let stop = StopFlag::new();

@@ -53,6 +53,18 @@ pub struct Startup {
     pub creatures: u32,
     /// Size of the world in metres.
     pub world_m: [f32; 2],
+    /// The gateway in the same process, if there is one.
+    #[serde(default)]
+    pub gateway: Option<GatewayStartup>,
+}
+
+/// Where players log in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayStartup {
+    /// `https://` or `http://`, address and port.
+    pub url: String,
+    /// SHA-256 of its certificate.
+    pub fingerprint: Option<String>,
 }
 
 /// A socket buffer, bytes.
@@ -85,6 +97,10 @@ impl Startup {
         ];
         lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
         lines.push(format!("listening on {}", self.listen));
+        if let Some(GatewayStartup { url, fingerprint }) = &self.gateway {
+            let certificate = fingerprint.as_ref().map(|print| format!(", certificate SHA-256 {print}"));
+            lines.push(format!("gateway at {url}{}", certificate.unwrap_or_default()));
+        }
         lines
     }
 }
@@ -187,6 +203,9 @@ pub struct Counts {
     pub receive: BTreeMap<String, u64>,
     /// What became of sent datagrams.
     pub send: BTreeMap<String, u64>,
+    /// What the gateway in the same process answered and refused.
+    #[serde(default)]
+    pub gateway: BTreeMap<String, u64>,
 }
 
 /// Makes sure that `path` can be written, before a long run ends with nowhere to put its report.

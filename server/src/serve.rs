@@ -4,17 +4,26 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
+use throng_net::protocol::token::{RealmKeys, protocol_hash};
+use throng_schema::SCHEMA_VERSION;
 
+use crate::account::commands::{self, RealmCommand};
 use crate::cli::{Progress, ServeArgs};
 use crate::config::{self, Config, Loaded};
+use crate::gateway::keys::{DataDir, FileWatch, KeyRing, Watcher, read_realm_keys, unix_ms};
+use crate::gateway::open::{OpenError, OwnRealm};
+use crate::gateway::{self};
 use crate::pipe;
-use crate::realm::{self, Controls, Measure};
-use crate::report::{Event, RealmReport, probe_writable, write_json};
+use crate::realm::{self, Controls, Measure, Realm};
+use crate::report::{Event, GatewayStartup, RealmReport, probe_writable, write_json};
 
 /// Events that may wait for a slow reader of standard output. Further progress is left out, never waited for.
 const EVENTS_WAITING_MAX: usize = 64;
+/// How often key files and operators' commands are looked for.
+const FILES_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs the subcommand.
 ///
@@ -55,8 +64,10 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a realm with its events going to standard output or the log.
+/// Runs a realm, and a gateway beside it if the settings want one, with its events going to standard output or the log.
 fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<RealmReport> {
+    let keys = token_keys(config)?;
+    let _watcher = follow_files(config, controls)?;
     // The realm never writes itself: a terminal that scrolls slowly or a full pipe would stop the world.
     let (events, waiting) = mpsc::sync_channel::<Event>(EVENTS_WAITING_MAX);
     let status_every_s = config.log.status_every_s;
@@ -64,18 +75,73 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
         .name("teller".to_owned())
         .spawn(move || if is_json { tell_json(&waiting) } else { tell_log(&waiting, status_every_s) })
         .context("cannot start a thread")?;
-    let report = realm::host(config, |realm| {
-        let _ = events.send(Event::Listening(realm.startup().clone()));
-        realm.run(controls, &mut |event| {
+    let report = realm::host(config, keys, |realm| {
+        let gateway = open_gateway(config, controls, realm)?;
+        let mut startup = realm.startup().clone();
+        startup.gateway = gateway.as_ref().map(|gateway| GatewayStartup {
+            url: format!("{}://{}", if config.gateway.tls { "https" } else { "http" }, gateway.local_addr()),
+            fingerprint: gateway.fingerprint().map(str::to_owned),
+        });
+        let _ = events.send(Event::Listening(startup));
+        let mut report = realm.run(controls, &mut |event| {
             let _ = events.try_send(event);
-        })
+        });
+        if let Some(gateway) = gateway {
+            report.counters.gateway = gateway.gateway().counters.iter().collect();
+            gateway.shutdown();
+        }
+        Ok::<_, OpenError>(report)
     });
-    if let Ok(report) = &report {
+    if let Ok(Ok(report)) = &report {
         let _ = events.send(Event::Report(Box::new(report.clone())));
     }
     drop(events);
     let _ = teller.join();
-    Ok(report?)
+    Ok(report??)
+}
+
+/// The keys that open this realm's connect tokens. Where the gateway is in this process too, they are made if need be.
+fn token_keys(config: &Config) -> anyhow::Result<RealmKeys> {
+    let realm_id = config.realm.id;
+    if config.gateway.enabled {
+        let dir = DataDir::create(&config.gateway.data_dir)?;
+        KeyRing::open(dir, vec![realm_id], unix_ms())?;
+    }
+    Ok(read_realm_keys(&config.gateway.data_dir().realm_keys(realm_id), realm_id)?)
+}
+
+fn open_gateway(
+    config: &Config,
+    controls: &Controls,
+    realm: &Realm,
+) -> Result<Option<gateway::run::Running>, OpenError> {
+    if !config.gateway.enabled {
+        return Ok(None);
+    }
+    let own = OwnRealm { address: realm.listen_address(), status: controls.status.clone() };
+    gateway::open::open(config, Some(own), protocol_hash(SCHEMA_VERSION)).map(Some)
+}
+
+/// Looks once a second for other token keys and for what operators' commands have left, on a thread of its own.
+fn follow_files(config: &Config, controls: &Controls) -> anyhow::Result<Watcher> {
+    let (dir, realm_id, orders) = (config.gateway.data_dir(), config.realm.id, controls.orders.clone());
+    let mut keys = FileWatch::new(dir.realm_keys(realm_id));
+    let look = move || {
+        if keys.has_changed() {
+            match read_realm_keys(keys.path(), realm_id) {
+                Ok(keys) => orders.set_keys(keys),
+                Err(error) => tracing::error!("the new token keys are not used, the old ones stay: {error}"),
+            }
+        }
+        let taken = commands::take_up(&dir, |RealmCommand::Kick { account }| {
+            orders.kick(account);
+            true
+        });
+        if let Err(error) = taken {
+            tracing::warn!("cannot look for operators' commands in {}: {error}", dir.path().display());
+        }
+    };
+    Watcher::start(FILES_EVERY, look).context("cannot start a thread")
 }
 
 /// One line of JSON per event.

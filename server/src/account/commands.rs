@@ -1,7 +1,7 @@
 //! What an operator's command asks of a realm that runs: by way of a folder, and of the gateway that looks into it.
 //!
 //! ```text
-//!  throng account ban ──► <data_dir>/commands/kick-<account> ──► gateway, once a second ──► RealmCommands ──► realm
+//!  throng account ban ──► <data_dir>/commands/kick-<account> ──► the realm's process, once a second ──► Orders ──► realm
 //! ```
 //!
 //! The database says who may not log in; a session that is being played knows nothing of it. A command stays in the folder
@@ -11,12 +11,9 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::gateway::keys::DataDir;
 
-/// Commands that wait for a realm. It looks between two ticks, so more than a few are there only when it stands still.
-const WAITING_MAX: usize = 1024;
 /// Files that one look takes up.
 const FILES_MAX: usize = 1024;
 
@@ -28,34 +25,6 @@ pub enum RealmCommand {
         /// Whose.
         account: u64,
     },
-}
-
-/// The gateway's end of a realm's queue.
-#[derive(Clone, Debug)]
-pub struct RealmCommander(SyncSender<RealmCommand>);
-
-/// The realm's end.
-#[derive(Debug)]
-pub struct RealmCommands(Receiver<RealmCommand>);
-
-/// A queue of commands to one realm.
-pub fn realm_commands() -> (RealmCommander, RealmCommands) {
-    let (sender, receiver) = sync_channel(WAITING_MAX);
-    (RealmCommander(sender), RealmCommands(receiver))
-}
-
-impl RealmCommander {
-    /// Hands a command over. False when the realm's queue is full or the realm is gone.
-    pub fn send(&self, command: RealmCommand) -> bool {
-        self.0.try_send(command).is_ok()
-    }
-}
-
-impl RealmCommands {
-    /// What has come since the last look. Never waits.
-    pub fn drain(&self) -> impl Iterator<Item = RealmCommand> {
-        self.0.try_iter()
-    }
 }
 
 /// Leaves a command for whoever runs with this data directory.
@@ -116,23 +85,21 @@ mod tests {
             leave(&dir, RealmCommand::Kick { account }).expect("left");
         }
         fs::write(folder(&dir).join("nonsense"), "").expect("written");
-        let (commander, commands) = realm_commands();
-        take_up(&dir, |command| command != RealmCommand::Kick { account: 7 } && commander.send(command))
-            .expect("readable");
-        assert_eq!(commands.drain().collect::<Vec<_>>(), [RealmCommand::Kick { account: u64::MAX }]);
-        take_up(&dir, |command| commander.send(command)).expect("readable");
-        assert_eq!(commands.drain().collect::<Vec<_>>(), [RealmCommand::Kick { account: 7 }]);
+        let mut taken = Vec::new();
+        let seven = RealmCommand::Kick { account: 7 };
+        take_up(&dir, |command| {
+            taken.push(command);
+            command != seven
+        })
+        .expect("readable");
+        taken.sort_by_key(|RealmCommand::Kick { account }| *account);
+        assert_eq!(taken, [seven, RealmCommand::Kick { account: u64::MAX }]);
+        take_up(&dir, |command| {
+            assert_eq!(command, seven, "the other has been taken");
+            true
+        })
+        .expect("readable");
         take_up(&dir, |_| panic!("all are gone")).expect("readable");
         fs::remove_dir_all(path).expect("removed");
-    }
-
-    #[test]
-    fn a_full_queue_says_so() {
-        let (commander, commands) = realm_commands();
-        let sent = (0..2000).filter(|&account| commander.send(RealmCommand::Kick { account })).count();
-        assert_eq!(sent, WAITING_MAX);
-        assert_eq!(commands.drain().count(), WAITING_MAX);
-        drop(commands);
-        assert!(!commander.send(RealmCommand::Kick { account: 1 }));
     }
 }

@@ -31,6 +31,7 @@ use crate::gateway::passwords::hash_here;
 use commands::RealmCommand;
 use place::{Place, now_ms, password_from_stdin, random, readable_secret};
 
+pub use bulk::make_locked;
 pub use invite::run as run_invite;
 pub use keys::run as run_keys;
 

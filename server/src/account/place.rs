@@ -45,9 +45,14 @@ impl Place {
                 path.to_str().context("the data directory's path is not UTF-8")?.to_owned();
         }
         config.check()?;
+        Self::of(config, args.json)
+    }
+
+    /// The data directory of these settings.
+    pub fn of(config: Config, is_json: bool) -> anyhow::Result<Self> {
         let runtime =
             Builder::new_current_thread().enable_time().build().context("cannot wait for anything")?;
-        Ok(Self { dir: config.gateway.data_dir(), config, is_json: args.json, runtime })
+        Ok(Self { dir: config.gateway.data_dir(), config, is_json, runtime })
     }
 
     /// The store, made where there is none.

@@ -1,36 +1,40 @@
 //! `throng demo`: a realm and a load generator as two processes on loopback, watched and judged.
 //!
 //! ```text
-//!            settings, measure              --server, --clients ...
+//!            settings, measure              --gateway, --sessions ...
 //!   realm ◄──────────────────── demo ─────────────────────────────► bots
 //!     │ ──► listening, progress,  │ ◄── progress (phase, checks), ◄── │
 //!     │     report                ▼     report                        │
 //!     │                        screen, table, --json                  │
-//!     └◄═══════════════════════════ UDP on 127.0.0.0/8 ══════════════►┘
+//!     └◄══════ HTTPS: connect tokens, then UDP on 127.0.0.0/8, sealed ════►┘
 //! ```
 //!
 //! Two processes, because a realm's CPU time must not be mixed with that of its clients.
 
 mod child;
+mod place;
 mod screen;
 mod sizing;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use ipnet::Ipv4Net;
 use throng_tools::bots::{BotsReport, Phase};
 
 use crate::bots::{BotsEvent, is_troubled};
 use crate::cli::DemoArgs;
-use crate::config::{Config, Loaded, SpawnChoice};
+use crate::config::{Config, Loaded, Network, SpawnChoice};
 use crate::pipe::{MEASURE_BEGIN, MEASURE_END};
 use crate::report::{Event, Progress as RealmProgress, RealmReport, probe_writable, write_json};
 use crate::serve::unicode_environment;
 use crate::stop::{EXIT_INTERRUPTED, StopFlag};
 use crate::verdict::DemoReport;
 use child::Child;
+use place::Place;
 use screen::{Figures, Screen};
 
 /// Metres around an avatar that are in its view.
@@ -50,6 +54,11 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 /// How often a wish to stop is looked at.
 const WAKE: Duration = Duration::from_millis(100);
 
+/// Where the load generator's clients are.
+const BOTS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+/// Connect tokens a second: as fast as the realm takes them.
+const ADMIT_PER_S: u32 = 2000;
+
 /// What the children say; `None` at the end of their output.
 enum Message {
     Realm(Option<Event>),
@@ -63,7 +72,7 @@ enum Message {
 /// but an exit code of 1.
 pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let Loaded { config, warnings } = Config::load(None, unicode_environment())?;
-    let config = demo_config(args, config);
+    let mut config = demo_config(args, config);
     config.check().context("the demo's realm cannot be: change --clients, --creatures or --visible")?;
     if let Some(path) = &args.json {
         probe_writable(path)?;
@@ -75,7 +84,12 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     for warning in warnings {
         screen.print(&format!("warning: {warning}"));
     }
-    let (realm, bots) = Demo::start(args, &config, &mut screen, &stop)?.watch(args, &mut screen, &stop)?;
+    let place = Place::new()?;
+    config.gateway.data_dir = place.data_dir()?;
+    screen.print(&format!("making {} accounts", args.clients));
+    place.make_accounts(&config, args.clients)?;
+    let demo = Demo::start(args, &config, &place, &mut screen, &stop)?;
+    let (realm, bots) = demo.watch(args, &mut screen, &stop)?;
     let report = DemoReport::new(realm, bots, args.crowd, is_troubled(&args.load));
     screen.print("");
     screen.print(report.table().trim_end());
@@ -106,6 +120,11 @@ fn demo_config(args: &DemoArgs, base: Config) -> Config {
     let buffer_bytes = args.clients.saturating_mul(RECEIVE_BYTES_PER_CLIENT);
     config.net.receive_buffer_bytes = config.net.receive_buffer_bytes.max(buffer_bytes.min(1 << 30));
 
+    config.caps.allow = vec![Network(BOTS.into())];
+    let gateway = &mut config.gateway;
+    (gateway.enabled, gateway.listen) = (true, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    gateway.admit_per_s = ADMIT_PER_S;
+
     let world = &mut config.world;
     world.creatures = creatures;
     world.view_radius_m = VIEW_RADIUS_M;
@@ -123,17 +142,13 @@ fn demo_config(args: &DemoArgs, base: Config) -> Config {
 }
 
 /// The flags of the demo's load generator.
-fn bots_arguments(args: &DemoArgs, port: u16) -> Vec<String> {
-    // Whatever the realm listens on, this machine reaches it at 127.0.0.1, or at the loopback address that was named.
-    let host = match args.listen.ip() {
-        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-        ip => ip.to_string(),
-    };
+fn bots_arguments(args: &DemoArgs, gateway: &str, place: &Place) -> Vec<String> {
     let load = &args.load;
     let mut arguments = vec!["bots".to_owned(), "--child".to_owned()];
     let mut flag = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
-    flag("server", format!("{host}:{port}"));
-    flag("clients", args.clients.to_string());
+    flag("gateway", gateway.to_owned());
+    flag("ca", place.certificate().display().to_string());
+    flag("sessions", place.sessions().display().to_string());
     flag("seconds", args.seconds.to_string());
     if let Some(full) = load.full {
         flag("full", full.to_string());
@@ -155,7 +170,13 @@ struct Demo {
 
 impl Demo {
     /// Starts the realm, waits until it listens, and starts the load generator.
-    fn start(args: &DemoArgs, config: &Config, screen: &mut Screen, stop: &StopFlag) -> anyhow::Result<Self> {
+    fn start(
+        args: &DemoArgs,
+        config: &Config,
+        place: &Place,
+        screen: &mut Screen,
+        stop: &StopFlag,
+    ) -> anyhow::Result<Self> {
         let (sender, messages) = mpsc::channel();
         let arguments = ["serve", "--child"].map(str::to_owned);
         let mut realm = Child::start("realm", &arguments, sender.clone(), Message::Realm)?;
@@ -178,7 +199,8 @@ impl Demo {
         for line in startup.lines() {
             screen.print(&line);
         }
-        let bots = Child::start("bots", &bots_arguments(args, startup.listen.port()), sender, Message::Bots)?;
+        let gateway = startup.gateway.context("the realm has no gateway")?;
+        let bots = Child::start("bots", &bots_arguments(args, &gateway.url, place), sender, Message::Bots)?;
         Ok(Self { realm, bots, messages, tick_hz: startup.tick_hz })
     }
 

@@ -8,9 +8,7 @@ use std::net::SocketAddr;
 use throng_game::{Game, Intent};
 use throng_net::Address;
 use throng_net::io::Sender;
-use throng_net::protocol::packet::{
-    DISCONNECT_APPLICATION, DISCONNECT_REPLACED, REFUSED_APPLICATION,
-};
+use throng_net::protocol::packet::{DISCONNECT_APPLICATION, DISCONNECT_REPLACED, REFUSED_APPLICATION};
 use throng_net::protocol::{Admission, Asking, Received, Server, SessionIndex, Ticket};
 use throng_schema::{HelloError, InputError, InputRefusal, KIND_INPUT, SCHEMA_VERSION, WireError};
 

@@ -29,16 +29,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use throng_game::{Game, GameConfig, GameError, Spawn, WorldConfig};
 use throng_net::io::{BackendChoice, BindError, BindReport, Receive, SocketConfig};
 use throng_net::protocol::packet::DISCONNECT_STOPPING;
 use throng_net::protocol::token::{RealmKeys, protocol_hash};
-use throng_net::protocol::{self, Server, ServerConfig};
+use throng_net::protocol::{self, PrefixCaps, Server, ServerConfig};
 use throng_schema::SCHEMA_VERSION;
 
 use crate::config::{Config, IoChoice, Problems, SpawnChoice};
+use crate::gateway::keys::unix_ms;
 use crate::limits;
 use crate::metrics::{TickTimes, Traffic};
 use crate::report::{Buffer, Counts, Startup};
@@ -141,7 +142,14 @@ impl Realm {
             started: Instant::now(),
             skipped_ns: 0,
             receiver: bound.receiver,
-            inbox: Inbox { protocol, game, seats, residents, counters: Counters::default(), intent_hold_ticks },
+            inbox: Inbox {
+                protocol,
+                game,
+                seats,
+                residents,
+                counters: Counters::default(),
+                intent_hold_ticks,
+            },
             receive_ns: 0,
             received: 0,
             clients_peak: 0,
@@ -282,13 +290,9 @@ impl Realm {
             protocol: named(&mut self.inbox.protocol.counters().iter()),
             receive: named(&mut self.receiver.stats().iter()),
             send: named(&mut send.iter()),
+            gateway: BTreeMap::new(),
         }
     }
-}
-
-/// Milliseconds since 1970 by the system's clock.
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 fn secret() -> Result<[u8; 32], RealmError> {
@@ -325,6 +329,15 @@ fn server_config(config: &Config) -> ServerConfig {
         timeout_us: u64::from(config.net.session_timeout_ms) * 1000,
         input_rate_hz: config.net.input_rate_hz,
         input_burst: config.net.input_burst,
+        realm_id: config.realm.id,
+        caps: PrefixCaps {
+            ipv4: config.caps.ipv4,
+            ipv4_24: config.caps.ipv4_24,
+            ipv6_64: config.caps.ipv6_64,
+            ipv6_56: config.caps.ipv6_56,
+            ipv6_48: config.caps.ipv6_48,
+            exempt: config.caps.networks(),
+        },
         protocol_hash: protocol_hash(SCHEMA_VERSION),
         started_unix_ms: unix_ms(),
         ..ServerConfig::default()
@@ -364,5 +377,6 @@ fn startup(config: &Config, threads: usize, bound: &BindReport) -> Startup {
         players_max: config.realm.players_max,
         creatures: config.world.creatures,
         world_m: [config.world.width_m, config.world.height_m],
+        gateway: None,
     }
 }

@@ -79,7 +79,8 @@ impl Outbox<'_> {
                 budget_bytes: self.budget_bytes,
             };
             let slot = sender.slot();
-            let Some(encoded) = self.game.encode(&mut seat.viewer, &request, &mut slot[HEADER_BYTES..]) else {
+            let Some(encoded) = self.game.encode(&mut seat.viewer, &request, &mut slot[HEADER_BYTES..])
+            else {
                 traffic.encode_failures += 1;
                 continue;
             };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Orders, Realm};
 use crate::gateway::board::RealmStatus;
+use crate::gateway::keys::unix_ms;
 use crate::metrics::Window;
 use crate::process;
 use crate::report::{Event, Progress, RealmReport};
@@ -123,7 +124,7 @@ impl Realm {
                     &summary,
                 )));
                 recent.restart(now_ns, counts);
-                self.inbox.protocol.set_unix_ms(now_ns / 1000, super::unix_ms());
+                self.inbox.protocol.set_unix_ms(now_ns / 1000, unix_ms());
             }
         }
 
