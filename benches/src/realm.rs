@@ -15,9 +15,9 @@ use throng_engine::Random;
 use throng_game::{EntityId, Game, GameConfig, Intent, Request, Spawn, Viewer};
 use throng_net::io::impersonate::Impersonator;
 use throng_net::io::{BackendChoice, Receive, Sender, SocketConfig};
-use throng_net::limits::HEADER_BYTES;
-use throng_net::protocol::packet::{Header, TYPE_DATA};
-use throng_net::protocol::{Client, ClientState, Received, Server, ServerConfig};
+use throng_net::limits::{HEADER_BYTES, SEAL_BYTES};
+use throng_net::protocol::{Client, Received, Server, ServerConfig};
+use throng_net::testing::{Gateway, shake_hands};
 use throng_schema::limits::PAYLOAD_BYTES_MAX;
 use throng_schema::{INPUT_BYTES, InputFields, IntentFields, KIND_INPUT, KIND_SNAPSHOT};
 
@@ -36,11 +36,11 @@ const ACK_AGE_TICKS: u32 = 3;
 /// What each stage of the ticks so far has cost, nanoseconds on the thread's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stages {
-    /// Draining the socket, checking datagrams, reading inputs.
+    /// Draining the socket, opening datagrams, reading inputs.
     pub receive_ns: u64,
     /// Applying intents, moving the world, publishing it.
     pub simulate_ns: u64,
-    /// Selecting, encoding and heading snapshots.
+    /// Selecting, encoding and sealing snapshots.
     pub encode_ns: u64,
     /// Handing them to the kernel, which delivers them to the sink.
     pub send_ns: u64,
@@ -49,34 +49,28 @@ pub struct Stages {
 /// All clients, as one socket that speaks for as many addresses. What they are sent is never read.
 struct Swarm {
     socket: Impersonator,
-    connection_ids: Vec<u32>,
+    clients: Vec<Client>,
     to: SocketAddrV4,
     sequence: u32,
 }
 
 impl Swarm {
     /// The next input of clients `range`, acknowledging the snapshot of a few ticks ago.
-    fn send_inputs(&mut self, range: std::ops::Range<usize>, tick: u32) {
+    fn send_inputs(&mut self, now_us: u64, range: std::ops::Range<usize>, tick: u32) {
         // By the time the answer is encoded, it is a tick later.
         let acked = (tick + 1).saturating_sub(ACK_AGE_TICKS);
-        let mut datagram = [0; HEADER_BYTES + INPUT_BYTES];
         for number in range {
-            let header = Header {
-                packet_type: TYPE_DATA,
-                kind: KIND_INPUT,
-                ack_bits: !0,
-                connection_id: self.connection_ids[number],
-                sequence: self.sequence,
-                ack: acked,
-            };
+            let mut datagram = [0; HEADER_BYTES + INPUT_BYTES + SEAL_BYTES];
             // A new direction about every two seconds.
             let mut random =
                 field::random(7).fork(number as u32).fork((self.sequence + number as u32 % 40) / 40);
             let intent = intent(&mut random);
-            let (head, payload) = datagram.split_at_mut(HEADER_BYTES);
-            head.copy_from_slice(&header.to_bytes());
-            let Some(payload) = payload.first_chunk_mut() else { unreachable!("as long as an input") };
+            let Some(payload) = datagram[HEADER_BYTES..].first_chunk_mut() else {
+                unreachable!("as long as an input")
+            };
             throng_schema::write_input(payload, self.sequence, acked, intent);
+            let sealed = self.clients[number].finish(now_us, KIND_INPUT, &mut datagram, INPUT_BYTES);
+            assert!(sealed.is_some(), "client {number} is connected");
             self.socket.push(local(number), self.to, &datagram);
         }
         self.socket.flush();
@@ -125,15 +119,16 @@ impl Realm {
         let swarm = Swarm {
             // The smallest receive buffer there is: it is the sink.
             socket: Impersonator::bind(0, 1, 32 << 20).expect("a socket can be had"),
-            connection_ids: Vec::new(),
+            clients: Vec::new(),
             to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, bound.report.local_addr.port()),
             sequence: 0,
         };
         let world = field::config(clients as u32, field::AREA_EACH_M2);
         let game = Game::new(GameConfig { world, creatures: 0, spawn: Spawn::Everywhere });
-        let config = ServerConfig { sessions_max: clients as u32, ..ServerConfig::default() };
+        let mut gateway = Gateway::default();
+        let config = ServerConfig { sessions_max: clients as u32, ..gateway.config() };
         let mut realm = Self {
-            protocol: Server::new(config, [7; 32]).expect("the config is sound"),
+            protocol: gateway.server(config),
             game: game.expect("the config is sound"),
             seats: Vec::new(),
             receiver: bound.receiver,
@@ -144,36 +139,26 @@ impl Realm {
             sizes: Vec::new(),
             order: (0..clients as u32).collect(),
         };
-        (0..clients).for_each(|number| realm.connect(number));
+        (0..clients).for_each(|number| realm.connect(number, &mut gateway));
         realm
     }
 
     /// Shakes hands with client `number`, without a socket.
-    fn connect(&mut self, number: usize) {
+    fn connect(&mut self, number: usize, gateway: &mut Gateway) {
         let from = SocketAddr::from((local(number), self.swarm.socket.port()));
         let hello = throng_schema::write_hello(throng_schema::SCHEMA_VERSION, "bench");
-        let mut client = Client::new(self.now_us, number as u64, hello.into()).expect("a hello of this size");
-        let mut datagram = [0; 1200];
-        while client.state() != ClientState::Connected {
-            let bytes = client.poll(self.now_us, &mut datagram).expect("a hello to send");
-            match self.protocol.handle(self.now_us, from, &datagram[..bytes]) {
-                Received::Reply(answer) => drop(client.handle(self.now_us, &answer)),
-                Received::Connected { session, reply, .. } => {
-                    assert_eq!(session.get(), number, "places are given out in order");
-                    let own = self.game.join().expect("the world has room for all");
-                    self.seats.push(Seat {
-                        own,
-                        viewer: Viewer::default(),
-                        acked_tick: 0,
-                        applied_sequence: 0,
-                        pending: InputFields::default(),
-                    });
-                    client.handle(self.now_us, &reply);
-                }
-                other => panic!("a sound hello was answered by {other:?}"),
-            }
-        }
-        self.swarm.connection_ids.push(client.connection_id());
+        let mut client = gateway.client(self.now_us, hello);
+        let (session, _) = shake_hands(&mut self.protocol, &mut client, self.now_us, from);
+        assert_eq!(session.get(), number, "places are given out in order");
+        let own = self.game.join().expect("the world has room for all");
+        self.seats.push(Seat {
+            own,
+            viewer: Viewer::default(),
+            acked_tick: 0,
+            applied_sequence: 0,
+            pending: InputFields::default(),
+        });
+        self.swarm.clients.push(client);
     }
 
     /// One tick: everybody's input comes in, everybody's snapshot goes out.
@@ -183,7 +168,11 @@ impl Realm {
         let clients = self.seats.len();
         let mut received = 0;
         for start in (0..clients).step_by(RECEIVE_BATCH) {
-            self.swarm.send_inputs(start..(start + RECEIVE_BATCH).min(clients), self.game.current_tick());
+            self.swarm.send_inputs(
+                self.now_us,
+                start..(start + RECEIVE_BATCH).min(clients),
+                self.game.current_tick(),
+            );
             let start_ns = Clock::Thread.now_ns();
             received += self.receive();
             self.stages.receive_ns += Clock::Thread.now_ns() - start_ns;
@@ -245,21 +234,22 @@ impl Realm {
             let start_ns = Clock::Thread.now_ns();
             let touch = |place: &u32| {
                 let seat = &seats[*place as usize];
-                halves[*place as usize].connection_id() ^ seat.viewer.touch(seat.acked_tick, tick)
+                halves.touch(*place as usize) ^ seat.viewer.touch(seat.acked_tick, tick)
             };
             std::hint::black_box(chunk.iter().map(touch).fold(0, |sum, read| sum ^ read));
             for &place in chunk {
-                let (half, seat) = (&halves[place as usize], &mut seats[place as usize]);
+                let Some(half) = halves.get(place as usize) else { continue };
+                let seat = &mut seats[place as usize];
                 let request = Request {
                     own: seat.own,
                     acked_tick: seat.acked_tick,
                     input: seat.applied_sequence,
                     budget_bytes: PAYLOAD_BYTES_MAX,
                 };
-                let (header, message) = sender.slot().split_at_mut(HEADER_BYTES);
+                let slot = sender.slot();
+                let message = &mut slot[HEADER_BYTES..];
                 let Some(encoded) = game.encode(&mut seat.viewer, &request, message) else { continue };
-                half.write_header(*now_us, KIND_SNAPSHOT, header);
-                let bytes = HEADER_BYTES + encoded.bytes;
+                let Some(bytes) = half.finish(*now_us, KIND_SNAPSHOT, slot, encoded.bytes) else { continue };
                 sender.commit(bytes, half.address());
                 sizes[place as usize] = bytes;
             }
@@ -288,7 +278,7 @@ impl Realm {
     pub fn feed(&mut self, clients: usize) {
         self.now_us += TICK_US;
         self.swarm.sequence += 1;
-        self.swarm.send_inputs(0..clients, self.game.current_tick());
+        self.swarm.send_inputs(self.now_us, 0..clients, self.game.current_tick());
     }
 
     /// By which backend this realm sends.

@@ -8,20 +8,27 @@
 //! use throng_schema::limits::DATAGRAM_BYTES_MAX;
 //!
 //! # fn random_salt() -> u64 { 7 }
-//! let mut session = Session::new(0, SessionConfig::new(random_salt(), "Ada"))?;
+//! # fn granted_by_the_gateway() -> throng_net::protocol::token::Grant {
+//! #     throng_net::testing::Gateway::default().grant(0)
+//! # }
+//! // What the gateway answered, and the private key whose public half it was asked with.
+//! let grant = granted_by_the_gateway();
+//! let mut session = Session::new(0, SessionConfig::new(random_salt(), grant, "Ada"))?;
 //! let mut out = [0; DATAGRAM_BYTES_MAX];
 //! while let Some(bytes) = session.poll(0, &mut out) {
 //!     // send out[..bytes] to the server
 //! #   assert_eq!(bytes, 1200);
 //! }
-//! // for each datagram that arrives: session.handle(now_us, datagram)
+//! // for each datagram that arrives: session.handle(now_us, &mut datagram)
 //! # Ok::<(), throng_client::session::SessionError>(())
 //! ```
 
 use std::sync::Arc;
 
 use thiserror::Error;
+use throng_net::limits::SEAL_BYTES;
 use throng_net::protocol::packet::DISCONNECT_LEFT;
+use throng_net::protocol::token::Grant;
 use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause, HelloTooLong, Reject};
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
 use throng_schema::{
@@ -33,14 +40,16 @@ use crate::interpolation::{InterpolationConfig, Interpolator, Pose};
 use crate::limits::TICK_HZ_ASSUMED;
 use crate::view::{Applied, View, ViewError};
 
-/// Bytes of an input datagram.
-pub const INPUT_DATAGRAM_BYTES: usize = DATAGRAM_HEADER_BYTES + INPUT_BYTES;
+/// Bytes of an input datagram, sealed.
+pub const INPUT_DATAGRAM_BYTES: usize = DATAGRAM_HEADER_BYTES + INPUT_BYTES + SEAL_BYTES;
 
 /// Who plays, and how others are shown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SessionConfig {
-    /// Must be random: only who knows it can answer the handshake in the server's place.
+    /// Must be random: it tells the answers to this session's hellos from those to others.
     pub salt: u64,
+    /// What the gateway gave to enter with, good for half a minute and one session.
+    pub grant: Grant,
     /// A name to show, 1 to 32 bytes of printable UTF-8.
     pub name: String,
     /// How others are smoothed.
@@ -49,8 +58,8 @@ pub struct SessionConfig {
 
 impl SessionConfig {
     /// A session with default smoothing.
-    pub fn new(salt: u64, name: &str) -> Self {
-        Self { salt, name: name.to_owned(), interpolation: InterpolationConfig::default() }
+    pub fn new(salt: u64, grant: Grant, name: &str) -> Self {
+        Self { salt, grant, name: name.to_owned(), interpolation: InterpolationConfig::default() }
     }
 }
 
@@ -74,6 +83,8 @@ pub enum SessionEvent<'d> {
     Challenged,
     /// The session stands; inputs go out from now on.
     Connected,
+    /// Something between the two ends of the connection; [`Session::poll`] may have something to send.
+    Handled,
     /// A snapshot, and what the view made of it.
     Snapshot(Result<Applied, ViewError>),
     /// A message of another kind, not looked into.
@@ -108,7 +119,7 @@ impl Session {
         check_name(&config.name)?;
         let hello: Arc<[u8]> = write_hello(SCHEMA_VERSION, &config.name).into();
         Ok(Self {
-            link: Client::new(now_us, config.salt, hello)?,
+            link: Client::new(now_us, config.salt, config.grant, hello)?,
             view: View::new(),
             interpolator: Interpolator::new(config.interpolation),
             intent: IntentFields::default(),
@@ -117,11 +128,12 @@ impl Session {
         })
     }
 
-    /// Takes in one datagram from the server's address.
-    pub fn handle<'d>(&mut self, now_us: u64, datagram: &'d [u8]) -> SessionEvent<'d> {
+    /// Takes in one datagram from the server's address. It is decrypted where it lies.
+    pub fn handle<'d>(&mut self, now_us: u64, datagram: &'d mut [u8]) -> SessionEvent<'d> {
         match self.link.handle(now_us, datagram) {
             ClientEvent::Dropped(reason) => SessionEvent::Dropped(reason),
             ClientEvent::Challenged => SessionEvent::Challenged,
+            ClientEvent::Handled => SessionEvent::Handled,
             ClientEvent::Connected => {
                 self.input_due_us = now_us;
                 SessionEvent::Connected
@@ -147,11 +159,12 @@ impl Session {
         if now_us < self.input_due_us {
             return None;
         }
-        self.link.write_header(now_us, KIND_INPUT, out)?;
-        self.input_sent = self.input_sent.saturating_add(1);
+        let sequence = self.input_sent.saturating_add(1);
         let mut input = [0; INPUT_BYTES];
-        write_input(&mut input, self.input_sent, self.view.ack_tick(), self.intent);
-        out[DATAGRAM_HEADER_BYTES..INPUT_DATAGRAM_BYTES].copy_from_slice(&input);
+        write_input(&mut input, sequence, self.view.ack_tick(), self.intent);
+        out[DATAGRAM_HEADER_BYTES..DATAGRAM_HEADER_BYTES + INPUT_BYTES].copy_from_slice(&input);
+        let bytes = self.link.finish(now_us, KIND_INPUT, out, INPUT_BYTES)?;
+        self.input_sent = sequence;
 
         let tick_hz = self.view.world().map_or(TICK_HZ_ASSUMED, |world| world.tick_hz);
         let tick_us = 1_000_000 / u64::from(tick_hz);
@@ -159,7 +172,7 @@ impl Session {
         // the newest counts.
         let next_us = self.input_due_us.saturating_add(tick_us);
         self.input_due_us = if next_us > now_us { next_us } else { now_us.saturating_add(tick_us) };
-        Some(INPUT_DATAGRAM_BYTES)
+        Some(bytes)
     }
 
     /// When [`Self::poll`] has something to do next, at the latest; `u64::MAX` for never.

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 
 use reference::{Parts, Rng, Server as World};
 use throng_client::{Applied, Session, SessionConfig, SessionEvent, ViewError};
-use throng_net::protocol::{ClientState, CloseCause, Received, Server, ServerConfig, SessionIndex};
+use throng_net::limits::SEAL_BYTES;
+use throng_net::protocol::{Admission, ClientState, CloseCause, Received, Server, SessionIndex};
+use throng_net::testing::Gateway;
 use throng_schema::limits::DATAGRAM_BYTES_MAX;
 use throng_schema::{
     IntentFields, KIND_INPUT, KIND_SNAPSHOT, check_hello, check_input, read_hello, read_input,
@@ -34,10 +36,12 @@ struct Realm {
 impl Realm {
     fn new(seed: u64, loss: u64, delay_us: u64) -> Self {
         println!("seed {seed}");
-        let session = Session::new(0, SessionConfig::new(seed, "Ada")).expect("a good name");
+        let mut gateway = Gateway::default();
+        let config = SessionConfig::new(seed, gateway.grant(0), "Ada");
+        let session = Session::new(0, config).expect("a good name");
         Self {
             now_us: 0,
-            server: Server::new(ServerConfig::default(), [7; 32]).expect("a good config"),
+            server: gateway.server(gateway.config()),
             world: World::new(seed, 30),
             at: None,
             acked: 0,
@@ -66,29 +70,43 @@ impl Realm {
         if self.dice.percent(self.loss) {
             return;
         }
-        match self.server.handle(self.now_us, Self::address(), datagram) {
-            Received::Reply(reply) => self.answer(&reply),
-            Received::Connected { session, payload, reply } => {
-                let hello = read_hello(payload).expect("a well-formed hello");
-                assert_eq!(check_hello(&hello), Ok("Ada"));
-                self.at = Some(session);
+        let mut datagram = datagram.to_vec();
+        let data = match self.server.handle(self.now_us, Self::address(), &mut datagram) {
+            Received::Reply(reply) => {
                 self.answer(&reply);
+                None
             }
-            Received::Data { kind, payload, .. } => {
-                assert_eq!(kind, KIND_INPUT);
-                let input = check_input(&read_input(payload).expect("well-formed")).expect("a good input");
-                // The newest input counts; what it acknowledges must have been sent.
-                if self.inputs.last().is_none_or(|(sequence, ..)| *sequence < input.sequence) {
-                    assert!(input.ack_tick == 0 || self.world.sent.contains_key(&input.ack_tick));
-                    self.acked = input.ack_tick;
-                    self.inputs.push((input.sequence, input.ack_tick, input.intent));
-                }
+            Received::Asking(asking) => {
+                let hello = read_hello(asking.payload).expect("a well-formed hello");
+                assert_eq!(check_hello(&hello), Ok("Ada"));
+                let Admission::Opened { reply, .. } = self.server.admit(self.now_us, asking) else {
+                    panic!("there is room")
+                };
+                self.answer(&reply);
+                None
             }
+            Received::Connected { session, first, .. } => {
+                self.at = Some(session);
+                first
+            }
+            Received::Data { kind, payload, .. } => Some((kind, payload)),
             Received::Disconnected { .. } => {
                 self.disconnects += 1;
                 self.at = None;
+                None
             }
-            Received::Dropped(_) => {}
+            Received::Dropped(_) | Received::Handled => None,
+            other => panic!("{other:?}"),
+        };
+        if let Some((kind, payload)) = data {
+            assert_eq!(kind, KIND_INPUT);
+            let input = check_input(&read_input(payload).expect("well-formed")).expect("a good input");
+            // The newest input counts; what it acknowledges must have been sent.
+            if self.inputs.last().is_none_or(|(sequence, ..)| *sequence < input.sequence) {
+                assert!(input.ack_tick == 0 || self.world.sent.contains_key(&input.ack_tick));
+                self.acked = input.ack_tick;
+                self.inputs.push((input.sequence, input.ack_tick, input.intent));
+            }
         }
     }
 
@@ -99,11 +117,12 @@ impl Realm {
         let (mut parts, _) = self.world.snapshot(baseline, true);
         spoil(&mut parts);
         let mut datagram = [0; 8192];
-        let transmit = &self.server.transmit_halves()[at.get()];
-        transmit.write_header(self.now_us, KIND_SNAPSHOT, &mut datagram);
         let message = parts.bytes();
         datagram[16..16 + message.len()].copy_from_slice(&message);
-        self.answer(&datagram[..16 + message.len()]);
+        let half = self.server.transmit_halves().get(at.get()).expect("a live session");
+        let bytes = half.finish(self.now_us, KIND_SNAPSHOT, &mut datagram, message.len());
+        assert_eq!(bytes, Some(16 + message.len() + SEAL_BYTES));
+        self.answer(&datagram[..16 + message.len() + SEAL_BYTES]);
     }
 
     /// One tick of time in milliseconds, the server's tick at its end. Returns the snapshots' results.
@@ -114,8 +133,8 @@ impl Realm {
             let (arriving, waiting) = self.down.drain(..).partition(|(due, _)| *due <= self.now_us);
             self.down = waiting;
             let arriving: Vec<(u64, Vec<u8>)> = arriving;
-            for (_, datagram) in arriving {
-                if let SessionEvent::Snapshot(result) = self.session.handle(self.now_us, &datagram) {
+            for (_, mut datagram) in arriving {
+                if let SessionEvent::Snapshot(result) = self.session.handle(self.now_us, &mut datagram) {
                     results.push(result);
                 }
             }
@@ -207,7 +226,9 @@ fn a_wrong_digest_is_answered_by_a_fresh_start() {
 
 #[test]
 fn a_silent_server_is_given_up_and_bad_names_are_refused() {
-    let mut session = Session::new(0, SessionConfig::new(1, "Ada")).expect("a good name");
+    let mut gateway = Gateway::default();
+    let mut config = |name| SessionConfig::new(1, gateway.grant(0), name);
+    let mut session = Session::new(0, config("Ada")).expect("a good name");
     let mut out = [0; DATAGRAM_BYTES_MAX];
     let mut hellos = 0;
     for now_ms in 0..20_000 {
@@ -217,8 +238,8 @@ fn a_silent_server_is_given_up_and_bad_names_are_refused() {
     }
     assert_eq!(session.state(), ClientState::Closed(CloseCause::TimedOut));
     assert!((5..50).contains(&hellos), "{hellos} hellos");
-    assert!(Session::new(0, SessionConfig::new(1, "")).is_err());
-    assert!(Session::new(0, SessionConfig::new(1, "two\nlines")).is_err());
+    assert!(Session::new(0, config("")).is_err());
+    assert!(Session::new(0, config("two\nlines")).is_err());
 }
 
 #[test]
@@ -227,8 +248,8 @@ fn garbage_changes_nothing() {
     for _ in 0..20 {
         realm.run(|_| ());
         for length in [0, 1, 15, 16, 17, 100, 1200, 1201] {
-            let garbage: Vec<u8> = (0..length).map(|_| realm.dice.next() as u8).collect();
-            assert!(matches!(realm.session.handle(realm.now_us, &garbage), SessionEvent::Dropped(_)));
+            let mut garbage: Vec<u8> = (0..length).map(|_| realm.dice.next() as u8).collect();
+            assert!(matches!(realm.session.handle(realm.now_us, &mut garbage), SessionEvent::Dropped(_)));
         }
     }
     assert_eq!(realm.session.state(), ClientState::Connected);
