@@ -23,7 +23,7 @@ pub(crate) fn realm_key() -> RealmKey {
 }
 
 pub(crate) fn hash() -> u64 {
-    protocol_hash(throng_schema::SCHEMA_VERSION.into())
+    protocol_hash(throng_schema::SCHEMA_VERSION)
 }
 
 /// The fields of a token of this realm; its client's private key is `number` 32 times.

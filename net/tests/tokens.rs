@@ -19,7 +19,8 @@ fn of_two_clients_with_one_token_one_gets_in() {
         let now_us = race * 10 * MS;
         let grant = grant(now_us);
         let mut racers = [1, 2].map(|salt| client_of(now_us, salt, &grant));
-        let from = [address(1), address(if random.chance(50) { 1 } else { 2 })];
+        let i = race as u32 % 10_000;
+        let from = [address(i), address(if random.chance(50) { i } else { i + 10_000 })];
         let mut hellos: Vec<_> =
             (0..2).map(|i| proven_hello(&mut server, &mut racers[i], now_us, from[i])).collect();
         let winner = random.below(2) as usize;
