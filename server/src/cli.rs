@@ -41,6 +41,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run a realm until Ctrl-C
     Serve(ServeArgs),
+    /// Run a gateway for realms in other processes until Ctrl-C
+    Gateway(GatewayArgs),
     /// Load a realm with many clients from this machine
     Bots(BotsArgs),
     /// Make, list, ban and unlock accounts
@@ -175,6 +177,20 @@ pub enum Progress {
     Log,
     /// One JSON object a second on standard output.
     Json,
+}
+
+/// `throng gateway`.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "\
+Example:
+  throng gateway --config throng.toml
+
+Accounts, logins and the list of realms, for the realms in [[gateway.realms]]. `throng serve` runs a gateway beside its
+realm by itself.")]
+pub struct GatewayArgs {
+    /// Settings file; without it every setting has its default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// `throng bots`.

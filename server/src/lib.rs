@@ -10,6 +10,7 @@
 //!
 //! * [`config`]: settings in layers, checked before anything starts.
 //! * [`realm`]: the loop that joins the datagram protocol, the game and the sockets; [`schedule`] says when ticks start.
+//! * [`gateway`]: accounts, logins, and the connect tokens with which players enter a realm.
 //! * [`metrics`] and [`report`]: what is measured, and how it is told; [`verdict`] judges a demo.
 //!
 //! This crate is the only one that knows all the others, and the only one besides the tools that looks at a clock.

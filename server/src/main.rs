@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use throng_server::cli::{Cli, Command};
-use throng_server::{account, bots, demo, serve};
+use throng_server::{account, bots, demo, gateway, serve};
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Gateway(args) => gateway::alone::run(&args),
         Command::Bots(args) => bots::run(&args),
         Command::Account(args) => account::run(&args),
         Command::Keys(args) => account::run_keys(&args),

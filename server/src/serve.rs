@@ -152,7 +152,7 @@ fn child_config() -> anyhow::Result<Config> {
 }
 
 /// Sends the log to standard error. `THRONG_LOG` wins over the settings.
-fn init_log(filter: &str) -> anyhow::Result<()> {
+pub(crate) fn init_log(filter: &str) -> anyhow::Result<()> {
     let filter = std::env::var("THRONG_LOG").unwrap_or_else(|_| filter.to_owned());
     let parsed = tracing_subscriber::EnvFilter::try_new(&filter).with_context(|| {
         format!("the log filter {filter:?} (log.filter or THRONG_LOG) cannot be used; needed is something like \"info\"")

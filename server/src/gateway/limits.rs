@@ -6,6 +6,9 @@ use std::time::Duration;
 /// is under 1 KiB; the rest is room for clients that escape every character.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of a body that is too large which are still read, and thrown away, so that its sender gets an answer.
+pub const BODY_DISCARD_BYTES_MAX: usize = 256 * 1024;
+
 /// Bytes of a request's head: the line and all headers. Hyper's own minimum is 8 KiB.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -54,6 +57,9 @@ pub const PEM_BYTES_MAX: u64 = 256 * 1024;
 
 /// Years that a self-signed certificate is valid. Players pin it, so it should not end while a server lives.
 pub const SELF_SIGNED_YEARS: i32 = 10;
+
+/// Milliseconds of a year: 365.2425 days.
+pub const YEAR_MS: u64 = 31_556_952_000;
 
 /// Threads of the gateway's runtime. Handlers only wait for the store and for the password pool, so two are there
 /// for the one that is in a TLS handshake.

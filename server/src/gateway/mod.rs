@@ -14,19 +14,23 @@
 //! * [`api`] turns bytes into typed requests and refusals into one form of error; [`routes`] says what each does.
 //! * [`state`] holds what all routes share: the store, the keys, the clock. Its clock and entropy are arguments.
 //! * [`keys`] keeps what tokens are made with, and whose files may be read by whom.
+//! * [`open`](mod@open) puts a gateway together from settings and a data directory; [`run`] keeps it: threads, chores, end.
 //! * [`board`] is all that crosses between a realm and the gateway: five numbers, in atomics or signed over HTTP.
 //!
 //! The gateway knows no world, no session of datagrams and no tick. A realm knows nothing of accounts' passwords and
 //! has no way to the store; what it trusts is the connect token, sealed under a key that only the two hold.
 
+pub mod alone;
 pub mod api;
 pub mod board;
 pub mod census;
 pub mod connection;
 pub mod counters;
+pub mod fuzzing;
 pub mod keys;
 pub mod limits;
 pub mod listen;
+pub mod open;
 pub mod passwords;
 pub mod phase;
 pub mod queue;

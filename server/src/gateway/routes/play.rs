@@ -89,6 +89,10 @@ pub async fn play(
     };
     let client_public: [u8; 32] =
         decode(&body.client_public).ok_or_else(|| invalid("client_public is not 32 bytes in base64url"))?;
+    if client_public == [0; 32] {
+        // The realm would find out after the token is used up.
+        return Err(invalid("client_public is zero"));
+    }
     let ticket = body.ticket.as_deref();
     if ticket.is_some_and(|ticket| ticket.len() > limits::TICKET_INPUT_BYTES_MAX) {
         return Err(invalid("ticket is longer than any"));

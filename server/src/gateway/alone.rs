@@ -1,0 +1,46 @@
+//! `throng gateway`: a gateway for realms that run elsewhere.
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::bail;
+use throng_net::protocol::token::protocol_hash;
+use throng_schema::SCHEMA_VERSION;
+
+use super::open::open;
+use crate::cli::GatewayArgs;
+use crate::config::{Config, Loaded};
+use crate::serve::{init_log, unicode_environment};
+use crate::stop::StopFlag;
+
+/// Pause between two looks at the wish to stop: what a Ctrl-C may take to be heard.
+const STOP_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the settings cannot be used, or the gateway cannot be opened.
+pub fn run(args: &GatewayArgs) -> anyhow::Result<ExitCode> {
+    let Loaded { config, warnings } = Config::load(args.config.as_deref(), unicode_environment())?;
+    config.check()?;
+    init_log(&config.log.filter)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if config.gateway.realms.is_empty() {
+        bail!(
+            "found no realm to send players to; needed is at least one [[gateway.realms]] in the settings, with its id \
+             and public_key (throng keys list)\n  for a realm and a gateway in one process: throng serve"
+        );
+    }
+    let stop = StopFlag::new();
+    stop.raise_upon_signal()?;
+    let running = open(&config, None, protocol_hash(SCHEMA_VERSION))?;
+    while !stop.is_raised() {
+        thread::sleep(STOP_EVERY);
+    }
+    running.shutdown();
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,147 @@
+//! A gateway from its settings and its data directory.
+//!
+//! ```text
+//!   [gateway], [caps] ──┐
+//!   throng.db ──────────┤
+//!   keys/*    ──────────┼──► Running
+//!   tls/*     ──────────┤
+//!   the realm here ─────┘
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use throng_net::protocol::keys::Entropy;
+use throng_store::{SqliteOptions, SqliteStore};
+
+use super::board::{Board, BoardError, LocalRealm, Realm, RealmStatus, RemoteRealm};
+use super::keys::{DataDir, KeyError, KeyRing};
+use super::limits;
+use super::listen::ListenSettings;
+use super::passwords::Passwords;
+use super::run::{Chore, RunSettings, Running, StartError};
+use super::state::{Gateway, Parts, Settings, system_clock};
+use super::tls::{Certificates, TlsError};
+use crate::config::Config;
+
+/// The realm in the same process.
+pub struct OwnRealm {
+    /// Where its UDP socket is.
+    pub address: SocketAddr,
+    /// What it tells; the realm has the other end.
+    pub status: Arc<RealmStatus>,
+}
+
+/// Why a gateway cannot be opened. Each says what was found, what is needed and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Its store.
+    #[error(transparent)]
+    Store(#[from] throng_store::OpenError),
+    /// Its realms.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+    /// The key of a realm elsewhere.
+    #[error(
+        "gateway.realms: the public_key of realm {0} is not 32 bytes in base64url\n  \
+         copy it from `throng keys list` on that realm's machine"
+    )]
+    PublicKey(u32),
+    /// Its certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The threads that hash passwords.
+    #[error("cannot start the threads that check passwords: {0}")]
+    Passwords(io::Error),
+    /// No random bytes.
+    #[error("the system gives no random bytes")]
+    NoEntropy,
+    /// Its socket and threads.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Opens the data directory, making what is missing, and starts to serve.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Result<Running, OpenError> {
+    let settings = &config.gateway;
+    let dir = DataDir::create(&settings.data_dir)?;
+    let clock = system_clock();
+    let now_ms = clock();
+
+    let mut realms = Vec::new();
+    if let Some(OwnRealm { address, status }) = own {
+        realms.push(Realm::Local(LocalRealm {
+            id: config.realm.id,
+            name: config.realm.name.clone(),
+            address,
+            public_address: settings.public_address(),
+            status,
+            key: Arc::new(dir.signing_key(config.realm.id)?),
+        }));
+    }
+    for remote in &settings.realms {
+        let public_key = remote.public_key().ok_or(OpenError::PublicKey(remote.id))?;
+        realms.push(Realm::Remote(RemoteRealm::new(remote.id, public_key)));
+    }
+    let board = Board::new(realms)?;
+    let mut ring = KeyRing::open(dir.clone(), board.ids().collect(), now_ms)?;
+
+    let store = SqliteStore::open(&dir.database(), &SqliteOptions::default())?;
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).map_err(|_| OpenError::NoEntropy)?;
+    let gateway = Gateway::new(Parts {
+        store: Arc::clone(&store) as _,
+        credentials: store,
+        passwords: Passwords::start(settings.password_pool()).map_err(OpenError::Passwords)?,
+        board,
+        settings: Settings {
+            registration: settings.registration,
+            protocol_hash,
+            admit_per_s: settings.admit_per_s,
+        },
+        clock,
+        entropy: Entropy::new(seed),
+        ticket_secret: dir.queue_secret()?,
+    });
+    for keys in ring.realm_keys(now_ms)? {
+        gateway.set_realm_keys(keys);
+    }
+    let renew_keys: Chore = Box::new(move |gateway| match ring.look(gateway.now_ms()) {
+        Ok(None) => {}
+        Ok(Some(all)) => {
+            let minting = all.first().map_or(0, |keys| keys.current().key_id());
+            all.into_iter().for_each(|keys| gateway.set_realm_keys(keys));
+            tracing::info!("connect tokens are made with key {minting} now");
+        }
+        Err(error) => tracing::error!("the new keys are not used, the old ones stay: {error}"),
+    });
+
+    let certificates =
+        settings.certificate().map(|source| Certificates::open(&source, year(now_ms))).transpose()?;
+    let listen = ListenSettings {
+        address: settings.listen,
+        census: settings.census(&config.caps),
+        timeouts: settings.timeouts(),
+    };
+    let running = Running::start(gateway, RunSettings { listen, certificates, chores: vec![renew_keys] })?;
+    match running.fingerprint() {
+        Some(fingerprint) => {
+            tracing::info!("gateway at https://{}, certificate SHA-256 {fingerprint}", running.local_addr());
+        }
+        None => tracing::info!("gateway at http://{} (this machine only)", running.local_addr()),
+    }
+    Ok(running)
+}
+
+/// The year of a moment, near enough for a certificate that begins the year before and ends years after.
+fn year(now_ms: u64) -> i32 {
+    let years = now_ms / limits::YEAR_MS;
+    1970 + i32::try_from(years).unwrap_or(0)
+}
