@@ -107,7 +107,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
         }
         let declared =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX as u64) {
+        if declared.is_some_and(|bytes| bytes > limits::BODY_DISCARD_BYTES_MAX as u64) {
             return Err(Refusal::BodyTooLarge.into());
         }
         let bytes = collect(request.into_body()).await?;

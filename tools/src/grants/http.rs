@@ -23,6 +23,9 @@ const CODE_CHARS_MAX: usize = 40;
 /// Pause when a busy gateway does not say how long.
 const BUSY_MS: u64 = 1000;
 
+/// What a report says of a gateway whose certificate is another than the one given, or is not good today.
+const NOT_TRUSTED: &str = "certificate_not_trusted";
+
 /// One connection to the gateway.
 pub(super) struct Asker {
     config: Arc<GrantsConfig>,
@@ -239,10 +242,16 @@ fn lost(error: ureq::Error) -> Verdict {
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 "nobody_listens"
             }
+            // What rustls says comes as this: asking again would not change it.
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Verdict::Refused(NOT_TRUSTED.to_owned());
+            }
+            ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => {
+                return Verdict::Refused(NOT_TRUSTED.to_owned());
+            }
             ureq::Error::Io(_) => "connection_lost",
             ureq::Error::ConnectionFailed => "connection_failed",
             ureq::Error::HostNotFound => "host_unknown",
-            ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => "certificate_not_trusted",
             ureq::Error::BodyExceedsLimit(_) => "too_long",
             _ => "not_http",
         }

@@ -155,20 +155,15 @@ pub(super) fn read(path: &Path, title: &'static str, remedy: &'static str) -> Re
     if is_titled { Ok(lines) } else { Err(lines.malformed(1, title)) }
 }
 
-/// The words between two places.
+/// Where the words between two places are.
 fn words(text: &[u8], from: usize, to: usize) -> Vec<(usize, usize)> {
+    let mut at = from;
     let mut words = Vec::new();
-    let mut begun = None;
-    for at in from..=to {
-        let is_inside = at < to && !text[at].is_ascii_whitespace();
-        match (begun, is_inside) {
-            (None, true) => begun = Some(at),
-            (Some(first), false) => {
-                words.push((first, at));
-                begun = None;
-            }
-            _ => {}
+    for word in text[from..to].split(u8::is_ascii_whitespace) {
+        if !word.is_empty() {
+            words.push((at, at + word.len()));
         }
+        at += word.len() + 1;
     }
     words
 }

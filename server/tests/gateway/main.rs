@@ -1,0 +1,12 @@
+//! The gateway as clients meet it: over TLS on loopback, with a store on disk and a clock that the test moves.
+
+mod bodies;
+mod certificates;
+mod document;
+mod failing_store;
+mod players;
+mod realms;
+mod refusals;
+mod sessions;
+mod sockets;
+mod support;
