@@ -44,6 +44,8 @@ pub(crate) struct Grid {
     rows: u32,
     scan: Scan,
     heads: Vec<u32>,
+    /// One bit per cell that owns blocks.
+    owners: Vec<u64>,
     nexts: Vec<u32>,
     cells: Vec<u32>,
     live: Vec<u16>,
@@ -99,6 +101,7 @@ impl Grid {
                 last_row: (rows - 1) as f32,
             },
             heads: vec![NONE; cells],
+            owners: vec![0; cells.div_ceil(64)],
             nexts: Vec::new(),
             cells: Vec::new(),
             live: Vec::new(),
@@ -168,7 +171,10 @@ impl Grid {
         }
         let Some(block) = self.claim(cell, tail == NONE) else { return Room::NoBlocks };
         match tail {
-            NONE => self.heads[cell as usize] = block,
+            NONE => {
+                self.heads[cell as usize] = block;
+                self.owners[cell as usize / 64] |= 1 << (cell % 64);
+            }
             tail => self.nexts[tail as usize] = block,
         }
         self.nexts[block as usize] = NONE;
@@ -246,6 +252,9 @@ impl Grid {
         let next = self.nexts[block as usize];
         if self.heads[cell] == block {
             self.heads[cell] = next;
+            if next == NONE {
+                self.owners[cell / 64] &= !(1 << (cell % 64));
+            }
         } else {
             let mut before = self.heads[cell];
             while self.nexts[before as usize] != block {
@@ -263,15 +272,24 @@ impl Grid {
             return;
         }
         self.order.clear();
-        for (cell, &head) in self.heads.iter().enumerate() {
-            self.first[cell] = self.order.len() as u32;
-            let mut block = head;
-            while block != NONE {
-                self.order.push(block);
-                block = self.nexts[block as usize];
+        // In a large world most cells own nothing, and this is done nearly every tick: cells are looked at where there
+        // are owners, and passed over 64 at a time elsewhere.
+        let (first, end) = self.first.split_at_mut(self.heads.len());
+        for ((first, heads), &owners) in first.chunks_mut(64).zip(self.heads.chunks(64)).zip(&self.owners) {
+            if owners == 0 {
+                first.fill(self.order.len() as u32);
+                continue;
+            }
+            for (first, &head) in first.iter_mut().zip(heads) {
+                *first = self.order.len() as u32;
+                let mut block = head;
+                while block != NONE {
+                    self.order.push(block);
+                    block = self.nexts[block as usize];
+                }
             }
         }
-        self.first[self.heads.len()] = self.order.len() as u32;
+        end[0] = self.order.len() as u32;
     }
 
     /// Whether every block that has an owner is listed.
