@@ -68,6 +68,7 @@ struct Scan {
     /// to units, and two for what floats are rounded by. 65 km from the origin that is a quarter of a unit at each of the
     /// places, centres, sums and products that decide in which cell somebody is, or is looked for.
     margin_units: f32,
+    /// The middles of the last cells: a whole number might be rounded to the one before.
     last_column: f32,
     last_row: f32,
 }
@@ -97,8 +98,8 @@ impl Grid {
             scan: Scan {
                 cells_per_unit: cells_per_metre / UNITS_PER_METRE as f32,
                 margin_units: (margin_m * UNITS_PER_METRE as f32).ceil() + 3.0,
-                last_column: (columns - 1) as f32,
-                last_row: (rows - 1) as f32,
+                last_column: columns as f32 - 0.5,
+                last_row: rows as f32 - 0.5,
             },
             heads: vec![NONE; cells],
             owners: vec![0; cells.div_ceil(64)],
