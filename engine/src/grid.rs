@@ -44,8 +44,6 @@ pub(crate) struct Grid {
     rows: u32,
     scan: Scan,
     heads: Vec<u32>,
-    /// One bit per cell that owns blocks.
-    owners: Vec<u64>,
     nexts: Vec<u32>,
     cells: Vec<u32>,
     live: Vec<u16>,
@@ -102,7 +100,6 @@ impl Grid {
                 last_row: rows as f32 - 0.5,
             },
             heads: vec![NONE; cells],
-            owners: vec![0; cells.div_ceil(64)],
             nexts: Vec::new(),
             cells: Vec::new(),
             live: Vec::new(),
@@ -172,10 +169,7 @@ impl Grid {
         }
         let Some(block) = self.claim(cell, tail == NONE) else { return Room::NoBlocks };
         match tail {
-            NONE => {
-                self.heads[cell as usize] = block;
-                self.owners[cell as usize / 64] |= 1 << (cell % 64);
-            }
+            NONE => self.heads[cell as usize] = block,
             tail => self.nexts[tail as usize] = block,
         }
         self.nexts[block as usize] = NONE;
@@ -253,9 +247,6 @@ impl Grid {
         let next = self.nexts[block as usize];
         if self.heads[cell] == block {
             self.heads[cell] = next;
-            if next == NONE {
-                self.owners[cell / 64] &= !(1 << (cell % 64));
-            }
         } else {
             let mut before = self.heads[cell];
             while self.nexts[before as usize] != block {
@@ -273,24 +264,17 @@ impl Grid {
             return;
         }
         self.order.clear();
-        // In a large world most cells own nothing, and this is done nearly every tick: cells are looked at where there
-        // are owners, and passed over 64 at a time elsewhere.
-        let (first, end) = self.first.split_at_mut(self.heads.len());
-        for ((first, heads), &owners) in first.chunks_mut(64).zip(self.heads.chunks(64)).zip(&self.owners) {
-            if owners == 0 {
-                first.fill(self.order.len() as u32);
-                continue;
-            }
-            for (first, &head) in first.iter_mut().zip(heads) {
-                *first = self.order.len() as u32;
-                let mut block = head;
-                while block != NONE {
-                    self.order.push(block);
-                    block = self.nexts[block as usize];
-                }
+        // Serial, over all cells: 2.4 ms for 100,000 entities on 65 x 65 km in 2.7 million cells. Going
+        // from owner to owner by a bit map took as long.
+        for (cell, &head) in self.heads.iter().enumerate() {
+            self.first[cell] = self.order.len() as u32;
+            let mut block = head;
+            while block != NONE {
+                self.order.push(block);
+                block = self.nexts[block as usize];
             }
         }
-        end[0] = self.order.len() as u32;
+        self.first[self.heads.len()] = self.order.len() as u32;
     }
 
     /// Whether every block that has an owner is listed.
@@ -366,6 +350,46 @@ impl Bounds {
             right: self.right.max(other.right),
             low: self.low.min(other.low),
             high: self.high.max(other.high),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn whoever_is_in_a_box_is_in_its_runs() {
+        let widths_m = [1.0, 49.0, 980.0, 2_048.0, 16_777.3, 49_152.0, 65_535.9, 65_536.0];
+        for (width_m, cell_m) in
+            widths_m.iter().flat_map(|width| [1.0, 31.7, 40.0, 50.0, 200.0].map(|cell| (*width, cell)))
+        {
+            let grid = Grid::new(width_m, 1.0, cell_m);
+            let mut random = Random::of_tick(1, 0, grid.columns);
+            for step in 0..20_000 {
+                let (x_m, radius_m) =
+                    (random.unit() * (width_m + 100.0) - 50.0, random.unit() * cell_m.min(200.0));
+                // On a border every other time, where rounding decides.
+                let x_m = if step % 2 == 0 { x_m } else { (x_m / cell_m).round() * cell_m };
+                let units = UNITS_PER_METRE as f32;
+                let runs = grid.runs(Bounds::around(x_m * units, 0.0, radius_m * units));
+                // As far as a position that is rounded down may be and still be in range, and as far over the border as
+                // somebody may stray.
+                let reach_m = radius_m + 1.0 / units;
+                for at_m in [x_m - reach_m, x_m, x_m + reach_m * random.unit(), x_m + reach_m] {
+                    for stray_m in [-grid.margin_m, 0.0, grid.margin_m] {
+                        let cell = grid.cell_at(bounded(at_m + stray_m, 0.0, width_m), 0.0);
+                        let found = runs.left..=runs.right;
+                        assert!(found.contains(&cell), "{at_m} m in {found:?} of {width_m} m by {cell_m} m");
+                    }
+                }
+                assert_eq!((runs.row, runs.last_row), (0, 0));
+                assert!(
+                    runs.right < grid.columns
+                        && runs.right - runs.left <= (2.0 * reach_m / cell_m) as u32 + 3
+                );
+            }
         }
     }
 }
