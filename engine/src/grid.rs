@@ -66,6 +66,7 @@ struct Scan {
     /// to units, and two for what floats are rounded by. 65 km from the origin that is a quarter of a unit at each of the
     /// places, centres, sums and products that decide in which cell somebody is, or is looked for.
     margin_units: f32,
+    /// The middles of the last cells: a whole number might be rounded to the one before.
     last_column: f32,
     last_row: f32,
 }
@@ -95,8 +96,8 @@ impl Grid {
             scan: Scan {
                 cells_per_unit: cells_per_metre / UNITS_PER_METRE as f32,
                 margin_units: (margin_m * UNITS_PER_METRE as f32).ceil() + 3.0,
-                last_column: (columns - 1) as f32,
-                last_row: (rows - 1) as f32,
+                last_column: columns as f32 - 0.5,
+                last_row: rows as f32 - 0.5,
             },
             heads: vec![NONE; cells],
             nexts: Vec::new(),
@@ -263,6 +264,8 @@ impl Grid {
             return;
         }
         self.order.clear();
+        // Serial, over all cells: 2.4 ms for 100,000 entities on 65 x 65 km in 2.7 million cells. Going
+        // from owner to owner by a bit map took as long.
         for (cell, &head) in self.heads.iter().enumerate() {
             self.first[cell] = self.order.len() as u32;
             let mut block = head;
@@ -347,6 +350,46 @@ impl Bounds {
             right: self.right.max(other.right),
             low: self.low.min(other.low),
             high: self.high.max(other.high),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn whoever_is_in_a_box_is_in_its_runs() {
+        let widths_m = [1.0, 49.0, 980.0, 2_048.0, 16_777.3, 49_152.0, 65_535.9, 65_536.0];
+        for (width_m, cell_m) in
+            widths_m.iter().flat_map(|width| [1.0, 31.7, 40.0, 50.0, 200.0].map(|cell| (*width, cell)))
+        {
+            let grid = Grid::new(width_m, 1.0, cell_m);
+            let mut random = Random::of_tick(1, 0, grid.columns);
+            for step in 0..20_000 {
+                let (x_m, radius_m) =
+                    (random.unit() * (width_m + 100.0) - 50.0, random.unit() * cell_m.min(200.0));
+                // On a border every other time, where rounding decides.
+                let x_m = if step % 2 == 0 { x_m } else { (x_m / cell_m).round() * cell_m };
+                let units = UNITS_PER_METRE as f32;
+                let runs = grid.runs(Bounds::around(x_m * units, 0.0, radius_m * units));
+                // As far as a position that is rounded down may be and still be in range, and as far over the border as
+                // somebody may stray.
+                let reach_m = radius_m + 1.0 / units;
+                for at_m in [x_m - reach_m, x_m, x_m + reach_m * random.unit(), x_m + reach_m] {
+                    for stray_m in [-grid.margin_m, 0.0, grid.margin_m] {
+                        let cell = grid.cell_at(bounded(at_m + stray_m, 0.0, width_m), 0.0);
+                        let found = runs.left..=runs.right;
+                        assert!(found.contains(&cell), "{at_m} m in {found:?} of {width_m} m by {cell_m} m");
+                    }
+                }
+                assert_eq!((runs.row, runs.last_row), (0, 0));
+                assert!(
+                    runs.right < grid.columns
+                        && runs.right - runs.left <= (2.0 * reach_m / cell_m) as u32 + 3
+                );
+            }
         }
     }
 }

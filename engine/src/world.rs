@@ -9,7 +9,7 @@ use crate::column::Columns;
 use crate::digest::Digest;
 use crate::entity::{Directory, EntityId, Slot};
 use crate::grid::{Grid, Room};
-use crate::history::{FrameMut, History, pack, quantise_row};
+use crate::history::{Details, Extras, FrameMut, History, Positions, pack, quantise_row};
 use crate::limits::*;
 use crate::schedule::{PerBlock, each_region};
 use crate::simd::{Kernel, LaneKernel, Lanes, Level, dispatch, dispatch_lanes};
@@ -100,6 +100,20 @@ pub struct WorldFull {
 }
 
 impl WorldConfig {
+    /// Bytes that a world of this config takes at its start, to compare with what the machine has: its history, the
+    /// engine's own columns and its grid. A game's columns come on top, and a crowd may lengthen all of them.
+    pub fn memory_bytes(&self) -> u64 {
+        let cells = self.cell_count();
+        let rows = blocks_at_start(cells as usize, self.entities_max) as u64 * BLOCK_ROWS as u64;
+        let history = HISTORY_TICKS as u64 * FRAME_ROW_BYTES;
+        rows * (history + BODY_ROW_BYTES) + cells * GRID_CELL_BYTES
+    }
+
+    fn cell_count(&self) -> u64 {
+        let cells = |metres: f32| u64::from((metres / self.view_radius_m).ceil() as u32);
+        cells(self.width_m) * cells(self.height_m)
+    }
+
     fn check(&self) -> Result<(), WorldError> {
         let length = |name, found: f32, least, most| match (least..=most).contains(&found) {
             true => Ok(()),
@@ -116,13 +130,20 @@ impl WorldConfig {
         count("entities_max", self.entities_max, 1, ENTITIES_MAX)?;
         count("tick_hz", self.tick_hz.into(), 1, 1000)?;
         count("refresh_ticks", self.refresh_ticks.into(), 1, 1000)?;
-        let cells = |metres: f32| u64::from((metres / self.view_radius_m).ceil() as u32);
-        match cells(self.width_m) * cells(self.height_m) {
+        match self.cell_count() {
             found if found > CELLS_MAX as u64 => Err(WorldError::Cells { found }),
             _ => Ok(()),
         }
     }
 }
+
+/// Bytes of a row of one frame: position, details, extras.
+const FRAME_ROW_BYTES: u64 =
+    (size_of::<Positions>() + size_of::<Details>() + size_of::<Extras>()) as u64 / BLOCK_ROWS as u64;
+/// Bytes of a row of `Body` and of its roster.
+const BODY_ROW_BYTES: u64 = 5 * 4 + 2 + 8;
+/// Bytes of the grid for each cell: head and first.
+const GRID_CELL_BYTES: u64 = 8;
 
 /// Who is in each row, and since which frame.
 #[derive(Clone, Copy, Debug)]
@@ -190,9 +211,8 @@ impl<C: Columns> World<C> {
             relocation_count: 0,
             config,
         };
-        // Evenly spread entities fill half a block more than they need in each cell, and crowds fill theirs.
-        let cells = world.grid.cell_count().min(world.config.entities_max as usize);
-        world.extend(cells + world.config.entities_max as usize / BLOCK_ROWS * 5 / 4 + 1);
+        world.extend(blocks_at_start(world.grid.cell_count(), world.config.entities_max));
+        world.moves.reserve(world.grid.block_count());
         Ok(world)
     }
 
@@ -204,8 +224,6 @@ impl<C: Columns> World<C> {
         self.grid.extend(blocks);
         self.rosters.resize(blocks, Roster::EMPTY);
         self.strays.resize(blocks, 0);
-        // More than ever move in a steady tick.
-        self.moves.reserve(blocks);
         self.history.grow(blocks);
     }
 
@@ -377,6 +395,8 @@ impl<C: Columns> World<C> {
         }
         self.relocation_count += moves.len() as u64;
         moves.clear();
+        // More than ever move in a steady tick. The world may just have been lengthened.
+        moves.reserve(self.grid.block_count());
         self.moves = moves;
     }
 
@@ -496,6 +516,12 @@ impl<C: Columns> World<C> {
         }
         digest.value()
     }
+}
+
+/// Evenly spread entities fill half a block more than they need in each cell, and crowds fill theirs.
+fn blocks_at_start(cells: usize, entities_max: u32) -> usize {
+    let blocks = cells.min(entities_max as usize) + entities_max as usize / BLOCK_ROWS * 5 / 4 + 1;
+    blocks.next_multiple_of(REGION_BLOCKS)
 }
 
 /// Heights beyond this are shown as this, metres: their units must fit 16 bits.

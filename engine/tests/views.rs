@@ -245,3 +245,103 @@ fn a_stack_on_one_spot_is_told_in_turns() {
     }
     assert_eq!(client.view.counters().mismatches, 0);
 }
+
+#[test]
+fn attributes_two_and_three_appear_and_vanish() {
+    let mut random = Random::of_tick(seed(), 0, 4);
+    let mut world = World::<Tags>::new(config(120.0, 100, 40)).unwrap();
+    let ids: Vec<EntityId> = (0..60).map(|_| spawn(&mut world, &mut random)).collect();
+    // Baselines of different ages reach back beyond the changes by more or less.
+    let ages = [1, 3, 12, 30];
+    let mut clients: Vec<Client> = ids[..ages.len()].iter().map(|id| Client::new(*id)).collect();
+    let mut told = 0;
+    for step in 1..=240u32 {
+        world.begin_tick();
+        world.settle();
+        // Longer than the history without any; then some for one tick only, then for a while, then other ones.
+        let attributes = |row: usize| -> [u16; 4] {
+            let is_chosen = (row as u32).wrapping_mul(7) % 5 < 2;
+            match step {
+                50 if is_chosen => [1, 2, 3, 0],
+                100..130 if is_chosen => [1, 2, 0, 9],
+                130..150 if is_chosen => [1, 2, step as u16, 9],
+                150..160 if !is_chosen => [1, 2, 0xffff, 0xffff],
+                _ => [1, 2, 0, 0],
+            }
+        };
+        world.publish(|_, first, rows| {
+            for (row, attr) in rows.iter_mut().enumerate() {
+                *attr = attributes(first + row);
+            }
+        });
+        for (client, age) in clients.iter_mut().zip(ages) {
+            let (encoded, message) = client.encode(&world, PAYLOAD_BYTES_MAX);
+            client.view.apply_bytes(&message).expect("every message is sound");
+            client.acks.push_back((step + age, client.view.ack_tick()));
+            while client.acks.front().is_some_and(|(due, _)| *due <= step + 1) {
+                client.acked = client.acks.pop_front().unwrap().1;
+            }
+            for seen in client.view.near() {
+                let id = ids.iter().find(|id| id.to_bits() == seen.id).expect("one of ours");
+                let row = world.slot(*id).unwrap().row();
+                assert_eq!(seen.attr, attributes(row), "tick {step}, baseline {}", encoded.baseline);
+                told += u32::from(encoded.baseline != 0 && seen.attr[2..] != [0, 0]);
+            }
+        }
+    }
+    assert!(told > 1_000, "{told} seen");
+    assert!(clients.iter().all(|client| client.view.counters().mismatches == 0));
+}
+
+#[test]
+fn views_are_exact_in_the_far_corner_of_the_largest_world() {
+    let seed = seed();
+    let mut random = Random::of_tick(seed, 0, 5);
+    let mut world = World::<Tags>::new(config(65_536.0, 400, 40)).unwrap();
+    let (width, height) = (world.config().width_m, world.config().height_m);
+    let ids: Vec<EntityId> = (0..300)
+        .map(|_| {
+            let place = [width - random.unit() * 250.0, height - random.unit() * 250.0];
+            world.spawn(glam::Vec3::new(place[0], place[1], 0.0), 0).unwrap().0
+        })
+        .collect();
+    let mut clients: Vec<Client> = ids[..12].iter().map(|id| Client::new(*id)).collect();
+    let mut found = throng_engine::Found::default();
+    let (mut seen, mut settled) = (0, 0);
+    for step in 0..120 {
+        let now = world.begin_tick();
+        for id in &ids {
+            let row = world.slot(*id).unwrap().row();
+            let mut random = Random::of_tick(seed, now, 6).fork(id.to_bits());
+            // Along a raster that a float has out there; a few stop right at the border of the world.
+            let step_m = |random: &mut Random| (random.below(257) as f32 - 128.0) / 128.0;
+            world.body.x[row] = (world.body.x[row] + step_m(&mut random)).clamp(width - 250.0, width);
+            world.body.y[row] = (world.body.y[row] + step_m(&mut random)).clamp(height - 250.0, height);
+        }
+        let before = world.relocation_count();
+        world.settle();
+        settled += world.relocation_count() - before;
+        world.publish(|_, _, rows| rows.fill([0, 7, 0, 0]));
+        let truth = truth(&world);
+        for client in &mut clients {
+            let (_, message) = client.encode(&world, PAYLOAD_BYTES_MAX);
+            client.view.apply_bytes(&message).expect("every message is sound");
+            client.acked = client.view.ack_tick();
+            let near: Vec<u32> = client.view.near().iter().map(|entity| entity.id).collect();
+            let expected = in_view(&truth, client.own, 50.0);
+            // First snapshots let everybody in one after another.
+            assert!(step < 20 || near.len() == expected.len(), "{} of {}", near.len(), expected.len());
+            assert!(near.iter().all(|id| expected.iter().any(|(_, entity)| entity.id == *id)));
+            seen += near.len();
+
+            let row = world.slot(client.own).unwrap().row();
+            let (x, y) = (world.body.x[row], world.body.y[row]);
+            // Its own row, and the others.
+            for radius_m in [10.0, 50.0, 200.0] {
+                let slots = world.within(x, y, radius_m, &mut found);
+                assert_eq!(slots.len(), in_view(&truth, client.own, radius_m).len() + 1);
+            }
+        }
+    }
+    assert!(seen > 120 * 12 * 10 && settled > 100, "{seen} seen, {settled} settled");
+}

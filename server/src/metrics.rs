@@ -47,6 +47,8 @@ pub struct Traffic {
     pub fresh_starts: u64,
     /// Clients that got no snapshot because none could be encoded.
     pub encode_failures: u64,
+    /// Rounds of far records that took longer than `world.refresh_ticks`: the budget was too small for the crowd.
+    pub rounds_late: u64,
     /// Datagrams received, of any kind.
     pub received: u64,
 }
@@ -64,6 +66,7 @@ impl Traffic {
             far: self.far + other.far,
             fresh_starts: self.fresh_starts + other.fresh_starts,
             encode_failures: self.encode_failures + other.encode_failures,
+            rounds_late: self.rounds_late + other.rounds_late,
             received: self.received + other.received,
         }
     }
@@ -143,6 +146,7 @@ impl Window {
             snapshot_bytes: traffic.snapshot_bytes,
             fresh_starts: traffic.fresh_starts,
             encode_failures: traffic.encode_failures,
+            rounds_late: traffic.rounds_late,
             datagrams_received: traffic.received,
             bytes_per_client_per_tick: ratio(traffic.snapshot_bytes as f64, traffic.client_ticks as f64),
             near_mean: ratio(traffic.near as f64, traffic.snapshots as f64),
@@ -185,6 +189,8 @@ pub struct WindowSummary {
     pub fresh_starts: u64,
     /// Clients that got no snapshot because none could be encoded.
     pub encode_failures: u64,
+    /// Rounds of far records that took longer than `world.refresh_ticks`: the budget was too small for the crowd.
+    pub rounds_late: u64,
     /// Datagrams received, of any kind.
     pub datagrams_received: u64,
     /// UDP payload of snapshots for each client and tick.

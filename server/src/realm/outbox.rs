@@ -62,6 +62,7 @@ impl Outbox<'_> {
 
     fn send_chunk(&self, halves: TransmitHalves<'_>, seats: &mut [Seat], sender: &mut dyn Sender) -> Traffic {
         let tick = self.game.current_tick();
+        let refresh_ticks = u32::from(self.game.world().config().refresh_ticks);
         let mut traffic = Traffic::default();
         // Sessions lie anywhere: asking all of the chunk for what will be read first lets those loads overlap.
         let warm = seats.iter().fold(0, |sum, seat| {
@@ -93,6 +94,7 @@ impl Outbox<'_> {
             traffic.far += u64::from(encoded.far);
             traffic.ring += u64::from(encoded.ring);
             traffic.fresh_starts += u64::from(encoded.baseline == 0);
+            traffic.rounds_late += u64::from(encoded.round_ticks > refresh_ticks);
         }
         sender.flush();
         traffic
