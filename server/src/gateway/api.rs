@@ -107,7 +107,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
         }
         let declared =
             headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|bytes| bytes > limits::BODY_DISCARD_BYTES_MAX as u64) {
+        if declared.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX as u64) {
             return Err(Refusal::BodyTooLarge.into());
         }
         let bytes = collect(request.into_body()).await?;
@@ -122,25 +122,18 @@ fn is_json(value: &HeaderValue) -> bool {
 }
 
 /// The whole body, in memory that is wiped: it may hold a password.
-///
-/// One that is a little too large is read to its end and thrown away: a connection that is closed with bytes unread
-/// takes the answer with it, and its sender would never learn why.
 async fn collect(mut body: Body) -> ApiResult<Zeroizing<Vec<u8>>> {
     // Never grown, for that would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(limits::BODY_BYTES_MAX));
-    let mut arrived = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::BodyBroken)?;
         let Some(data) = frame.data_ref() else { continue };
-        arrived += data.len();
-        if arrived > limits::BODY_DISCARD_BYTES_MAX {
-            break;
+        if bytes.len() + data.len() > limits::BODY_BYTES_MAX {
+            return Err(Refusal::BodyTooLarge.into());
         }
-        if arrived <= limits::BODY_BYTES_MAX {
-            bytes.extend_from_slice(data);
-        }
+        bytes.extend_from_slice(data);
     }
-    if arrived > limits::BODY_BYTES_MAX { Err(Refusal::BodyTooLarge.into()) } else { Ok(bytes) }
+    Ok(bytes)
 }
 
 /// A body as JSON of this type, or the refusal that says where it is not.

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use axum::body::Body;
 use hyper::body::Incoming;
-use hyper::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
+use hyper::header::{EXPECT, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,6 +22,7 @@ use tower_service::Service as _;
 use super::counters::Counters;
 use super::limits;
 use super::phase::{AnswerBody, Phase, Phases, Timeouts, Watched};
+use super::unread;
 
 /// Who is at the other end, and which of our addresses it reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,10 +117,16 @@ impl Shared {
         peer: Peer,
         phases: Phases,
     ) -> Result<Response<AnswerBody>, Infallible> {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
+        let (mut head, body) = request.into_parts();
+        head.extensions.insert(peer);
+        // Who asks first whether to send a body has not sent it.
+        let is_body_held_back = head.headers.contains_key(EXPECT);
+        let body = unread::Shared::new(body);
         let mut router = self.router.clone();
-        let Ok(mut response) = router.call(request).await;
+        let Ok(mut response) = router.call(Request::from_parts(head, Body::new(body.clone()))).await;
+        if !is_body_held_back {
+            body.discard().await;
+        }
         if self.tls.is_some() {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// is under 1 KiB; the rest is room for clients that escape every character.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
-/// Bytes of a body that is too large which are still read, and thrown away, so that its sender gets an answer.
+/// Bytes of a refused body that are still read, and thrown away, so that its sender gets an answer.
 pub const BODY_DISCARD_BYTES_MAX: usize = 256 * 1024;
 
 /// Bytes of a request's head: the line and all headers. Hyper's own minimum is 8 KiB.

@@ -42,3 +42,4 @@ pub mod secrets;
 pub mod state;
 pub mod throttle;
 pub mod tls;
+mod unread;

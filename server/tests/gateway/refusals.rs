@@ -62,6 +62,9 @@ fn bodies_have_a_size() {
     client
         .post_bytes("/v1/login", None, Some("application/json"), text.as_bytes())
         .refused(413, "body_too_large");
+    // Refused before its body is looked at, and still told so.
+    client.post("/v1/play", None, &body).refused(401, "session_invalid");
+    client.post("/nowhere", None, &body).refused(404, "route_unknown");
     let huge = json!({ "name": "n".repeat(15_000), "password": PASSWORD });
     client.post("/v1/login", None, &huge).refused(401, "credentials_wrong");
     client.post("/v1/register", None, &huge).refused(422, "name_invalid");

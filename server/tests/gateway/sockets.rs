@@ -104,7 +104,8 @@ fn a_handshake_has_its_time_and_its_form() {
     until("the count", || world.counter("timeout_handshake") == 1);
 
     let world = World::new();
-    for garbage in [&HEALTHZ[..], &[0; 64], &[0xff; 2000], b"\x16\x03\x01\xff\xff"] {
+    let garbage: [&[u8]; 4] = [HEALTHZ, &[0; 64], &[0xff; 2000], b"\x16\x03\x01\xff\xff"];
+    for garbage in garbage {
         let mut stream = world.raw();
         stream.write_all(garbage).expect("sends");
         stream.shutdown(std::net::Shutdown::Write).expect("no more to say");
