@@ -70,6 +70,10 @@ pub const SEQUENCE_AHEAD_MAX: u32 = 1 << 16;
 /// allows AES-GCM.
 pub const GENERATION_BITS: u32 = 20;
 
+/// Packets before the end of a generation from which on a sender has the next key ready: 54 minutes at 20 Hz, and no
+/// session is silent for so long.
+pub const PREPARE_PACKETS: u32 = 1 << 16;
+
 /// Packets that the ack bits of one header cover besides the newest.
 pub const ACK_BITS: u32 = 16;
 

@@ -135,9 +135,17 @@ impl RawSender {
 
     /// Sends all parcels and returns how many the kernel took.
     pub fn send(&mut self, parcels: &[Parcel]) -> usize {
-        let Batch { names, iovecs, headers, .. } = &mut self.batch;
+        self.send_filled(parcels, |_, _| ())
+    }
+
+    /// Lets `fill` write each parcel, by its number, into the slot that it is sent from; then as [`send`](Self::send).
+    pub fn send_filled(&mut self, parcels: &[Parcel], mut fill: impl FnMut(usize, &mut [u8])) -> usize {
+        let Batch { slots, names, iovecs, headers } = &mut self.batch;
         let mut sent = 0;
-        for chunk in parcels.chunks(BATCH) {
+        for (batch, chunk) in parcels.chunks(BATCH).enumerate() {
+            for (number, slot) in slots.iter_mut().enumerate().take(chunk.len()) {
+                fill(batch * BATCH + number, slot);
+            }
             for ((name, iovec), parcel) in names.iter_mut().zip(iovecs.iter_mut()).zip(chunk) {
                 (*name, iovec.iov_len) = (parcel.name, parcel.bytes);
             }

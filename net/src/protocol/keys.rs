@@ -30,8 +30,8 @@ use aws_lc_rs::{agreement, constant_time, digest, hmac};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::{
-    ACCEPT_HEAD_BYTES, GENERATION_BITS, HEADER_BYTES, REFUSED_HEAD_BYTES, SEAL_BYTES, SEQUENCE_AHEAD_MAX,
-    TOKEN_BYTES, WINDOW_PACKETS,
+    ACCEPT_HEAD_BYTES, GENERATION_BITS, HEADER_BYTES, PREPARE_PACKETS, REFUSED_HEAD_BYTES, SEAL_BYTES,
+    SEQUENCE_AHEAD_MAX, TOKEN_BYTES, WINDOW_PACKETS,
 };
 
 const SESSION_LABEL: &[u8] = b"throng session 1";
@@ -231,28 +231,23 @@ pub fn tags_equal(a: &[u8; SEAL_BYTES], b: &[u8; SEAL_BYTES]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
 }
 
-/// The sending side of one direction: this generation's key and the next one's.
+/// The sending side of one direction: this generation's key and, near its end, the next one's.
 ///
 /// Sealing takes `&self`, derives nothing and allocates nothing; whoever owns the sealer calls
-/// [`keep_up`](Self::keep_up) now and then, at the latest before 2^20 datagrams have gone by since it was last due.
+/// [`keep_up`](Self::keep_up) now and then, at the latest within [`PREPARE_PACKETS`] datagrams.
 pub struct Sealer {
     generation: u32,
     current: LessSafeKey,
-    next: LessSafeKey,
-    /// The secret of generation `generation + 2`. Earlier ones are gone: their datagrams stay sealed even to us.
-    after_next: SecretBytes,
+    /// Made late: a key is 600 bytes, and of all sessions few are near a change.
+    next: Option<LessSafeKey>,
+    /// The secret of the next generation. Earlier ones are gone: what they sealed stays sealed even to us.
+    next_secret: SecretBytes,
 }
 
 impl Sealer {
     /// A sealer from the direction's first secret.
     pub fn new(secret: &SecretBytes) -> Self {
-        let second = next_secret(secret);
-        Sealer {
-            generation: 0,
-            current: key_of(secret),
-            next: key_of(&second),
-            after_next: next_secret(&second),
-        }
+        Sealer { generation: 0, current: key_of(secret), next: None, next_secret: next_secret(secret) }
     }
 
     /// Seals `body` in place and gives the tag that follows it. The header is not hidden, but cannot be changed.
@@ -271,7 +266,7 @@ impl Sealer {
     ) -> Option<[u8; SEAL_BYTES]> {
         let key = match generation_of(sequence).checked_sub(self.generation) {
             Some(0) => &self.current,
-            Some(1) => &self.next,
+            Some(1) => self.next.as_ref()?,
             _ => return None,
         };
         let tag = key.seal_in_place_separate_tag(nonce(sequence), Aad::from(header), body).ok()?;
@@ -280,21 +275,26 @@ impl Sealer {
         Some(out)
     }
 
-    /// Forgets keys that are no longer needed once `sent` has been sent, and makes the next one.
-    /// A comparison, but for once in 2^20 datagrams (then 2 us).
+    /// Forgets keys that are no longer needed once `sent` has been sent, and makes those that soon will be.
+    /// Two comparisons, but for twice in 2^20 datagrams (then 2 us).
     #[inline]
     pub fn keep_up(&mut self, sent: u32) {
-        while self.generation < generation_of(sent) {
-            self.step();
+        let is_near_end = offset_of(sent) >= (1 << GENERATION_BITS) - PREPARE_PACKETS;
+        if self.generation < generation_of(sent) || is_near_end && self.next.is_none() {
+            self.step(sent);
         }
     }
 
     #[cold]
-    fn step(&mut self) {
-        let fresh = key_of(&self.after_next);
-        self.current = std::mem::replace(&mut self.next, fresh);
-        self.after_next = next_secret(&self.after_next);
-        self.generation += 1;
+    fn step(&mut self, sent: u32) {
+        while self.generation < generation_of(sent) {
+            self.current = self.next.take().unwrap_or_else(|| key_of(&self.next_secret));
+            self.next_secret = next_secret(&self.next_secret);
+            self.generation += 1;
+        }
+        if offset_of(sent) >= (1 << GENERATION_BITS) - PREPARE_PACKETS {
+            self.next = Some(key_of(&self.next_secret));
+        }
     }
 }
 
@@ -308,27 +308,31 @@ impl fmt::Debug for Sealer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotOpened;
 
-/// The receiving side of one direction: the newest generation's key, and one of its neighbours.
+/// The receiving side of one direction: the newest generation's key, and near its ends one of its neighbours.
 ///
 /// Which neighbour changes only when a datagram has been opened. The previous key is kept for as long as the replay
-/// window reaches back into its generation; then it is wiped and the next one made. Since nothing more than
-/// [`SEQUENCE_AHEAD_MAX`] ahead of the newest is to be opened, the two are never wanted at one time.
+/// window reaches back into its generation, and then wiped; the next one is made as soon as something that is sealed
+/// with it could be believed. Since nothing more than [`SEQUENCE_AHEAD_MAX`] ahead of the newest is to be opened, the
+/// two are never wanted at one time.
 pub struct Opener {
     generation: u32,
-    /// Of generation `g` at `g % 2`.
-    keys: [LessSafeKey; 2],
-    /// The other key is the next generation's, not the previous one's.
-    is_next_ready: bool,
-    /// The secret of the first generation whose key is not in `keys`.
-    following: SecretBytes,
+    current: LessSafeKey,
+    neighbour: Neighbour,
+    /// The secret of the next generation.
+    next_secret: SecretBytes,
+}
+
+enum Neighbour {
+    None,
+    Previous(LessSafeKey),
+    Next(LessSafeKey),
 }
 
 impl Opener {
     /// An opener from the direction's first secret.
     pub fn new(secret: &SecretBytes) -> Self {
-        let second = next_secret(secret);
-        let keys = [key_of(secret), key_of(&second)];
-        Opener { generation: 0, keys, is_next_ready: true, following: next_secret(&second) }
+        let next_secret = next_secret(secret);
+        Opener { generation: 0, current: key_of(secret), neighbour: Neighbour::None, next_secret }
     }
 
     /// Opens a ciphertext with its tag in place and gives the body. When it does not open, what `sealed` holds is
@@ -345,33 +349,55 @@ impl Opener {
         sealed: &'d mut [u8],
     ) -> Result<&'d mut [u8], NotOpened> {
         let generation = generation_of(sequence);
-        let is_ahead = match generation.checked_sub(self.generation) {
-            Some(0) => false,
-            Some(1) if self.is_next_ready => true,
-            None if !self.is_next_ready && self.generation - generation == 1 => false,
+        let key = match &self.neighbour {
+            _ if generation == self.generation => &self.current,
+            Neighbour::Previous(key) if generation.checked_add(1) == Some(self.generation) => key,
+            Neighbour::Next(key) if generation.checked_sub(1) == Some(self.generation) => key,
             _ => return Err(NotOpened),
         };
         let body_bytes = sealed.len().checked_sub(SEAL_BYTES).ok_or(NotOpened)?;
         let (body, tag) = sealed.split_at_mut(body_bytes);
-        self.keys[(generation % 2) as usize]
-            .open_in_place_separate_tag(nonce(sequence), Aad::from(header), tag, body)
+        key.open_in_place_separate_tag(nonce(sequence), Aad::from(header), tag, body)
             .map_err(|_| NotOpened)?;
-        if is_ahead {
-            (self.generation, self.is_next_ready) = (generation, false);
-        }
-        if !self.is_next_ready && generation == self.generation && offset_of(sequence) >= WINDOW_PACKETS {
-            self.make_next();
+        if generation >= self.generation && self.is_change_due(sequence) {
+            self.change(sequence);
         }
         Ok(body)
     }
 
-    /// Puts the next generation's key where the previous one's was. 2 us, once in 2^20 datagrams.
-    #[cold]
-    fn make_next(&mut self) {
-        self.keys[(self.generation.wrapping_add(1) % 2) as usize] = key_of(&self.following);
-        self.following = next_secret(&self.following);
-        self.is_next_ready = true;
+    /// Whether the newest sequence asks for other keys than are here.
+    #[inline]
+    fn is_change_due(&self, sequence: u32) -> bool {
+        generation_of(sequence) > self.generation
+            || match self.neighbour {
+                Neighbour::None => is_next_near(sequence),
+                Neighbour::Previous(_) => offset_of(sequence) >= WINDOW_PACKETS,
+                Neighbour::Next(_) => false,
+            }
     }
+
+    /// 2 us, three times in 2^20 datagrams.
+    #[cold]
+    fn change(&mut self, sequence: u32) {
+        if generation_of(sequence) > self.generation
+            && let Neighbour::Next(key) = std::mem::replace(&mut self.neighbour, Neighbour::None)
+        {
+            self.neighbour = Neighbour::Previous(std::mem::replace(&mut self.current, key));
+            self.next_secret = next_secret(&self.next_secret);
+            self.generation += 1;
+        }
+        if offset_of(sequence) >= WINDOW_PACKETS {
+            self.neighbour = Neighbour::None;
+        }
+        if is_next_near(sequence) {
+            self.neighbour = Neighbour::Next(key_of(&self.next_secret));
+        }
+    }
+}
+
+/// Whether something sealed with the next key could be believed once this has been received.
+fn is_next_near(sequence: u32) -> bool {
+    offset_of(sequence) >= (1 << GENERATION_BITS) - SEQUENCE_AHEAD_MAX
 }
 
 impl fmt::Debug for Opener {
@@ -380,8 +406,7 @@ impl fmt::Debug for Opener {
     }
 }
 
-// The window cannot reach two generations back, and a datagram at most so far ahead of one in the window's reach of a
-// boundary cannot be beyond the next boundary.
+// While the window reaches into the previous generation, nothing of the next one is believed.
 const _: () = assert!(WINDOW_PACKETS + SEQUENCE_AHEAD_MAX < 1 << GENERATION_BITS);
 
 /// Which key a sequence is sealed with.

@@ -4,7 +4,10 @@ use super::keys::{
     Entropy, NotOpened, Opener, PrivateKey, Sealer, SecretBytes, SessionKeys, Transcript, generation_of,
     hkdf, refused_tag, tags_equal,
 };
-use crate::limits::{GENERATION_BITS, HEADER_BYTES, SEAL_BYTES, TOKEN_BYTES, WINDOW_PACKETS};
+use crate::limits::{
+    GENERATION_BITS, HEADER_BYTES, PREPARE_PACKETS, SEAL_BYTES, SEQUENCE_AHEAD_MAX, TOKEN_BYTES,
+    WINDOW_PACKETS,
+};
 
 const HEADER: [u8; HEADER_BYTES] = [5; HEADER_BYTES];
 const GENERATION: u32 = 1 << GENERATION_BITS;
@@ -162,19 +165,24 @@ fn what_is_sealed_opens_and_nothing_else_does() {
 }
 
 #[test]
-fn a_sealer_has_this_key_and_the_next() {
+fn a_sealer_has_this_key_and_near_its_end_the_next() {
     let mut sealer = Sealer::new(&secret(1));
     let at = |generation: u32| generation << GENERATION_BITS;
     for generation in 0..100 {
-        assert!(seal(&sealer, at(generation), b"").is_some());
-        assert!(seal(&sealer, at(generation + 2) - 1, b"").is_some());
+        let (first, last) = (at(generation), at(generation + 1) - 1);
+        assert!(seal(&sealer, first, b"").is_some());
+        assert!(seal(&sealer, last, b"").is_some());
+        sealer.keep_up(last - PREPARE_PACKETS);
         let mut body = *b"untouched";
-        assert!(sealer.seal(&HEADER, at(generation + 2), &mut body).is_none());
+        assert!(sealer.seal(&HEADER, last + 1, &mut body).is_none());
         assert_eq!(&body, b"untouched");
-        sealer.keep_up(at(generation + 1) - 1);
-        assert!(seal(&sealer, at(generation), b"").is_some(), "kept up too early");
-        sealer.keep_up(at(generation + 1));
-        assert!(seal(&sealer, at(generation + 1) - 1, b"").is_none(), "an old key is kept");
+        sealer.keep_up(last + 1 - PREPARE_PACKETS);
+        assert!(seal(&sealer, last + 1, b"").is_some(), "the next is here in time");
+        assert!(seal(&sealer, at(generation + 2) - 1, b"").is_some());
+        sealer.keep_up(last);
+        assert!(seal(&sealer, first, b"").is_some(), "kept up too early");
+        sealer.keep_up(last + 1);
+        assert!(seal(&sealer, last, b"").is_none(), "an old key is kept");
     }
     // The end of the number range, reached in one leap.
     sealer.keep_up(u32::MAX);
@@ -187,6 +195,12 @@ fn an_opener_follows_over_boundaries_and_reaches_back_as_far_as_the_window() {
     let mut old_sealer = Sealer::new(&secret(1));
     for generation in 1..=50 {
         let boundary = generation << GENERATION_BITS;
+        // From afar, as the horizon has it.
+        for sequence in [boundary - (1 << 16) - 5000, boundary - 5000] {
+            sealer.keep_up(sequence);
+            let sealed = seal(&sealer, sequence, b"far").unwrap();
+            assert_eq!(open(&mut opener, sequence, &sealed).unwrap(), b"far", "sequence {sequence}");
+        }
         for sequence in (boundary - 1500..boundary + 3000).step_by(7) {
             sealer.keep_up(sequence);
             let sealed = seal(&sealer, sequence, b"new").unwrap();
@@ -207,19 +221,25 @@ fn an_opener_follows_over_boundaries_and_reaches_back_as_far_as_the_window() {
 
 #[test]
 fn a_forged_datagram_moves_no_key() {
-    let (sealer, mut opener) = (Sealer::new(&secret(1)), Opener::new(&secret(1)));
+    let (mut sealer, mut opener) = (Sealer::new(&secret(1)), Opener::new(&secret(1)));
     let strange = [0, 1, GENERATION - 1, GENERATION, 2 * GENERATION - 1, 2 * GENERATION, u32::MAX];
-    for _ in 0..1000 {
+    let forge = |opener: &mut Opener, generation| {
         for sequence in strange {
-            assert_eq!(open(&mut opener, sequence, &[7; 40]), Err(NotOpened));
+            assert_eq!(open(opener, sequence, &[7; 40]), Err(NotOpened));
         }
+        assert_eq!(format!("{opener:?}"), format!("Opener {{ generation: {generation}, .. }}"));
+    };
+    forge(&mut opener, 0);
+    // The furthest leap that the horizon allows.
+    for sequence in [GENERATION - SEQUENCE_AHEAD_MAX, GENERATION] {
+        sealer.keep_up(sequence);
+        let sealed = seal(&sealer, sequence, b"next").unwrap();
+        assert!(open(&mut opener, sequence, &sealed).is_ok());
+        forge(&mut opener, generation_of(sequence));
     }
-    assert_eq!(format!("{opener:?}"), "Opener { generation: 0, .. }");
-    let sealed = seal(&sealer, GENERATION, b"next").unwrap();
-    assert!(open(&mut opener, GENERATION, &sealed).is_ok());
-    assert_eq!(format!("{opener:?}"), "Opener { generation: 1, .. }");
-    let sealed = seal(&sealer, 5, b"previous").unwrap();
-    assert!(open(&mut opener, 5, &sealed).is_ok());
+    let sealed = seal(&Sealer::new(&secret(1)), GENERATION - 5, b"previous").unwrap();
+    assert!(open(&mut opener, GENERATION - 5, &sealed).is_ok());
+    forge(&mut opener, 1);
 }
 
 #[test]
