@@ -118,7 +118,11 @@ fn open_gateway(
     if !config.gateway.enabled {
         return Ok(None);
     }
-    let own = OwnRealm { address: realm.listen_address(), status: controls.status.clone() };
+    let own = OwnRealm {
+        address: realm.listen_address(),
+        status: controls.status.clone(),
+        arrivals: controls.arrivals.clone(),
+    };
     gateway::open::open(config, Some(own), protocol_hash(SCHEMA_VERSION)).map(Some)
 }
 

@@ -24,6 +24,7 @@ use super::run::{Chore, RunSettings, Running, StartError};
 use super::state::{Gateway, Parts, Settings, system_clock};
 use super::tls::{Certificates, TlsError};
 use crate::config::Config;
+use crate::realm::Arrivals;
 
 /// The realm in the same process.
 pub struct OwnRealm {
@@ -31,6 +32,8 @@ pub struct OwnRealm {
     pub address: SocketAddr,
     /// What it tells; the realm has the other end.
     pub status: Arc<RealmStatus>,
+    /// Who has entered it: the seats that were held for them are taken.
+    pub arrivals: Arc<Arrivals>,
 }
 
 /// Why a gateway cannot be opened. Each says what was found, what is needed and what to do.
@@ -76,7 +79,14 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
     let now_ms = clock();
 
     let mut realms = Vec::new();
-    if let Some(OwnRealm { address, status }) = own {
+    let mut seats: Option<Chore> = None;
+    if let Some(OwnRealm { address, status, arrivals }) = own {
+        let realm_id = config.realm.id;
+        seats = Some(Box::new(move |gateway| {
+            for account in arrivals.take() {
+                gateway.queue(realm_id, |queue| queue.arrived(account));
+            }
+        }));
         realms.push(Realm::Local(LocalRealm {
             id: config.realm.id,
             name: config.realm.name.clone(),
@@ -130,7 +140,10 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
         census: settings.census(&config.caps),
         timeouts: settings.timeouts(),
     };
-    let running = Running::start(gateway, RunSettings { listen, certificates, chores: vec![renew_keys] })?;
+    let running = Running::start(
+        gateway,
+        RunSettings { listen, certificates, chores: seats.into_iter().chain([renew_keys]).collect() },
+    )?;
     match running.fingerprint() {
         Some(fingerprint) => {
             tracing::info!("gateway at https://{}, certificate SHA-256 {fingerprint}", running.local_addr());

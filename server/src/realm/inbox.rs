@@ -36,6 +36,8 @@ pub(super) struct Inbox {
     pub game: Game,
     pub seats: Seats,
     pub residents: Residents,
+    /// Accounts that have entered since the gateway was told.
+    pub arrived: Vec<u64>,
     pub counters: Counters,
     pub intent_hold_ticks: u32,
 }
@@ -121,6 +123,7 @@ impl Inbox {
             return self.close(now_us, session, DISCONNECT_WORLD_FULL, sender);
         };
         self.seats.insert(session.get(), entity);
+        self.arrived.push(ticket.account);
         self.counters.joined += 1;
     }
 

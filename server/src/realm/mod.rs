@@ -22,7 +22,7 @@ pub use counters::Counters;
 pub use inbox::{
     DISCONNECT_KICKED, DISCONNECT_WORLD_FULL, REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, REFUSED_STALE,
 };
-pub use orders::Orders;
+pub use orders::{Arrivals, Orders};
 pub use run::{Controls, Measure};
 
 use std::collections::BTreeMap;
@@ -147,6 +147,7 @@ impl Realm {
                 game,
                 seats,
                 residents,
+                arrived: Vec::with_capacity(players_max),
                 counters: Counters::default(),
                 intent_hold_ticks,
             },

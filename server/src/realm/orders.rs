@@ -1,11 +1,18 @@
-//! What other threads may ask of a running realm.
+//! What passes between a running realm and other threads, both ways.
 //!
-//! Asking waits for nobody and neither does the realm: it looks at one flag a tick, and at the rest only when that is up.
+//! ```text
+//!   gateway, key files, operators' commands ──► Orders ──► realm ──► Arrivals ──► gateway: that seat is taken
+//! ```
+//!
+//! Nobody waits for anybody: the realm looks at one flag a tick, and at the rest only when that is up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use throng_net::protocol::token::RealmKeys;
+
+/// Arrivals that may wait to be asked for: a minute of a full login queue.
+const ARRIVALS_MAX: usize = 100_000;
 
 /// Requests that wait for the realm's next tick.
 #[derive(Debug, Default)]
@@ -48,5 +55,28 @@ impl Orders {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Accounts that have entered since somebody asked.
+#[derive(Debug, Default)]
+pub struct Arrivals(Mutex<Vec<u64>>);
+
+impl Arrivals {
+    /// Notes some. When nobody asks for long, the list stops growing: a seat held too long is found out by time.
+    pub(super) fn add(&self, accounts: &mut Vec<u64>) {
+        if accounts.is_empty() {
+            return;
+        }
+        let mut arrivals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if arrivals.len() < ARRIVALS_MAX {
+            arrivals.append(accounts);
+        }
+        accounts.clear();
+    }
+
+    /// Those since the last call.
+    pub fn take(&self) -> Vec<u64> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::{Orders, Realm};
-use crate::gateway::board::RealmStatus;
+use super::{Arrivals, Orders, Realm};
+use crate::gateway::board::{RealmState, RealmStatus};
 use crate::gateway::keys::unix_ms;
 use crate::metrics::Window;
 use crate::process;
@@ -26,6 +26,8 @@ pub struct Controls {
     pub orders: Arc<Orders>,
     /// What the realm tells the gateway.
     pub status: Arc<RealmStatus>,
+    /// Who has entered.
+    pub arrivals: Arc<Arrivals>,
     measure: Arc<AtomicU8>,
 }
 
@@ -54,6 +56,7 @@ impl Controls {
             stop: StopFlag::default(),
             orders: Arc::default(),
             status: Arc::new(RealmStatus::new(0)),
+            arrivals: Arc::default(),
             measure: Arc::default(),
         }
     }
@@ -102,6 +105,7 @@ impl Realm {
                 self.obey(&controls.orders);
             }
             let (times, traffic) = self.tick();
+            controls.arrivals.add(&mut self.inbox.arrived);
             schedule.end(self.now_ns());
 
             whole.record(&times, &traffic);
@@ -128,6 +132,7 @@ impl Realm {
             }
         }
 
+        controls.status.set_state(RealmState::Draining);
         self.disconnect_all();
         let (now_ns, counts) = (self.now_ns(), schedule.counts());
         RealmReport {
