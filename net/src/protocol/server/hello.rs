@@ -96,11 +96,12 @@ impl Server {
         }
         let named = TokenHeader::read(hello.token())?;
         named.check(hello.token(), &self.keys, self.unix_ms(now_us), self.config.protocol_hash)?;
-        if !self.strangers.take(now_us, from.ip()) {
-            return Err(Reject::StrangerLimited);
-        }
+        // By token first: whoever has one and writes somebody's address as its own drains that address's bucket no faster.
         if !self.token_hellos.take_of(now_us, word_of(hello.token())) {
             return Err(Reject::TokenLimited);
+        }
+        if !self.strangers.take(now_us, from.ip()) {
+            return Err(Reject::StrangerLimited);
         }
         let counter = match self.cookie_key.check(now_us, hello.salt(), &from, &hello.cookie()) {
             CookieCheck::Valid => return self.proven_hello(now_us, from, hello, named),

@@ -150,7 +150,11 @@ pub struct Server {
     entropy: Entropy,
     cookie_key: CookieKey,
     rate: Rate,
+    /// Of hellos, by address.
     strangers: Strangers,
+    /// Of datagrams that belong to no session of their address. Apart from the hellos', or whoever knows a player's
+    /// address could keep it from entering.
+    strays: Strangers,
     /// By token, so that a recorded one cannot be used to make challenges.
     token_hellos: Strangers,
     prefixes: PrefixCounts,
@@ -184,6 +188,7 @@ impl Server {
             cookie_key,
             rate: Rate::new(config.input_rate_hz, config.input_burst),
             strangers: Strangers::new(hash_keys()),
+            strays: Strangers::new(hash_keys()),
             token_hellos: Strangers::with_rate(hash_keys(), TOKEN_HELLO_HZ, TOKEN_HELLO_BURST),
             prefixes: PrefixCounts::new(config.caps.clone(), config.sessions_max, hash_keys()),
             used: UsedTokens::new(hash_keys()),

@@ -41,7 +41,7 @@ impl Server {
             if header.packet_type == TYPE_DISCONNECT {
                 return Err(Reject::LateDisconnect);
             }
-            let _ = self.strangers.take(now_us, from.ip());
+            let _ = self.strays.take(now_us, from.ip());
             return Err(Reject::UnknownConnection);
         };
         let Live { session, transmit, sealer } = live;
@@ -52,7 +52,7 @@ impl Server {
             }
             // From its own address a datagram is always opened, so that nobody who writes that address into
             // datagrams can shut its client out. From elsewhere it has to stand in line.
-            if !self.strangers.has_token(now_us, from.ip()) {
+            if !self.strays.has_token(now_us, from.ip()) {
                 return Err(Reject::StrangerLimited);
             }
         }
@@ -63,7 +63,7 @@ impl Server {
             Freshness::TooFarAhead => return Err(Reject::TooFarAhead),
         }
         let Ok(body) = session.opener.open(head, header.sequence, sealed) else {
-            let _ = self.strangers.take(now_us, from.ip());
+            let _ = self.strays.take(now_us, from.ip());
             return Err(Reject::Forged);
         };
         let body: &'d [u8] = body;
