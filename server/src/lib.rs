@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod attack;
 pub mod bots;
 pub mod cli;
 pub mod config;
