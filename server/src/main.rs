@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use throng_server::cli::{Cli, Command};
-use throng_server::{account, attack, bots, demo, gateway, serve};
+use throng_server::{account, attack, bots, demo, gateway, process, serve};
 
 fn main() -> ExitCode {
+    process::keep_memory_private();
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
