@@ -41,7 +41,7 @@ pub struct AttackArgs {
         ("kind", "login"), ("kind", "session"), ("kind", "reconnect"), ("kind", "slow"),
     ]))]
     pub ca: Option<PathBuf>,
-    /// Logins, or new slow sockets, a second [default: 500 logins, 2000 sockets]
+    /// Logins, or new slow sockets, a second [default: 500 logins, 1000 sockets]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=i64::from(storm::RATE_HZ_MAX)))]
     pub rate: Option<u32>,
     /// Seconds to go on; at most so long, for reconnects and slow sockets
@@ -131,7 +131,7 @@ fn storm_of(args: &AttackArgs) -> anyhow::Result<Storm> {
         }
         AttackKind::Slow => {
             let sockets = args.sockets.unwrap_or(5000);
-            let rate_hz = args.rate.unwrap_or(2000);
+            let rate_hz = args.rate.unwrap_or(1000);
             (Attack::Slow(SlowStorm { sockets, rate_hz, stalls: Vec::new() }), beside)
         }
     };

@@ -5,6 +5,7 @@
 //!   throng demo ──► demo ──► child processes: serve, bots
 //!   throng serve ─► config ──► realm: receive ─► inputs ─► world tick ─► snapshots ─► report
 //!   throng bots ──► the load generator of throng-tools
+//!   throng attack ─► its storms, against a server on this machine
 //!   throng account, keys, invite ──► account ──► the data directory of a gateway
 //! ```
 //!
