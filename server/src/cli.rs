@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::attack::AttackArgs;
 use crate::config::IoChoice;
 use crate::limits;
 
@@ -45,6 +46,8 @@ pub enum Command {
     Gateway(GatewayArgs),
     /// Load a realm with many clients from this machine
     Bots(BotsArgs),
+    /// Attack a server on this machine, to see what it stands
+    Attack(AttackArgs),
     /// Make, list, ban and unlock accounts
     Account(AccountArgs),
     /// Rotate and list the keys of connect tokens
@@ -287,6 +290,8 @@ mod tests {
             "throng serve --config f --listen 0.0.0.0:1 --threads 1 --io mmsg --report r",
             "throng serve --child",
             "throng bots --gateway https://127.0.0.1:1 --ca c --sessions s --clients 2 --seconds 1 --full 1 --loss 2.5 --json f",
+            "throng attack --kind hello --server 127.0.0.1:1 --rate 200000 --seconds 5",
+            "throng attack --kind login --gateway https://127.0.0.1:1 --ca c --rate 5 --names n --sessions s --pid 1",
             "throng account create Ada --data-dir d --json",
             "throng account create Ada --locked --config c",
             "throng account create --count 5 --prefix b --first 7 --locked --sessions f --days 2",

@@ -5,6 +5,7 @@
 //!   throng demo ──► demo ──► child processes: serve, bots
 //!   throng serve ─► config ──► realm: receive ─► inputs ─► world tick ─► snapshots ─► report
 //!   throng bots ──► the load generator of throng-tools
+//!   throng attack ─► its storms, against a server on this machine
 //!   throng account, keys, invite ──► account ──► the data directory of a gateway
 //! ```
 //!
@@ -17,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod attack;
 pub mod bots;
 pub mod cli;
 pub mod config;

@@ -5,14 +5,16 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use throng_server::cli::{Cli, Command};
-use throng_server::{account, bots, demo, gateway, serve};
+use throng_server::{account, attack, bots, demo, gateway, process, serve};
 
 fn main() -> ExitCode {
+    process::keep_memory_private();
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Gateway(args) => gateway::alone::run(&args),
         Command::Bots(args) => bots::run(&args),
+        Command::Attack(args) => attack::run(&args),
         Command::Account(args) => account::run(&args),
         Command::Keys(args) => account::run_keys(&args),
         Command::Invite(args) => account::run_invite(&args),

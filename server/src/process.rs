@@ -1,4 +1,4 @@
-//! What this process has used, as Linux tells it.
+//! What this process has used, as Linux tells it, and who may look into it.
 
 use std::fs;
 
@@ -8,6 +8,12 @@ pub use throng_net::io::cpu::process_cpu_us as cpu_us;
 pub fn resident_kib() -> Option<(u64, u64)> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     Some((parse_status(&status, "VmRSS:")?, parse_status(&status, "VmHWM:")?))
+}
+
+/// Leaves no core dump, and lets no other process of the same user look into this one's memory: there are keys,
+/// tokens and, for a moment, passwords in it. Where the system refuses, operators have `ulimit -c 0`.
+pub fn keep_memory_private() {
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 fn parse_status(status: &str, key: &str) -> Option<u64> {

@@ -10,10 +10,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use throng_net::io::impersonate::Impersonator;
+use throng_net::protocol::token::protocol_hash;
+use throng_schema::SCHEMA_VERSION;
 use throng_schema::limits::DATAGRAM_BYTES_MAX;
 
 use crate::rng::Rng;
@@ -81,7 +83,9 @@ pub struct FloodReport {
 #[derive(Debug, thiserror::Error)]
 pub enum FloodError {
     /// Only one's own machine may be attacked.
-    #[error("the server address is {0}, but only a realm on 127.0.0.0/8, with its port, can be flooded from here")]
+    #[error(
+        "the server address is {0}, but only a realm on 127.0.0.0/8, with its port, can be flooded from here"
+    )]
     NotLoopback(SocketAddr),
     /// Too slow or too fast.
     #[error("the rate is {0} datagrams/s, but must be 1 to {RATE_HZ_MAX}")]
@@ -110,6 +114,7 @@ pub fn run(config: &FloodConfig, stop: &AtomicBool) -> Result<FloodReport, Flood
     while !stop.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(u64::from(config.seconds)) {
         let due = (start.elapsed().as_secs_f64() * f64::from(config.rate_hz)) as u64 - dealt;
         dealt += due;
+        forger.not_after_ms = unix_ms() + 20_000;
         for _ in 0..due.min(BURST_MAX) {
             let (source, bytes) = forger.next(&mut datagram);
             socket.push(source, server, &datagram[..bytes]);
@@ -134,6 +139,11 @@ pub fn run(config: &FloodConfig, stop: &AtomicBool) -> Result<FloodReport, Flood
     Ok(report)
 }
 
+/// Milliseconds since 1970.
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
 impl FloodConfig {
     fn server_v4(&self) -> Result<SocketAddrV4, FloodError> {
         if !(1..=RATE_HZ_MAX).contains(&self.rate_hz) {
@@ -151,13 +161,21 @@ impl FloodConfig {
 struct Forger {
     kind: FloodKind,
     realm: u32,
+    /// When its invented tokens end: in twenty seconds.
+    not_after_ms: u64,
     rng: Rng,
     made: u64,
 }
 
 impl Forger {
     fn new(config: &FloodConfig) -> Self {
-        Forger { kind: config.kind, realm: config.realm, rng: Rng::new(config.seed), made: 0 }
+        Forger {
+            kind: config.kind,
+            realm: config.realm,
+            not_after_ms: 0,
+            rng: Rng::new(config.seed),
+            made: 0,
+        }
     }
 
     /// Fills in one datagram and gives its source and length.
@@ -182,6 +200,9 @@ impl Forger {
         out[32..38].copy_from_slice(b"THRT\x01\x01");
         out[38..40].copy_from_slice(&1u16.to_le_bytes());
         out[40..44].copy_from_slice(&self.realm.to_le_bytes());
+        // All that can be known without ever having had a token.
+        out[48..56].copy_from_slice(&self.not_after_ms.to_le_bytes());
+        out[56..64].copy_from_slice(&protocol_hash(SCHEMA_VERSION).to_le_bytes());
         DATAGRAM_BYTES_MAX
     }
 
@@ -248,7 +269,10 @@ mod tests {
         let server = sink.local_addr().expect("an address");
         let config = FloodConfig { server, rate_hz: 2000, seconds: 1, ..config("127.0.0.1:7") };
         let report = run(&config, &AtomicBool::new(false)).expect("a flood");
-        assert!(report.sent > 0 && report.sent <= 2000 && report.sent + report.left_out <= 2001, "{report:?}");
+        assert!(
+            report.sent > 0 && report.sent <= 2000 && report.sent + report.left_out <= 2001,
+            "{report:?}"
+        );
         assert_eq!(report.answers, 0);
     }
 }

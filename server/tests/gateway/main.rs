@@ -9,4 +9,5 @@ mod realms;
 mod refusals;
 mod sessions;
 mod sockets;
+mod storms;
 mod support;

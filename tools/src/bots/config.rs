@@ -157,7 +157,9 @@ pub enum BotsError {
         said: String,
     },
     /// The gateway names a realm that cannot be found.
-    #[error("the gateway says that the realm is at {found:?}, which is no address that this machine can find")]
+    #[error(
+        "the gateway says that the realm is at {found:?}, which is no address that this machine can find"
+    )]
     NoRealm {
         /// What it said.
         found: String,

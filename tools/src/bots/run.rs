@@ -112,10 +112,12 @@ impl Run {
         let swarm = &mut self.swarm;
         let next = match self.phase {
             Phase::Connecting if self.stopping => Phase::Leaving,
-            Phase::Connecting
-                if swarm.is_settled() || is_shut || passed(self.config.connect_seconds_max) =>
-            {
-                if swarm.connected() > 0 { Phase::Settling } else { Phase::Done }
+            Phase::Connecting if swarm.is_settled() || is_shut || passed(self.config.connect_seconds_max) => {
+                if swarm.connected() > 0 {
+                    Phase::Settling
+                } else {
+                    Phase::Done
+                }
             }
             Phase::Settling if self.stopping => Phase::Leaving,
             Phase::Settling if passed(self.config.settle_seconds) => {

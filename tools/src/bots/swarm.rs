@@ -20,10 +20,10 @@ use super::full::Full;
 use super::glance::Glance;
 use super::light::{Light, NearCounts, Outcome};
 use super::pace::Pace;
-use crate::rng::Rng;
 use super::socket::SwarmSocket;
 use super::totals::Totals;
 use super::wires::{Trouble, Verdict, Way, Wires};
+use crate::rng::Rng;
 
 /// Datagrams taken per step: some 2 ms of work, so that inputs never wait long behind a burst of snapshots.
 const DRAIN_MAX: usize = 2048;

@@ -40,9 +40,9 @@ impl Pace {
         }
     }
 
-    /// When the one with that number was due.
+    /// When the one with that number was due: the first after one period.
     pub fn due_at(&self, number: u64) -> Instant {
-        self.begun + Duration::from_secs_f64(number as f64 / f64::from(self.rate_hz))
+        self.begun + Duration::from_secs_f64((number + 1) as f64 / f64::from(self.rate_hz))
     }
 
     /// How many were never dealt.

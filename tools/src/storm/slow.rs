@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, In
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep_until, timeout};
+use tokio::time::{interval, sleep};
 use tokio_rustls::client::TlsStream;
 
 use super::pace::Pace;
@@ -24,10 +24,11 @@ use crate::rng::Rng;
 const DRIP_EVERY: Duration = Duration::from_millis(500);
 /// Bytes that a request claims to have and never sends.
 const BODY_BYTES: usize = 1000;
-/// What one who never reads asks for at most: far more than kernels hold for both sides.
-const UNREAD_REQUESTS_MAX: usize = 200_000;
-/// When a kernel that takes no more bytes is taken at its word.
-const FULL_AFTER: Duration = Duration::from_millis(300);
+/// What one who never reads asks for: answers of some 40 MB, far more than a kernel holds for one side, in 70 KB of
+/// requests, far more than a gateway reads ahead.
+const UNREAD_REQUESTS: usize = 1000;
+/// Receive buffer of one who never reads; the kernel has a lower bound of its own.
+const UNREAD_BUFFER_BYTES: u32 = 4096;
 
 /// Where a socket stalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,7 +137,8 @@ impl SlowStorm {
                 let (stall, from) = (stalls[number % stalls.len()], attacker_address(&mut rng));
                 let (field, is_over) = (Arc::clone(&field), is_over.clone());
                 sockets.spawn(async move {
-                    let Ok(stream) = wire::connect(&field.target, from).await else {
+                    let buffer = (stall == Stall::Unread).then_some(UNREAD_BUFFER_BYTES);
+                    let Ok(stream) = wire::connect(&field.target, from, buffer).await else {
                         return (stall, End::Unconnected);
                     };
                     let begun = Instant::now();
@@ -254,16 +256,13 @@ async fn sent(stream: &mut TlsStream<TcpStream>, text: &str) -> Result<(), Broke
     stream.flush().await.map_err(|_| Broken::Cut)
 }
 
-/// Asks until no more bytes are taken, and reads no answer. Ends with the reset that says so.
+/// Asks a lot and reads no answer. Ends with the reset that says that this was noticed.
 async fn unread(target: &Target, mut stream: TlsStream<TcpStream>) -> Result<(), Broken> {
     let request = Request { method: "GET", path: "/v1/openapi.json", token: None, body: None };
-    let request = request.text(&target.host);
-    for _ in 0..UNREAD_REQUESTS_MAX {
-        match timeout(FULL_AFTER, stream.write_all(request.as_bytes())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Ok(()),
-            Err(_) => break,
-        }
+    let requests = request.text(&target.host).repeat(UNREAD_REQUESTS);
+    // It ends when the kernel has taken it all, or when the gateway has had enough.
+    if stream.write_all(requests.as_bytes()).await.is_err() {
+        return Ok(());
     }
     let (socket, _) = stream.get_ref();
     loop {
@@ -272,7 +271,7 @@ async fn unread(target: &Target, mut stream: TlsStream<TcpStream>) -> Result<(),
         if ready.is_error() {
             return Ok(());
         }
-        sleep_until((Instant::now() + DRIP_EVERY).into()).await;
+        sleep(DRIP_EVERY).await;
     }
 }
 

@@ -56,9 +56,16 @@ pub(super) struct Wire<'a> {
     stream: TlsStream<TcpStream>,
 }
 
-/// A TCP connection from that address.
-pub(super) async fn connect(target: &Target, from: Ipv4Addr) -> Result<TcpStream, Broken> {
+/// A TCP connection from that address, with a receive buffer of its own size if one is given.
+pub(super) async fn connect(
+    target: &Target,
+    from: Ipv4Addr,
+    buffer_bytes: Option<u32>,
+) -> Result<TcpStream, Broken> {
     let socket = TcpSocket::new_v4().map_err(|_| Broken::NoSocket)?;
+    if let Some(bytes) = buffer_bytes {
+        socket.set_recv_buffer_size(bytes).map_err(|_| Broken::NoSocket)?;
+    }
     socket.bind(SocketAddr::V4(SocketAddrV4::new(from, 0))).map_err(|_| Broken::NoSocket)?;
     let stream = socket.connect(SocketAddr::V4(target.address)).await.map_err(|_| Broken::Unconnected)?;
     let _ = stream.set_nodelay(true);
@@ -82,7 +89,7 @@ fn is_certificate(error: &io::Error) -> bool {
 impl<'a> Wire<'a> {
     /// Connects from that address.
     pub async fn open(target: &'a Target, from: Ipv4Addr) -> Result<Self, Broken> {
-        let stream = secure(target, connect(target, from).await?).await?;
+        let stream = secure(target, connect(target, from, None).await?).await?;
         Ok(Self { target, stream })
     }
 

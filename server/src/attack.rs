@@ -1,0 +1,355 @@
+//! `throng attack`: what a server on this machine has to stand, done to it on purpose.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use throng_tools::flood::{self, FloodConfig, FloodKind};
+use throng_tools::storm::tally::{Answers, Times};
+use throng_tools::storm::{
+    self, Attack, Honest, LoginStorm, ReconnectStorm, Session, SlowStorm, Storm, StormReport, Target,
+};
+
+use crate::pipe;
+use crate::report::{probe_writable, write_json};
+use crate::stop::{EXIT_INTERRUPTED, StopFlag};
+
+/// Datagrams a second of a flood, unless said otherwise.
+const DATAGRAMS_PER_S: u32 = 200_000;
+
+/// `throng attack`.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "\
+Examples:
+  throng attack --kind login --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --rate 500 --seconds 60 --sessions players.tokens
+      500 wrong logins a second; what players with a session notice of it
+  throng attack --kind reconnect --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --sessions players.tokens
+      everybody of that file comes back at once
+  throng attack --kind hello --server 127.0.0.1:7777 --rate 200000 --seconds 60
+      hellos from addresses all over, with connect tokens that nobody made
+  throng attack --kind slow --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --sockets 5000
+
+Only a server on 127.0.0.0/8 can be named: the attackers' addresses are taken from there too.
+Tokens of players come from `throng account create --count 1000 --locked --sessions players.tokens`.")]
+pub struct AttackArgs {
+    /// What to do
+    #[arg(long, value_name = "KIND", value_enum)]
+    pub kind: AttackKind,
+    /// The gateway: https://127.0.0.1:PORT
+    #[arg(long, value_name = "URL", required_if_eq_any([
+        ("kind", "login"), ("kind", "session"), ("kind", "reconnect"), ("kind", "slow"),
+    ]))]
+    pub gateway: Option<String>,
+    /// The gateway's certificate, PEM; no other is accepted
+    #[arg(long, value_name = "FILE", requires = "gateway", required_if_eq_any([
+        ("kind", "login"), ("kind", "session"), ("kind", "reconnect"), ("kind", "slow"),
+    ]))]
+    pub ca: Option<PathBuf>,
+    /// The realm's UDP address, for hello, sealed, garbage and mixed
+    #[arg(long, value_name = "ADDR", required_if_eq_any([
+        ("kind", "hello"), ("kind", "sealed"), ("kind", "garbage"), ("kind", "mixed"),
+    ]))]
+    pub server: Option<SocketAddr>,
+    /// Logins, new slow sockets or datagrams a second [default: 500 logins, 1000 sockets, 200000 datagrams]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: Option<u32>,
+    /// Seconds to go on; at most so long, for reconnects and slow sockets
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// Session tokens of players, one a line: those who reconnect, or those who play honestly beside the attack
+    #[arg(long, value_name = "FILE", required_if_eq_any([("kind", "session"), ("kind", "reconnect")]))]
+    pub sessions: Option<PathBuf>,
+    /// Requests of honest players a second
+    #[arg(long, value_name = "R", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(storm::RATE_HZ_MAX)))]
+    pub session_rate: u32,
+    /// Names of accounts, one a line, for half of the wrong logins; the others are for names that nobody has
+    #[arg(long, value_name = "FILE")]
+    pub names: Option<PathBuf>,
+    /// Sockets at one time: slow ones in all, or those that reconnecting players share [default: 5000 and 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub sockets: Option<u32>,
+    /// The realm that reconnecting players want to play in
+    #[arg(long, value_name = "ID", default_value_t = 1)]
+    pub realm: u32,
+    /// Process id of the server, to watch its memory and open files
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
+    /// Seed of all names, passwords and addresses
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+    /// Write the report to FILE as one JSON object
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// What to do to a server.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttackKind {
+    /// Log in with wrong passwords, from everywhere.
+    Login,
+    /// Nothing hostile: only the honest players, for comparison.
+    Session,
+    /// Come back all at once, with session tokens.
+    Reconnect,
+    /// Hold sockets and do nothing with them.
+    Slow,
+    /// Datagrams that begin handshakes, with invented connect tokens.
+    Hello,
+    /// Datagrams that look like those of sessions.
+    Sealed,
+    /// Random bytes.
+    Garbage,
+    /// All kinds of datagrams in turn.
+    Mixed,
+}
+
+impl AttackKind {
+    /// The datagrams of an attack on a realm; `None`: one on a gateway.
+    fn flood(self) -> Option<FloodKind> {
+        match self {
+            AttackKind::Login | AttackKind::Session | AttackKind::Reconnect | AttackKind::Slow => None,
+            AttackKind::Hello => Some(FloodKind::Hello),
+            AttackKind::Sealed => Some(FloodKind::Sealed),
+            AttackKind::Garbage => Some(FloodKind::Garbage),
+            AttackKind::Mixed => Some(FloodKind::Mixed),
+        }
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When a file cannot be read or written, or a setting cannot work. What the server does is a result.
+pub fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &args.json {
+        probe_writable(path)?;
+    }
+    let stop = StopFlag::new();
+    stop.raise_upon_signal()?;
+    if let Some(kind) = args.kind.flood() {
+        return flood(args, kind, &stop);
+    }
+    let storm = storm_of(args)?;
+    let report = storm::run(storm, stop.as_atomic())?;
+    pipe::print_line(storm_table(&report).trim_end());
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+        pipe::print_line(&format!("  report written to {}", path.display()));
+    }
+    Ok(if stop.is_raised() { ExitCode::from(EXIT_INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+fn flood(args: &AttackArgs, kind: FloodKind, stop: &StopFlag) -> anyhow::Result<ExitCode> {
+    let config = FloodConfig {
+        server: args.server.context("no --server was given")?,
+        kind,
+        rate_hz: args.rate.unwrap_or(DATAGRAMS_PER_S),
+        seconds: args.seconds,
+        realm: args.realm,
+        seed: args.seed,
+    };
+    let report = flood::run(&config, stop.as_atomic())?;
+    pipe::print_line(&format!(
+        "  sent            {} datagrams in {:.1} s, {:.0} a second; {} were left out\n  \
+           answered        {} times, {} bytes for {} bytes",
+        report.sent,
+        report.seconds,
+        report.sent as f64 / report.seconds.max(1e-9),
+        report.left_out,
+        report.answers,
+        report.answer_bytes,
+        report.sent_bytes
+    ));
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+        pipe::print_line(&format!("  report written to {}", path.display()));
+    }
+    Ok(if stop.is_raised() { ExitCode::from(EXIT_INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+fn storm_of(args: &AttackArgs) -> anyhow::Result<Storm> {
+    let gateway = args.gateway.as_deref().context("no --gateway was given")?;
+    let ca = args.ca.as_deref().context("no --ca was given")?;
+    let pem = std::fs::read(ca).with_context(|| format!("cannot read the certificate {}", ca.display()))?;
+    let sessions = match &args.sessions {
+        Some(path) => {
+            Session::read(&text(path)?).with_context(|| format!("{} cannot be used", path.display()))?
+        }
+        None => Vec::new(),
+    };
+    let honest = |sessions| Honest { rate_hz: args.session_rate, sessions };
+    let beside = (!sessions.is_empty()).then(|| honest(sessions.clone()));
+    let (attack, honest) = match args.kind {
+        AttackKind::Login => {
+            let names = args.names.as_deref().map(text).transpose()?.unwrap_or_default();
+            let known = names.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
+            (Attack::Login(LoginStorm { rate_hz: args.rate.unwrap_or(500), known: known.collect() }), beside)
+        }
+        AttackKind::Session => (Attack::None, Some(honest(sessions))),
+        AttackKind::Reconnect => {
+            let sockets_max = args.sockets.unwrap_or(1000);
+            (Attack::Reconnect(ReconnectStorm { sessions, realm_id: args.realm, sockets_max }), None)
+        }
+        AttackKind::Slow => {
+            let sockets = args.sockets.unwrap_or(5000);
+            let rate_hz = args.rate.unwrap_or(1000);
+            (Attack::Slow(SlowStorm { sockets, rate_hz, stalls: Vec::new() }), beside)
+        }
+    };
+    let target = Target::new(gateway, &pem)?;
+    Ok(Storm { target, attack, honest, seconds: args.seconds, pid: args.pid, seed: args.seed })
+}
+
+fn text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The report for people.
+fn storm_table(report: &StormReport) -> String {
+    let mut table = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(table, "attack of {:.1} s", report.seconds);
+    if let Some(login) = &report.login {
+        let (tried, left_out) = (login.tried, login.left_out);
+        let _ =
+            writeln!(table, "  logins          {tried} tried, {left_out} left out, of {}/s", login.rate_hz);
+        answers(&mut table, "known names", &login.known);
+        answers(&mut table, "unknown names", &login.unknown);
+    }
+    if let Some(reconnect) = &report.reconnect {
+        let _ = writeln!(
+            table,
+            "  reconnects      {} of {} through, the last after {:.1} s; {} places in line, {} put off, {} connections lost",
+            reconnect.through,
+            reconnect.sessions,
+            reconnect.seconds,
+            reconnect.waits,
+            reconnect.put_off,
+            reconnect.reconnected
+        );
+        for (why, count) in &reconnect.failed {
+            let _ = writeln!(table, "    not through   {count}: {why}");
+        }
+        answers(&mut table, "characters", &reconnect.characters);
+        answers(&mut table, "play", &reconnect.play);
+    }
+    if let Some(slow) = &report.slow {
+        let _ = writeln!(
+            table,
+            "  slow sockets    {}; the gateway closed {}, the last after {:.1} s; {} open at the end",
+            slow.sockets,
+            slow.closed.count,
+            slow.closed.max_ms / 1000.0,
+            slow.open
+        );
+        for (stall, of_stall) in &slow.by_stall {
+            let _ = writeln!(
+                table,
+                "    {:13} {} sockets, {} cut early, {} open; closed after {}",
+                format!("{stall:?}"),
+                of_stall.sockets,
+                of_stall.too_early,
+                of_stall.open,
+                times(&of_stall.closed)
+            );
+        }
+    }
+    if let Some(honest) = &report.honest {
+        let _ = writeln!(
+            table,
+            "  honest players  {} requests, {} failed; {}",
+            honest.all.all.count + honest.all.broken_count(),
+            honest.failed(),
+            times(&honest.all.all)
+        );
+        answers(&mut table, "kept", &honest.kept);
+        answers(&mut table, "fresh", &honest.fresh);
+    }
+    if let Some(memory) = &report.memory {
+        let files = |files: Option<u64>| files.map_or("?".to_owned(), |files| files.to_string());
+        let _ = writeln!(
+            table,
+            "  memory          {} KiB before, {} at most (+{}), {} after; files {}, {}, {}",
+            memory.before_kib,
+            memory.most_kib,
+            memory.most_kib - memory.before_kib,
+            memory.after_kib,
+            files(memory.files_before),
+            files(memory.files_most),
+            files(memory.files_after)
+        );
+    }
+    table
+}
+
+fn answers(table: &mut String, what: &str, answers: &Answers) {
+    for (status, of_status) in &answers.by_status {
+        let _ = writeln!(table, "    {what:13} {status}: {} x, {}", of_status.count, times(of_status));
+    }
+    for (why, count) in &answers.broken {
+        let _ = writeln!(table, "    {what:13} {why:?}: {count} x");
+    }
+}
+
+fn times(times: &Times) -> String {
+    format!("p50 {:.1}, p99 {:.1}, max {:.1} ms", times.p50_ms, times.p99_ms, times.max_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser, Debug)]
+    struct Line {
+        #[command(flatten)]
+        args: AttackArgs,
+    }
+
+    fn parse(line: &str) -> Result<AttackArgs, clap::Error> {
+        Line::try_parse_from(line.split_whitespace()).map(|line| line.args)
+    }
+
+    #[test]
+    fn each_kind_says_what_it_needs() {
+        for (line, needed) in [
+            ("attack", "--kind"),
+            ("attack --kind login", "--gateway"),
+            ("attack --kind slow --gateway https://127.0.0.1:1", "--ca"),
+            ("attack --kind reconnect --gateway https://127.0.0.1:1 --ca c", "--sessions"),
+            ("attack --kind login --gateway g --ca c --rate 0", "1..=20000"),
+        ] {
+            let error = parse(line).expect_err(line).to_string();
+            assert!(error.contains(needed), "{line}: {error}");
+        }
+        assert!(parse("attack --kind slow --gateway https://127.0.0.1:1 --ca c --sockets 9").is_ok());
+    }
+
+    #[test]
+    fn files_that_are_not_there_are_named() {
+        let args =
+            parse("attack --kind login --gateway https://127.0.0.1:1 --ca /nowhere/c").expect("parses");
+        let error = storm_of(&args).map(drop).expect_err("no file");
+        assert!(format!("{error:#}").contains("/nowhere/c"), "{error:#}");
+    }
+
+    #[test]
+    fn a_table_has_a_line_for_everything() {
+        let report = StormReport {
+            login: Some(Default::default()),
+            reconnect: Some(Default::default()),
+            slow: Some(Default::default()),
+            honest: Some(Default::default()),
+            memory: Some(Default::default()),
+            ..StormReport::default()
+        };
+        let table = storm_table(&report);
+        for word in ["logins", "reconnects", "slow sockets", "honest players", "memory"] {
+            assert!(table.contains(word), "{table}");
+        }
+    }
+}
