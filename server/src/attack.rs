@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use throng_tools::flood::{self, FloodConfig, FloodKind};
 use throng_tools::storm::tally::{Answers, Times};
@@ -197,6 +197,9 @@ fn storm_of(args: &AttackArgs) -> anyhow::Result<Storm> {
             let sockets = args.sockets.unwrap_or(5000);
             let rate_hz = args.rate.unwrap_or(1000);
             (Attack::Slow(SlowStorm { sockets, rate_hz, stalls: Vec::new() }), beside)
+        }
+        AttackKind::Hello | AttackKind::Sealed | AttackKind::Garbage | AttackKind::Mixed => {
+            bail!("datagrams are for a realm, not for a gateway")
         }
     };
     let target = Target::new(gateway, &pem)?;
