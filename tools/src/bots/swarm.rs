@@ -20,10 +20,10 @@ use super::full::Full;
 use super::glance::Glance;
 use super::light::{Light, NearCounts, Outcome};
 use super::pace::Pace;
-use crate::rng::Rng;
 use super::socket::SwarmSocket;
 use super::totals::Totals;
 use super::wires::{Trouble, Verdict, Way, Wires};
+use crate::rng::Rng;
 
 /// Datagrams taken per step: some 2 ms of work, so that inputs never wait long behind a burst of snapshots.
 const DRAIN_MAX: usize = 2048;
@@ -298,7 +298,11 @@ impl Swarm {
         }
         match (before, link.state()) {
             // A server that answers others may only be busy: try again while there is time.
+            // Until then it is one that has not begun: it may be that it is not let in any more.
             (ClientState::Connecting, ClientState::Closed(CloseCause::TimedOut)) if may_retry => {
+                self.links[client as usize] = None;
+                self.started -= 1;
+                self.connecting -= 1;
                 door.ask_again(client);
             }
             (ClientState::Connecting | ClientState::Connected, ClientState::Closed(cause)) => {
