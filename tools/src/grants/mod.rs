@@ -23,7 +23,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -113,10 +113,7 @@ impl Grants {
 
     /// A grant, if one is there.
     pub fn try_next(&self) -> Option<Grant> {
-        match self.grants.as_ref()?.try_recv() {
-            Ok(grant) => Some(grant),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.grants.as_ref()?.try_recv().ok()
     }
 
     /// The next grant; waits for it. `None` once every token has been granted or given up.
