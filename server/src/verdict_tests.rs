@@ -29,6 +29,7 @@ fn realm() -> RealmReport {
         players_max: 10,
         creatures: 1,
         world_m: [100.0, 100.0],
+        gateway: None,
     };
     RealmReport {
         startup,

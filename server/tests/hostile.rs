@@ -3,10 +3,14 @@
 mod common;
 
 use common::raw::{Raw, input};
-use common::{Player, assert_undisturbed, now_us, on_both_backends, players, socket_to, step, step_until};
-use throng_net::protocol::packet::{TYPE_DATA, TYPE_HELLO};
+use common::{
+    Player, Stage, assert_undisturbed, grant, now_us, on_both_backends, players, socket_to, step, step_until,
+};
+use throng_net::limits::{SEALED_BYTES_MIN, TOKEN_AHEAD_MS_MAX};
+use throng_net::protocol::packet::{NET_VERSION, TYPE_DATA, TYPE_HELLO};
 use throng_net::protocol::{ClientState, CloseCause};
-use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
+use throng_net::testing::Gateway;
+use throng_schema::limits::DATAGRAM_BYTES_MAX;
 use throng_schema::{KIND_INPUT, SCHEMA_VERSION, write_hello};
 use throng_server::realm::{REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, Realm};
 
@@ -21,7 +25,7 @@ fn counted(realm: &Realm, name: &str) -> u64 {
 }
 
 /// A hostile client in session beside three honest ones.
-fn guests(realm: &mut Realm) -> (Raw, Vec<Player>) {
+fn guests(realm: &mut Stage<'_>) -> (Raw, Vec<Player>) {
     let mut players = players(realm, 3);
     let mut raw = Raw::new(realm, 1, &write_hello(SCHEMA_VERSION, "Mallory"));
     assert_eq!(raw.shake_hands(realm, &mut players), ClientState::Connected);
@@ -83,7 +87,7 @@ fn only_the_newest_input_counts() {
         |_| {},
         |realm| {
             let (mut raw, mut players) = guests(realm);
-            let mut said = |realm: &mut Realm, sequences: &[u32]| {
+            let mut said = |realm: &mut Stage<'_>, sequences: &[u32]| {
                 let before = *realm.counters();
                 for &sequence in sequences {
                     raw.say(&input(sequence, 0, 0.0));
@@ -114,7 +118,7 @@ fn acks_of_what_was_never_sent_get_a_fresh_start() {
             let (mut raw, mut players) = guests(realm);
             let joined_tick = raw_newest(&mut raw, realm, &mut players);
             let mut sequence = 0;
-            let mut acked = |realm: &mut Realm, players: &mut [Player], ack_tick: u32| {
+            let mut acked = |realm: &mut Stage<'_>, players: &mut [Player], ack_tick: u32| {
                 sequence += 1;
                 raw.say(&input(sequence, ack_tick, 0.0));
                 step(realm, players);
@@ -143,7 +147,7 @@ fn acks_of_what_was_never_sent_get_a_fresh_start() {
 }
 
 /// Tick of the newest snapshot that `raw` has received.
-fn raw_newest(raw: &mut Raw, realm: &mut Realm, players: &mut [Player]) -> u32 {
+fn raw_newest(raw: &mut Raw, realm: &mut Stage<'_>, players: &mut [Player]) -> u32 {
     step(realm, players);
     raw.receive(now_us(realm));
     raw.baselines.first().expect("a snapshot every tick").0
@@ -192,48 +196,175 @@ fn hellos_that_cannot_be_accepted_are_told_why() {
 }
 
 #[test]
+fn tokens_that_are_no_good_are_dropped_without_a_word() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let mut players = players(realm, 2);
+            let hello = write_hello(SCHEMA_VERSION, "Mallory");
+            let unix_us = realm.unix_us();
+            let now_ms = unix_us / 1000;
+            let own = realm.grant(|_| {});
+            let mut forged = own.clone();
+            forged.token[12] ^= 1;
+            let mut tampered = own.clone();
+            tampered.token[100] ^= 1;
+            let mut not_a_token = own.clone();
+            not_a_token.token[0] ^= 1;
+            let elsewhere = realm.gateway.grant_with(unix_us, 2, |_| {});
+            let cases = [
+                ("rejected_token_malformed", not_a_token),
+                ("rejected_token_guard", forged),
+                ("rejected_token_key_unknown", grant(&mut Gateway::with_key(9), unix_us, |_| {})),
+                ("rejected_token_guard", grant(&mut Gateway::with_key(7), unix_us, |_| {})),
+                ("rejected_token_other_realm", elsewhere),
+                ("rejected_token_expired", realm.grant(|fields| fields.not_after_ms = now_ms)),
+                (
+                    "rejected_token_too_far_ahead",
+                    realm.grant(|fields| fields.not_after_ms = now_ms + TOKEN_AHEAD_MS_MAX + 60_000),
+                ),
+                ("rejected_token_protocol", realm.grant(|fields| fields.protocol_hash ^= 1)),
+            ];
+            for (name, grant) in cases {
+                let before = counted(realm, name);
+                let mut raw = Raw::with(realm, 40, &hello, grant);
+                raw.exchange(realm, &mut players);
+                assert_eq!(counted(realm, name), before + 1, "{name}");
+                assert!(raw.is_unanswered(), "{name}");
+            }
+
+            // Those that only show once the address is proven: challenged like everybody, then dropped.
+            let started_ms = now_ms - now_us(realm) / 1000;
+            let before_start = realm.grant(|fields| fields.body.issued_at_ms = started_ms - 1000);
+            let long_lived = realm.grant(|fields| fields.body.issued_at_ms = now_ms - 3_600_000);
+            for (name, grant) in [
+                ("rejected_token_forged", tampered),
+                ("rejected_token_body", long_lived),
+                ("rejected_token_before_start", before_start),
+            ] {
+                let mut raw = Raw::with(realm, 41, &hello, grant);
+                raw.exchange(realm, &mut players);
+                raw.exchange(realm, &mut players);
+                assert_eq!((counted(realm, name), raw.link.state()), (1, ClientState::Connecting), "{name}");
+            }
+            let mut first = Raw::with(realm, 42, &hello, own.clone());
+            assert_eq!(first.shake_hands(realm, &mut players), ClientState::Connected);
+            let mut second = Raw::with(realm, 43, &hello, own);
+            second.exchange(realm, &mut players);
+            second.exchange(realm, &mut players);
+            let used = counted(realm, "rejected_token_used");
+            assert_eq!((used, second.link.state()), (1, ClientState::Connecting), "a token is good once");
+            assert_eq!((realm.client_count(), realm.counters().joined), (3, 3));
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn tampered_datagrams_change_nothing() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let (mut raw, mut players) = guests(realm);
+            let clients = realm.client_count();
+            let before = *realm.counters();
+            let (data, forged) = (counted(realm, "data"), counted(realm, "rejected_forged"));
+            let datagram = raw.datagram(KIND_INPUT, &input(u32::MAX, 0, 1.0));
+            // Every byte of the header but for connection and sequence, which are looked at before the seal; the
+            // whole input; the tag.
+            let places: Vec<usize> = (1..4).chain(12..datagram.len()).collect();
+            for &place in &places {
+                let mut tampered = datagram.clone();
+                tampered[place] ^= 1 << (place % 8);
+                raw.socket.send(&tampered).expect("loopback takes it");
+            }
+            raw.socket.send(&datagram[..datagram.len() - 1]).expect("loopback takes it");
+            raw.socket.send(&[&datagram[..], &[0]].concat()).expect("loopback takes it");
+            let moved_on = |sequence: u32| {
+                let mut moved = datagram.clone();
+                moved[8..12].copy_from_slice(&sequence.to_le_bytes());
+                moved
+            };
+            for sequence in [100, 60_000] {
+                raw.socket.send(&moved_on(sequence)).expect("loopback takes it");
+            }
+            raw.socket.send(&moved_on(u32::MAX)).expect("loopback takes it");
+            step(realm, &mut players);
+            assert_eq!(counted(realm, "rejected_forged") - forged, places.len() as u64 + 4);
+            assert_eq!(counted(realm, "rejected_too_far_ahead"), 1);
+            // The honest went on, and nothing else happened.
+            assert_eq!(counted(realm, "data") - data, players.len() as u64);
+            assert_eq!(realm.counters().input_applied - before.input_applied, players.len() as u64);
+            assert_eq!(realm.client_count(), clients);
+            let after = *realm.counters();
+            assert_eq!((after.input_stale, after.kind_unknown), (before.input_stale, before.kind_unknown));
+
+            // The original still counts, and once.
+            for _ in 0..3 {
+                raw.socket.send(&datagram).expect("loopback takes it");
+            }
+            step(realm, &mut players);
+            assert_eq!(counted(realm, "rejected_duplicate"), 2);
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
 fn strangers_replays_and_floods_are_counted_and_reach_nobody() {
     on_both_backends(
         |_| {},
         |realm| {
             let (mut raw, mut players) = guests(realm);
             let stranger = socket_to(realm);
-            let mut sent =
-                |realm: &mut Realm, name: &str, socket: &std::net::UdpSocket, datagram: &[u8], times: u64| {
-                    let before = counted(realm, name);
-                    for _ in 0..times {
-                        socket.send(datagram).expect("loopback takes it");
-                    }
-                    step(realm, &mut players);
-                    assert_eq!(counted(realm, name) - before, times, "{name}");
-                };
+            let mut sent = |realm: &mut Stage<'_>,
+                            name: &str,
+                            socket: &std::net::UdpSocket,
+                            datagram: &[u8],
+                            times: u64| {
+                let before = counted(realm, name);
+                for _ in 0..times {
+                    socket.send(datagram).expect("loopback takes it");
+                }
+                step(realm, &mut players);
+                assert_eq!(counted(realm, name) - before, times, "{name}");
+            };
             let mine = raw.datagram(KIND_INPUT, &input(1, 0, 0.0));
-            sent(realm, "rejected_wrong_address", &stranger, &mine, 3);
             raw.socket.send(&mine).expect("loopback takes it");
             sent(realm, "rejected_duplicate", &raw.socket, &mine, 4);
+            sent(realm, "rejected_duplicate", &stranger, &mine, 3);
+
+            // Whoever overtakes a datagram with a copy from elsewhere gets a question that it cannot read, once, and
+            // moves nothing.
+            let overtaken = raw.datagram(KIND_INPUT, &input(2, 0, 0.0));
+            sent(realm, "strayed", &stranger, &overtaken, 1);
+            sent(realm, "rejected_duplicate", &raw.socket, &overtaken, 1);
+            let mut question = [0; 2048];
+            assert_eq!(stranger.recv(&mut question).ok(), Some(SEALED_BYTES_MIN + 8));
+            assert!(stranger.recv(&mut question).is_err(), "and nothing else");
+            assert_eq!((counted(realm, "path_challenges"), counted(realm, "sessions_moved")), (1, 0));
+            raw.baselines.clear();
+            raw.receive(now_us(realm));
+            assert!(!raw.baselines.is_empty(), "snapshots go where they went");
+
             let mut elsewhere = mine.clone();
             elsewhere[4..8].copy_from_slice(&0x00ff_fff0_u32.to_le_bytes());
             sent(realm, "rejected_unknown_connection", &raw.socket, &elsewhere, 1);
-            let mut ack_unsent = raw.datagram(KIND_INPUT, &input(2, 0, 0.0));
-            ack_unsent[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
-            sent(realm, "rejected_ack_unsent", &raw.socket, &ack_unsent, 1);
-            sent(realm, "rejected_length", &stranger, &[TYPE_DATA; DATAGRAM_HEADER_BYTES - 1], 1);
+            sent(realm, "rejected_length", &stranger, &[TYPE_DATA; SEALED_BYTES_MIN - 1], 1);
             sent(realm, "rejected_length", &stranger, &[TYPE_HELLO; 100], 1);
-            sent(realm, "rejected_unknown_type", &stranger, &[0; 20], 1);
+            sent(realm, "rejected_unknown_type", &stranger, &[0; 40], 1);
             sent(realm, "rejected_unknown_type", &stranger, &[], 1);
             let mut other_version = [0; DATAGRAM_BYTES_MAX];
-            (other_version[0], other_version[1]) = (TYPE_HELLO, 99);
+            (other_version[0], other_version[1]) = (TYPE_HELLO, NET_VERSION + 1);
             sent(realm, "rejected_version", &stranger, &other_version, 1);
-            let mut forged = [7; DATAGRAM_BYTES_MAX];
-            (forged[0], forged[1], forged[2], forged[3]) = (TYPE_HELLO, 1, 0, 0);
-            (forged[32], forged[33]) = (0, 0);
-            let before =
-                realm.protocol_counters().hello_cookie_wrong + realm.protocol_counters().hello_cookie_expired;
-            stranger.send(&forged).expect("loopback takes it");
-            step(realm, &mut players);
-            let after =
-                realm.protocol_counters().hello_cookie_wrong + realm.protocol_counters().hello_cookie_expired;
-            assert_eq!(after, before + 1);
+            let mut invented = [7; DATAGRAM_BYTES_MAX];
+            (invented[0], invented[1], invented[2], invented[3]) = (TYPE_HELLO, NET_VERSION, 0, 0);
+            sent(realm, "rejected_token_malformed", &stranger, &invented, 1);
+            // The socket's own business: it does not get as far as the protocol.
+            stranger.send(&[TYPE_HELLO; DATAGRAM_BYTES_MAX + 1]).expect("loopback takes it");
+            sent(realm, "rejected_unknown_type", &stranger, &[0; 40], 1);
+            assert_eq!(realm.counts().receive["oversized"], 1);
+            assert!(stranger.recv(&mut question).is_err(), "no answer to any of these");
 
             // A flood from a session is cut off at its rate, and the session lives on.
             for sequence in 10..500 {
@@ -297,7 +428,11 @@ fn noise_and_damaged_datagrams_leave_the_honest_undisturbed() {
                 players.iter().all(|player| player.session.view().counters().digests_checked >= 3)
             });
             assert_undisturbed(&players);
-            // Every datagram that the socket delivered is accounted for under exactly one name.
+            let forged = counted(realm, "rejected_forged");
+            assert!(forged >= 100, "{forged} damaged ones");
+            // Every datagram that the socket delivered is accounted for under exactly one name. One that asked to enter
+            // and was dropped after all would have a second one; here all that asked were let in.
+            assert_eq!(counted(realm, "hello_asked"), counted(realm, "accepted"));
             let counts = realm.counts();
             let accounted: u64 = realm
                 .protocol_counters()

@@ -1,8 +1,8 @@
 //! The `throng` program as an operator meets it: exit codes, messages, signals, reports.
 
 use std::io::{BufRead, BufReader};
-use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,8 +40,8 @@ fn refused(command: &mut Command) -> String {
 struct Running(Child);
 
 impl Running {
-    fn start(arguments: &[&str]) -> (Self, impl Iterator<Item = String> + use<>) {
-        let mut child = throng(arguments).stdout(Stdio::piped()).spawn().expect("the program starts");
+    fn start(command: &mut Command) -> (Self, impl Iterator<Item = String> + use<>) {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let stdout = child.stdout.take().expect("piped");
         (Self(child), BufReader::new(stdout).lines().map_while(Result::ok))
     }
@@ -96,6 +96,71 @@ impl Drop for File {
     }
 }
 
+/// A folder of its own among the temporary ones, removed when the test ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("throng-program-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).expect("writable");
+        Self(path)
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("a plain path").to_owned()
+    }
+
+    /// `serve` with accounts and keys in here and any free ports.
+    fn serve(&self, arguments: &[&str]) -> Command {
+        self.serve_at("127.0.0.1:0", arguments)
+    }
+
+    fn serve_at(&self, listen: &str, arguments: &[&str]) -> Command {
+        let mut command = throng(&["serve", "--listen", listen]);
+        command.args(arguments);
+        command.env("THRONG_GATEWAY__DATA_DIR", self.at("data")).env("THRONG_GATEWAY__LISTEN", "127.0.0.1:0");
+        command
+    }
+
+    /// `demo` with its temporary files in here.
+    fn demo(&self, arguments: &[&str]) -> Command {
+        let mut command = throng(&["demo"]);
+        command.args(arguments).env("TMPDIR", &self.0);
+        command
+    }
+
+    /// Accounts for bots, and where their session tokens are.
+    fn bots(&self, count: u32) -> String {
+        let (count, sessions) = (count.to_string(), self.at("sessions.txt"));
+        let made = run(&[
+            "account",
+            "create",
+            "--count",
+            &count,
+            "--prefix",
+            "bot",
+            "--locked",
+            "--sessions",
+            &sessions,
+            "--data-dir",
+            &self.at("data"),
+        ]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        sessions
+    }
+
+    fn is_empty(&self) -> bool {
+        std::fs::read_dir(&self.0).expect("there").next().is_none()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Waits until the realm says that it listens.
 fn listening(lines: &mut impl Iterator<Item = String>) -> Startup {
     let line = lines.next().expect("the realm says something");
@@ -136,24 +201,36 @@ fn settings_that_cannot_be_used_are_refused_before_anything_starts() {
 fn a_port_in_use_is_an_error_with_a_remedy() {
     let taken = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
-    let error = refused(&mut throng(&["serve", "--listen", &address]));
+    let folder = Folder::new("port");
+    let error = refused(&mut folder.serve_at(&address, &[]));
     assert!(error.contains(&address) && error.contains("in use"), "{error}");
 
-    let error = refused(&mut throng(&["demo", "--clients", "1", "--listen", &address]));
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let gateway = taken.local_addr().expect("bound").to_string();
+    let error = refused(folder.serve(&[]).env("THRONG_GATEWAY__LISTEN", &gateway));
+    assert!(error.contains(&gateway) && error.contains("in use"), "{error}");
+
+    let temporary = Folder::new("port-demo");
+    let error = refused(&mut temporary.demo(&["--clients", "1", "--listen", &address]));
     assert!(
         error.contains(&address) && error.contains("in use"),
         "a demo tells why its realm failed: {error}"
     );
+    assert!(temporary.is_empty(), "it leaves nothing behind");
 }
 
 #[test]
 fn serve_stops_in_order_and_writes_its_report() {
     for signal in ["-INT", "-TERM"] {
         let report = File::new(&format!("report{signal}.json"));
-        let arguments = ["serve", "--listen", "127.0.0.1:0", "--progress", "json", "--report", report.path()];
-        let (mut realm, mut lines) = Running::start(&arguments);
+        let folder = Folder::new(&format!("serve{signal}"));
+        let arguments = ["--progress", "json", "--report", report.path()];
+        let (mut realm, mut lines) = Running::start(&mut folder.serve(&arguments));
         let startup = listening(&mut lines);
         assert_ne!(startup.listen.port(), 0);
+        let gateway = startup.gateway.expect("a gateway beside the realm");
+        assert!(gateway.url.starts_with("https://127.0.0.1:") && !gateway.url.ends_with(":0"), "{gateway:?}");
+        assert!(gateway.fingerprint.is_some() && Path::new(&folder.at("data/tls/cert.pem")).exists());
         let second = lines.next().expect("a second later");
         assert!(matches!(serde_json::from_str(&second), Ok(Event::Progress(_))), "{second}");
         realm.signal(signal);
@@ -169,37 +246,62 @@ fn serve_stops_in_order_and_writes_its_report() {
 
 #[test]
 fn bots_play_against_a_realm() {
-    let (mut realm, mut lines) = Running::start(&["serve", "--listen", "127.0.0.1:0", "--progress", "json"]);
-    let server = listening(&mut lines).listen.to_string();
-    let report = File::new("bots.json");
-    let played =
-        run(&["bots", "--server", &server, "--clients", "20", "--seconds", "1", "--json", report.path()]);
-    assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stdout));
+    let folder = Folder::new("bots");
+    let sessions = folder.bots(20);
+    let mut serve = folder.serve(&["--progress", "json"]);
+    let (mut realm, mut lines) = Running::start(serve.env("THRONG_CAPS__ALLOW", "127.0.0.0/8"));
+    let gateway = listening(&mut lines).gateway.expect("a gateway").url;
+    let (certificate, report) = (folder.at("data/tls/cert.pem"), folder.at("bots.json"));
+    let way_in = ["bots", "--gateway", &gateway, "--ca", &certificate, "--sessions", &sessions];
+    let played = run(&[&way_in[..], &["--seconds", "1", "--json", &report]].concat());
+    let said = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{said}{}", String::from_utf8_lossy(&played.stderr));
     let report: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&report.0).expect("written")).expect("JSON");
+        serde_json::from_slice(&std::fs::read(&report).expect("written")).expect("JSON");
     assert_eq!((&report["connected"], &report["view_mismatches"]), (&20.into(), &0.into()));
+
+    let error = refused(&mut throng(&[&way_in[..], &["--seconds", "1", "--clients", "21"]].concat()));
+    assert!(error.contains("holds 20") && error.contains("account create"), "{error}");
     realm.signal("-TERM");
     assert!(realm.wait().success());
+    let last = lines.last().expect("a report");
+    let Ok(Event::Report(report)) = serde_json::from_str(&last) else { panic!("{last}") };
+    assert_eq!((report.counters.realm["joined"], report.counters.realm["left"]), (20, 20));
+    assert!(report.counters.gateway.values().sum::<u64>() >= 20, "{:?}", report.counters.gateway);
 }
 
 #[test]
-fn bots_without_a_realm_say_so() {
-    let nobody =
-        UdpSocket::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").to_string();
-    let error =
-        refused(&mut throng(&["bots", "--server", "192.0.2.1:7777", "--clients", "1", "--seconds", "1"]));
-    assert!(error.contains("127.0.0"), "{error}");
-    let (mut bots, _lines) =
-        Running::start(&["bots", "--server", &nobody, "--clients", "3", "--seconds", "1"]);
-    assert_eq!(bots.wait().code(), Some(1));
+fn bots_whom_no_gateway_lets_in_say_so() {
+    let folder = Folder::new("nobody");
+    let sessions = folder.bots(3);
+    let bots = |gateway: &str, more: &[&str]| {
+        let arguments = ["bots", "--gateway", gateway, "--sessions", &sessions, "--seconds", "1"];
+        refused(&mut throng(&[&arguments[..], more].concat()))
+    };
+    let error = bots("127.0.0.1:7780", &[]);
+    assert!(error.contains("https://127.0.0.1:7780"), "{error}");
+    let error = bots("http://192.0.2.1:7780", &[]);
+    assert!(error.contains("write https://"), "{error}");
+    let error = bots("https://127.0.0.1:1", &["--ca", "/nowhere/cert.pem"]);
+    assert!(error.contains("/nowhere/cert.pem"), "{error}");
+
+    // One that knows none of these bots.
+    let strange = Folder::new("strange");
+    let (mut realm, mut lines) = Running::start(&mut strange.serve(&["--progress", "json"]));
+    let gateway = listening(&mut lines).gateway.expect("a gateway").url;
+    let error = bots(&gateway, &["--ca", &strange.at("data/tls/cert.pem")]);
+    assert!(error.contains(&gateway) && error.contains("granted nobody entry"), "{error}");
+    realm.signal("-TERM");
+    assert!(realm.wait().success());
 }
 
 #[test]
 fn a_demo_passes_and_writes_its_report() {
     for io in ["auto", "mmsg"] {
         let file = File::new(&format!("demo-{io}.json"));
-        let arguments = ["demo", "--clients", "40", "--seconds", "2", "--io", io, "--json", file.path()];
-        let output = run(&arguments);
+        let folder = Folder::new(&format!("demo-{io}"));
+        let arguments = ["--clients", "40", "--seconds", "2", "--io", io, "--json", file.path()];
+        let output = folder.demo(&arguments).output().expect("the program starts");
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains("measuring") && said.contains("passed"), "{said}");
@@ -210,12 +312,14 @@ fn a_demo_passes_and_writes_its_report() {
         assert!(report.realm.measured.is_some_and(|measured| measured.client_ticks > 0));
         assert!(report.bytes_per_client_per_tick > 0.0 && report.visible_mean > 0.0);
         assert!(io == "auto" || report.io_backend == "mmsg");
+        assert!(folder.is_empty(), "it leaves nothing behind");
     }
 }
 
 #[test]
 fn an_interrupted_demo_stops_both_children() {
-    let (mut demo, mut lines) = Running::start(&["demo", "--clients", "20", "--seconds", "600"]);
+    let folder = Folder::new("interrupted");
+    let (mut demo, mut lines) = Running::start(&mut folder.demo(&["--clients", "20", "--seconds", "600"]));
     assert!(lines.any(|line| line.starts_with("measuring")), "it gets going");
     let children = demo.children();
     assert_eq!(children.len(), 2, "{children:?}");
@@ -223,11 +327,13 @@ fn an_interrupted_demo_stops_both_children() {
     assert_eq!(demo.wait().code(), Some(130));
     assert!(lines.any(|line| line.contains("realm")), "what was measured is still reported");
     assert_gone(&children);
+    assert!(folder.is_empty(), "it leaves nothing behind");
 }
 
 #[test]
 fn the_children_of_a_demo_do_not_outlive_it() {
-    let (demo, mut lines) = Running::start(&["demo", "--clients", "20", "--seconds", "600"]);
+    let folder = Folder::new("killed");
+    let (demo, mut lines) = Running::start(&mut folder.demo(&["--clients", "20", "--seconds", "600"]));
     assert!(lines.any(|line| line.starts_with("settling") || line.starts_with("measuring")), "it gets going");
     let children = demo.children();
     assert_eq!(children.len(), 2, "{children:?}");

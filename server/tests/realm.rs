@@ -3,15 +3,21 @@
 mod common;
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::{Player, assert_undisturbed, now_us, on_both_backends, players, step, step_until};
-use throng_net::protocol::packet::{DISCONNECT_STOPPING, REFUSED_FULL};
+use common::raw::Raw;
+use common::{
+    DEADLINE, Player, assert_undisturbed, grant, now_us, on_both_backends, players, step, step_until,
+};
+use throng_net::protocol::packet::{DISCONNECT_REPLACED, DISCONNECT_STOPPING, REFUSED_FULL};
+use throng_net::protocol::token::TokenFields;
 use throng_net::protocol::{ClientState, CloseCause};
-use throng_schema::IntentFields;
+use throng_net::testing::Gateway;
+use throng_schema::{IntentFields, SCHEMA_VERSION, write_hello};
 use throng_server::config::IoChoice;
-use throng_server::realm::{self, Controls, Measure, RealmError};
-use throng_server::report::Event;
+use throng_server::gateway::keys::unix_ms;
+use throng_server::realm::{Controls, DISCONNECT_KICKED, Measure, REFUSED_STALE, RealmError};
+use throng_server::report::{Event, RealmReport};
 
 #[test]
 fn players_join_see_each_other_exactly_and_leave() {
@@ -63,7 +69,7 @@ fn digest_of_a_walk(io: IoChoice, threads: u32) -> Result<(u32, u64), RealmError
     let mut config = common::config(io);
     config.realm.threads = threads;
     config.world.creatures = 500;
-    realm::host(&config, |realm| {
+    common::host(&config, |realm| {
         let mut players = Vec::new();
         for salt in 1..=5 {
             players.push(Player::new(realm, 100 + salt));
@@ -139,7 +145,7 @@ fn a_full_realm_refuses_and_takes_the_next_when_one_leaves() {
             step(realm, &mut players);
             players.remove(0);
             players.push(Player::new(realm, 10));
-            step_until(realm, &mut players, "the next is in", |_, players| players[1].is_connected());
+            step_until(realm, &mut players, "the next is in", |_, players| players[1].visible() > 0);
             assert_eq!(realm.client_count(), 2);
         },
     );
@@ -161,22 +167,120 @@ fn a_silent_client_is_dropped_and_nobody_else() {
     );
 }
 
+/// Account 90's character 91 for the so-manieth time.
+fn again(session_epoch: u64) -> impl Fn(&mut TokenFields) {
+    move |fields| {
+        let body = &mut fields.body;
+        (body.account, body.character, body.session_epoch) = (90, 91, session_epoch);
+    }
+}
+
 #[test]
-fn a_client_that_starts_again_gets_a_new_avatar() {
+fn a_newer_session_of_a_character_replaces_its_body() {
     on_both_backends(
         |_| {},
         |realm| {
             let mut players = players(realm, 2);
-            realm.advance_clock(Duration::from_secs(2));
-            // The same socket, and so the same address, with another salt.
-            let was = &mut players[1];
-            was.restart(now_us(realm), 77);
-            step_until(realm, &mut players, "connected again", |realm, players| {
-                players[1].is_connected() && players[1].visible() > 0 && realm.client_count() == 2
+            players.push(Player::with(realm, 50, again(7)));
+            step_until(realm, &mut players, "the first is in", |_, players| {
+                players[2].visible() == 3 - 1 + 7
             });
-            assert_eq!((realm.counters().replaced, realm.counters().joined), (1, 3));
+            let mut older = players.pop().expect("three");
+            players.push(Player::with(realm, 51, again(8)));
+            step_until(realm, &mut players, "the second is in", |_, players| players[2].visible() > 0);
+            assert_eq!((realm.counters().replaced, realm.counters().joined, realm.client_count()), (1, 4, 3));
+            older.receive(now_us(realm));
+            let told = CloseCause::Disconnected { reason: DISCONNECT_REPLACED };
+            assert_eq!(older.session.state(), ClientState::Closed(told));
             step(realm, &mut players);
-            assert!(players.iter().all(|player| player.visible() == 2 - 1 + 7));
+            assert!(players.iter().all(|player| player.visible() == 3 - 1 + 7), "one body, not two");
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn an_older_session_of_a_character_is_refused() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let mut players = players(realm, 1);
+            players.push(Player::with(realm, 50, again(8)));
+            step_until(realm, &mut players, "the newer is in", |_, players| players[1].visible() > 0);
+            let refused = CloseCause::Refused { reason: REFUSED_STALE, detail: 0 };
+            let refuse = |realm: &mut common::Stage<'_>, players: &mut Vec<Player>, epoch, count| {
+                players.push(Player::with(realm, 51, again(epoch)));
+                step_until(realm, players, "an answer", |_, players| {
+                    players.last().is_some_and(|last| last.session.state() != ClientState::Connecting)
+                });
+                let last = players.pop().expect("somebody");
+                assert_eq!(last.session.state(), ClientState::Closed(refused), "epoch {epoch}");
+                assert_eq!(realm.counters().refused_stale, count);
+            };
+            refuse(realm, &mut players, 7, 1);
+            refuse(realm, &mut players, 8, 2);
+            assert_undisturbed(&players);
+            assert_eq!((realm.counters().replaced, realm.client_count()), (0, 2));
+
+            // Nor does it come back once the newer one has left: the token may be a stolen one.
+            let mut newer = players.pop().expect("two");
+            newer.session.disconnect();
+            newer.send(now_us(realm));
+            step(realm, &mut players);
+            assert_eq!(realm.client_count(), 1);
+            refuse(realm, &mut players, 7, 3);
+        },
+    );
+}
+
+#[test]
+fn of_two_admitted_sessions_of_a_character_the_newer_stays_whichever_confirms_first() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let mut players = players(realm, 1);
+            let hello = write_hello(SCHEMA_VERSION, "Ada");
+            let [mut older, mut newer] = [1, 2].map(|epoch| {
+                let grant = realm.grant(again(epoch));
+                Raw::with(realm, epoch, &hello, grant)
+            });
+            assert_eq!(older.get_accepted(realm, &mut players), ClientState::Connected);
+            assert_eq!(realm.client_count(), 1, "nobody is in before it has shown that it has the keys");
+            assert_eq!(newer.shake_hands(realm, &mut players), ClientState::Connected);
+            assert_eq!(realm.client_count(), 2);
+            older.exchange(realm, &mut players);
+            let told = CloseCause::Disconnected { reason: DISCONNECT_REPLACED };
+            assert_eq!(older.link.state(), ClientState::Closed(told));
+            newer.receive(now_us(realm));
+            assert_eq!(newer.link.state(), ClientState::Connected);
+            assert_eq!((realm.counters().joined, realm.counters().refused_stale), (2, 1));
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn no_more_sessions_of_one_address_than_its_cap() {
+    on_both_backends(
+        |config| (config.caps.allow, config.caps.ipv4) = (Vec::new(), 2),
+        |realm| {
+            let mut players = players(realm, 2);
+            players.push(Player::new(realm, 9));
+            step_until(realm, &mut players, "the third is dropped", |realm, _| {
+                realm.protocol_counters().rejected_prefix_full >= 1
+            });
+            let third = players.pop().expect("three");
+            assert_eq!(third.session.state(), ClientState::Connecting, "nobody says why");
+            assert_undisturbed(&players);
+            assert_eq!((realm.client_count(), realm.protocol_counters().accepted), (2, 2));
+
+            // Its token is as good as before.
+            players[0].session.disconnect();
+            step(realm, &mut players);
+            players[0] = third;
+            step_until(realm, &mut players, "the next is in", |_, players| players[0].visible() > 0);
+            assert_undisturbed(&players);
+            assert_eq!(realm.client_count(), 2);
         },
     );
 }
@@ -206,7 +310,7 @@ fn a_running_realm_reports_and_stops_when_asked() {
     let mut config = common::config(IoChoice::Auto);
     config.realm.tick_hz = 60;
     let realm = std::thread::spawn(move || {
-        realm::host(&config, |realm| realm.run(&controls, &mut |event| drop(events.send(event))))
+        common::host(&config, |realm| realm.run(&controls, &mut |event| drop(events.send(event))))
     });
     asked.measure(Measure::Begin);
     let wait = Duration::from_secs(60);
@@ -222,13 +326,99 @@ fn a_running_realm_reports_and_stops_when_asked() {
     assert_eq!(report.whole.client_ticks, 0);
 }
 
+/// Plays against a realm that runs by itself, in real time, and gives its report.
+fn beside_a_running_realm(play: impl FnOnce(&Controls, std::net::SocketAddr)) -> RealmReport {
+    let controls = Controls::new();
+    let (say, heard) = mpsc::channel();
+    let of_realm = controls.clone();
+    let realm = std::thread::spawn(move || {
+        common::host(&common::config(IoChoice::Auto), |realm| {
+            say.send(realm.listen_address()).expect("somebody waits");
+            realm.run(&of_realm, &mut |_| {})
+        })
+    });
+    let address = heard.recv_timeout(DEADLINE).expect("a realm");
+    play(&controls, address);
+    controls.stop.raise();
+    realm.join().expect("no panic").expect("a realm")
+}
+
+/// Plays until `is_done`, and panics with `what` when it never is.
+fn play_until(since: Instant, players: &mut [Player], what: &str, is_done: impl Fn(&[Player]) -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_done(players) {
+        assert!(Instant::now() < deadline, "{what} never happened");
+        let now_us = since.elapsed().as_micros() as u64;
+        for player in players.iter_mut() {
+            player.send(now_us);
+            player.receive(now_us);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_kick_ends_all_sessions_of_an_account_and_no_others() {
+    let report = beside_a_running_realm(|controls, address| {
+        let (since, mut gateway) = (Instant::now(), Gateway::default());
+        let mut players: Vec<Player> = (1..=4)
+            .map(|number| {
+                let grant = grant(&mut gateway, unix_ms() * 1000, |fields| {
+                    fields.body.account = if number > 2 { 90 } else { number };
+                });
+                Player::at(address, 0, number, grant)
+            })
+            .collect();
+        play_until(since, &mut players, "everyone sees", |players| {
+            players.iter().all(|player| player.visible() == 4 - 1 + 7)
+        });
+        controls.orders.kick(90);
+        play_until(since, &mut players, "two are gone", |players| {
+            players.iter().filter(|player| !player.is_connected()).count() == 2
+                && players[..2].iter().all(|player| player.visible() == 2 - 1 + 7)
+        });
+        assert_undisturbed(&players[..2]);
+        let told = CloseCause::Disconnected { reason: DISCONNECT_KICKED };
+        assert!(players[2..].iter().all(|player| player.session.state() == ClientState::Closed(told)));
+    });
+    assert_eq!((report.counters.realm["kicked"], report.counters.realm["joined"]), (2, 4));
+}
+
+#[test]
+fn keys_change_while_players_play() {
+    let report = beside_a_running_realm(|controls, address| {
+        let since = Instant::now();
+        let [mut before, mut after] = [Gateway::default(), Gateway::with_key(8)];
+        let player = |gateway: &mut Gateway, salt| {
+            let grant = grant(gateway, unix_ms() * 1000, |fields| fields.body.character += 1000 * salt);
+            Player::at(address, since.elapsed().as_micros() as u64, salt, grant)
+        };
+        let mut players = vec![player(&mut before, 1)];
+        play_until(since, &mut players, "the first is in", |players| players[0].visible() == 7);
+        controls.orders.set_keys(after.realm_keys());
+        players.push(player(&mut after, 2));
+        play_until(since, &mut players, "the second is in", |players| {
+            players.iter().all(|player| player.visible() == 2 - 1 + 7)
+        });
+
+        // From now on the old key opens nothing, but the session that it opened goes on.
+        players.push(player(&mut before, 3));
+        let seen = players[0].snapshots;
+        play_until(since, &mut players, "ten ticks", |players| players[0].snapshots >= seen + 10);
+        assert_eq!(players[2].session.state(), ClientState::Connecting);
+        assert_undisturbed(&players[..2]);
+    });
+    assert!(report.counters.protocol["rejected_token_key_unknown"] >= 1);
+    assert_eq!(report.counters.realm["joined"], 2);
+}
+
 #[test]
 fn a_port_in_use_is_named_with_what_to_do() {
     let config = common::config(IoChoice::Mmsg);
-    let taken = realm::host(&config, |realm| {
+    let taken = common::host(&config, |realm| {
         let mut second = config.clone();
         second.net.listen = realm.listen_address();
-        realm::host(&second, |_| ()).expect_err("the port is taken").to_string()
+        common::host(&second, |_| ()).expect_err("the port is taken").to_string()
     });
     let error = taken.expect("a realm");
     assert!(error.contains("in use") && error.contains("127.0.0.1:"), "{error}");

@@ -1,5 +1,6 @@
 //! Swarms against a server in memory, in virtual time: no socket, no clock, the same result every time.
 
+mod gate;
 #[path = "../../client/tests/reference/mod.rs"]
 mod reference;
 
@@ -7,8 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use gate::Gate;
 use reference::{Parts, Server as World};
-use throng_net::protocol::{Received, Server, ServerConfig, SessionIndex};
+use throng_net::limits::{HEADER_BYTES, PAYLOAD_BYTES_MAX, SEAL_BYTES};
+use throng_net::protocol::{Admission, Received, Server, ServerConfig, SessionIndex};
 use throng_schema::{KIND_INPUT, KIND_SNAPSHOT, check_hello, check_input, read_hello, read_input};
 use throng_tools::bots::{BotsConfig, BotsError, BotsReport, Phase, Run, SwarmSocket, address_of};
 
@@ -23,10 +26,10 @@ struct Pipe {
 }
 
 impl SwarmSocket for Pipe {
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &[u8])) -> io::Result<usize> {
+    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &mut [u8])) -> io::Result<usize> {
         let count = limit.min(self.to_bots.len());
-        for (local, datagram) in self.to_bots.drain(..count) {
-            each(local, &datagram);
+        for (local, mut datagram) in self.to_bots.drain(..count) {
+            each(local, &mut datagram);
         }
         Ok(count)
     }
@@ -50,6 +53,7 @@ struct Peer {
 /// A server of scripted worlds around the real session layer.
 struct Realm {
     pipe: Pipe,
+    gate: Gate,
     net: Server,
     peers: BTreeMap<SessionIndex, Peer>,
     tick: u32,
@@ -59,16 +63,19 @@ struct Realm {
     goodbyes: u32,
     /// Until then nobody but the first client is heard.
     deaf_until_us: u64,
-    /// Most inputs that arrived within one millisecond.
+    /// Inputs that arrived within this millisecond, and the most of any.
+    inputs_this_ms: u32,
     inputs_per_ms_max: u32,
 }
 
 impl Realm {
     fn new(sessions_max: u32) -> Self {
-        let config = ServerConfig { sessions_max, ..ServerConfig::default() };
+        let gate = Gate::default();
+        let config = ServerConfig { sessions_max, ..gate.gateway.config() };
         Self {
             pipe: Pipe::default(),
-            net: Server::new(config, [3; 32]).expect("a good config"),
+            net: gate.gateway.server(config),
+            gate,
             peers: BTreeMap::new(),
             tick: 0,
             seed: 1000,
@@ -76,50 +83,70 @@ impl Realm {
             calm: true,
             goodbyes: 0,
             deaf_until_us: 0,
+            inputs_this_ms: 0,
             inputs_per_ms_max: 0,
         }
     }
 
+    /// A run whose clients are all let in at once.
+    fn begin(&mut self, config: &BotsConfig) -> Run {
+        self.gate = Gate::open_to(config.clients);
+        Run::new(config, || 0).expect("a good config")
+    }
+
     fn receive(&mut self, now_us: u64) {
-        let mut inputs = 0;
-        for (local, datagram) in std::mem::take(&mut self.pipe.to_server) {
+        self.inputs_this_ms = 0;
+        for (local, mut datagram) in std::mem::take(&mut self.pipe.to_server) {
             if now_us < self.deaf_until_us && local != address_of(0) {
                 continue;
             }
-            match self.net.handle(now_us, SocketAddr::from((local, PORT)), &datagram) {
+            match self.net.handle(now_us, SocketAddr::from((local, PORT)), &mut datagram) {
                 Received::Reply(reply) => self.pipe.to_bots.push_back((local, reply.to_vec())),
-                Received::Connected { session, payload, reply } => {
-                    check_hello(&read_hello(payload).expect("well-formed")).expect("a good hello");
+                Received::Asking(asking) => {
+                    check_hello(&read_hello(asking.payload).expect("well-formed")).expect("a good hello");
+                    let reply = match self.net.admit(now_us, asking) {
+                        Admission::Opened { reply, .. } | Admission::Refused { reply } => reply,
+                        Admission::Dropped(reject) => panic!("{reject:?} of one that may enter"),
+                    };
                     self.pipe.to_bots.push_back((local, reply.to_vec()));
+                }
+                Received::Connected { session, first, .. } => {
                     self.seed += 1;
                     let mut world = World::new(self.seed, 25);
                     (world.tick, world.far_every, world.calm) = (self.tick, self.far_every, self.calm);
                     self.peers.insert(session, Peer { address: local, world, acked: 0, input: 0, inputs: 0 });
-                }
-                Received::Data { session, kind, payload } => {
-                    assert_eq!(kind, KIND_INPUT);
-                    let input =
-                        check_input(&read_input(payload).expect("well-formed")).expect("a good input");
-                    let peer = self.peers.get_mut(&session).expect("a connected client");
-                    assert_eq!(peer.address, local);
-                    inputs += 1;
-                    peer.inputs += 1;
-                    if input.sequence > peer.input {
-                        let known = input.ack_tick == 0 || peer.world.sent.contains_key(&input.ack_tick);
-                        assert!(known, "it acknowledges tick {} that it was never sent", input.ack_tick);
-                        (peer.input, peer.acked) = (input.sequence, input.ack_tick);
-                        let length = input.intent.move_x.hypot(input.intent.move_y);
-                        assert!((length - 1.0).abs() < 1e-3, "bots always walk");
+                    if let Some((kind, payload)) = first {
+                        self.input(local, session, kind, payload);
                     }
                 }
+                Received::Data { session, kind, payload } => self.input(local, session, kind, payload),
                 Received::Disconnected { session, .. } => {
                     self.goodbyes += 1;
                     self.peers.remove(&session);
                 }
-                Received::Dropped(_) => {}
+                Received::Handled | Received::Dropped(_) => {}
+                moved @ (Received::Strayed { .. } | Received::Moved { .. }) => {
+                    panic!("bots stay where they are: {moved:?}")
+                }
             }
         }
-        self.inputs_per_ms_max = self.inputs_per_ms_max.max(inputs);
+        self.inputs_per_ms_max = self.inputs_per_ms_max.max(self.inputs_this_ms);
+    }
+
+    fn input(&mut self, local: Ipv4Addr, session: SessionIndex, kind: u8, payload: &[u8]) {
+        assert_eq!(kind, KIND_INPUT);
+        let input = check_input(&read_input(payload).expect("well-formed")).expect("a good input");
+        let peer = self.peers.get_mut(&session).expect("a connected client");
+        assert_eq!(peer.address, local);
+        self.inputs_this_ms += 1;
+        peer.inputs += 1;
+        if input.sequence > peer.input {
+            let known = input.ack_tick == 0 || peer.world.sent.contains_key(&input.ack_tick);
+            assert!(known, "it acknowledges tick {} that it was never sent", input.ack_tick);
+            (peer.input, peer.acked) = (input.sequence, input.ack_tick);
+            let length = input.intent.move_x.hypot(input.intent.move_y);
+            assert!((length - 1.0).abs() < 1e-3, "bots always walk");
+        }
     }
 
     fn tick(&mut self, now_us: u64, spoil: &mut dyn FnMut(u32, &mut Parts)) {
@@ -129,19 +156,21 @@ impl Realm {
             let baseline = if self.tick - peer.acked > 32 { 0 } else { peer.acked };
             let (mut parts, _) = peer.world.snapshot(baseline, self.tick.is_multiple_of(5));
             spoil(self.tick, &mut parts);
-            let mut datagram = vec![0; 16];
-            let transmit = &self.net.transmit_halves()[session.get()];
-            transmit.write_header(now_us, KIND_SNAPSHOT, &mut datagram);
-            datagram.extend(parts.bytes());
+            let mut payload = parts.bytes();
             // The reference encoder knows no budget; what does not fit would not have been sent.
-            if datagram.len() <= 1200 {
-                self.pipe.to_bots.push_back((peer.address, datagram));
-            } else if baseline == 0 {
+            if payload.len() > PAYLOAD_BYTES_MAX && baseline == 0 {
                 // A fresh start must get through.
                 parts.far.clear();
-                datagram.truncate(16);
-                datagram.extend(parts.bytes());
-                assert!(datagram.len() <= 1200, "a fresh start of {} bytes", datagram.len());
+                payload = parts.bytes();
+                assert!(payload.len() <= PAYLOAD_BYTES_MAX, "a fresh start of {} bytes", payload.len());
+            }
+            if payload.len() <= PAYLOAD_BYTES_MAX {
+                let mut datagram = vec![0; HEADER_BYTES];
+                datagram.extend(&payload);
+                datagram.extend([0; SEAL_BYTES]);
+                let transmit = self.net.transmit_halves().get(session.get()).expect("a live session");
+                let bytes = transmit.finish(now_us, KIND_SNAPSHOT, &mut datagram, payload.len());
+                assert_eq!(bytes, Some(datagram.len()));
                 self.pipe.to_bots.push_back((peer.address, datagram));
             }
         }
@@ -157,7 +186,8 @@ impl Realm {
         let mut phases = Vec::new();
         for now_ms in 1..120_000 {
             let now_us = now_ms * 1000;
-            let step = run.step(now_us, &mut self.pipe).expect("memory does not fail");
+            self.gate.now_us = now_us;
+            let step = run.step(now_us, &mut self.pipe, &mut self.gate).expect("memory does not fail");
             phases.extend(step.progress.map(|news| news.phase));
             phases.dedup();
             self.receive(now_us);
@@ -185,7 +215,7 @@ fn config(clients: u32) -> BotsConfig {
 
 fn played(realm: &mut Realm, config: &BotsConfig) -> BotsReport {
     println!("seed {}", config.seed);
-    let mut run = Run::new(config, || 0).expect("a good config");
+    let mut run = realm.begin(config);
     realm.play(&mut run, &mut |_, _| (), &mut |_, _, _| ());
     run.report().expect("somebody got connected")
 }
@@ -266,13 +296,18 @@ fn a_full_server_and_an_absent_one() {
     realm.deaf_until_us = 15_000_000;
     let report = played(&mut realm, &config(50));
     assert_eq!((report.connected, report.unanswered), (50, 0));
+    let mut asked = realm.gate.asked_again;
+    asked.sort_unstable();
+    assert_eq!(asked, (1..50).collect::<Vec<_>>(), "whoever was not heard asks the gateway again, once");
 
     let mut run = Run::new(&config(50), || 0).expect("a good config");
-    let mut void = Pipe::default();
+    let (mut void, mut gate) = (Pipe::default(), Gate::open_to(50));
     let mut now_us = 0;
-    while !run.step(now_us, &mut void).expect("memory does not fail").done {
+    while !run.step(now_us, &mut void, &mut gate).expect("memory does not fail").done {
         now_us += 1000;
+        gate.now_us = now_us;
     }
+    assert!(gate.asked_again.is_empty(), "nobody is asked for again where nobody answers");
     // All have given up within their ten seconds.
     assert!(now_us < 12_000_000);
     let error = run.report().expect_err("nobody is there");
@@ -281,10 +316,60 @@ fn a_full_server_and_an_absent_one() {
 }
 
 #[test]
+fn a_door_that_lets_in_late_or_only_some() {
+    // One every 70 ms: as many as come by and by are all of them.
+    let mut realm = Realm::new(100);
+    let mut run = realm.begin(&config(50));
+    realm.gate.waiting = (0..50).map(|client| (u64::from(client) * 70_000, client)).collect();
+    realm.play(&mut run, &mut |_, _| (), &mut |realm, run, now_us| {
+        assert!(u64::from(run.swarm().connected()) <= now_us / 70_000 + 1);
+        assert!(realm.peers.len() <= 50);
+    });
+    let report = run.report().expect("somebody got connected");
+    assert_eq!((report.connected, report.unanswered, report.refused), (50, 0, 0));
+    assert_eq!(report.snapshots_per_client_per_s_p1, 20.0);
+
+    // Nobody waits for those whom the gateway turned away.
+    let mut realm = Realm::new(100);
+    let mut run = realm.begin(&config(50));
+    realm.gate.waiting.retain(|(_, client)| client % 5 != 2);
+    realm.play(&mut run, &mut |_, _| (), &mut |_, _, _| ());
+    assert!(realm.gate.now_us < 10_000_000, "{} us", realm.gate.now_us);
+    let report = run.report().expect("somebody got connected");
+    assert_eq!((report.clients, report.connected, report.unanswered, report.refused), (50, 40, 0, 0));
+
+    // Nor for those who were not heard and are let in no more.
+    let mut realm = Realm::new(100);
+    realm.deaf_until_us = u64::MAX;
+    let mut run = realm.begin(&config(50));
+    realm.gate.is_patient = false;
+    realm.play(&mut run, &mut |_, _| (), &mut |_, _, _| ());
+    assert_eq!(realm.gate.asked_again.len(), 49);
+    assert!(realm.gate.now_us < 20_000_000, "{} us", realm.gate.now_us);
+    let report = run.report().expect("one got connected");
+    assert_eq!((report.clients, report.connected), (50, 1));
+}
+
+#[test]
+fn a_door_that_lets_nobody_in_ends_the_run() {
+    for (is_undecided, end_ms) in [(false, 1), (true, 60_001)] {
+        let mut realm = Realm::new(100);
+        let mut run = realm.begin(&config(20));
+        realm.gate.waiting.clear();
+        // One that is shut says so at once; one that never says anything has as long as connecting may take.
+        realm.gate.is_undecided = is_undecided;
+        realm.play(&mut run, &mut |_, _| (), &mut |_, _, _| ());
+        assert_eq!(realm.gate.now_us, end_ms * 1000);
+        let error = run.report().expect_err("nobody is in");
+        assert!(matches!(error, BotsError::NobodyConnected { clients: 20, refused: 0, silent: 20, .. }));
+    }
+}
+
+#[test]
 fn what_a_server_does_wrong_is_counted() {
     // A digest that is not that of the view.
     let mut realm = Realm::new(100);
-    let mut run = Run::new(&config(20), || 0).expect("a good config");
+    let mut run = realm.begin(&config(20));
     let mut wrong_digest = |tick: u32, parts: &mut Parts| parts.digest ^= u32::from(tick == 60);
     realm.play(&mut run, &mut wrong_digest, &mut |_, _, _| ());
     let report = run.report().expect("somebody got connected");
@@ -293,7 +378,7 @@ fn what_a_server_does_wrong_is_counted() {
 
     // A place that does not exist, and a list that shrinks below nothing.
     let mut realm = Realm::new(100);
-    let mut run = Run::new(&config(20), || 0).expect("a good config");
+    let mut run = realm.begin(&config(20));
     let mut wrong_places = |tick: u32, parts: &mut Parts| {
         if tick == 60 {
             parts.gone = (0..200).collect();
@@ -314,7 +399,7 @@ fn what_a_server_does_wrong_is_counted() {
 #[test]
 fn a_server_that_stops_and_a_user_who_stops() {
     let mut realm = Realm::new(100);
-    let mut run = Run::new(&config(20), || 0).expect("a good config");
+    let mut run = realm.begin(&config(20));
     realm.play(&mut run, &mut |_, _| (), &mut |realm, run, now_us| {
         if now_us == 4_000_000 {
             assert_eq!(run.swarm().connected(), 20);
@@ -329,7 +414,7 @@ fn a_server_that_stops_and_a_user_who_stops() {
     assert!(report.seconds < 2.5, "no use to go on for {} s", report.seconds);
 
     let mut realm = Realm::new(100);
-    let mut run = Run::new(&config(20), || 0).expect("a good config");
+    let mut run = realm.begin(&config(20));
     realm.play(&mut run, &mut |_, _| (), &mut |_, run, now_us| {
         if now_us == 4_000_000 {
             run.stop();
@@ -363,7 +448,7 @@ fn settings_that_cannot_work() {
 #[test]
 fn garbage_and_strangers_disturb_nobody() {
     let mut realm = Realm::new(100);
-    let mut run = Run::new(&config(20), || 0).expect("a good config");
+    let mut run = realm.begin(&config(20));
     let mut dice = reference::Rng(5);
     println!("seed 5");
     realm.play(&mut run, &mut |_, _| (), &mut |realm, _, _| {

@@ -1,5 +1,6 @@
 //! The same swarm on the real thing: one socket, many addresses, a server thread on loopback.
 
+mod gate;
 #[path = "../../client/tests/reference/mod.rs"]
 mod reference;
 
@@ -8,16 +9,17 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use gate::Gate;
 use reference::Server as World;
 use throng_net::Address;
 use throng_net::io::{BackendChoice, SocketConfig};
-use throng_net::protocol::{Received, Server, ServerConfig};
+use throng_net::limits::{HEADER_BYTES, PAYLOAD_BYTES_MAX};
+use throng_net::protocol::{Admission, Received, Server};
 use throng_schema::{KIND_SNAPSHOT, check_input, read_input};
 use throng_tools::bots::{BotsConfig, run};
 
 /// Serves a little world of its own to each client until `stop` is set; returns how many peers there were.
-fn serve(mut bound: throng_net::io::Bound, stop: &AtomicBool) -> usize {
-    let mut net = Server::new(ServerConfig::default(), [9; 32]).expect("a good config");
+fn serve(mut bound: throng_net::io::Bound, mut net: Server, stop: &AtomicBool) -> usize {
     let mut sender = bound.senders.make().expect("a sender");
     let mut peers: BTreeMap<_, (SocketAddr, World, u32)> = BTreeMap::new();
     let mut addresses = std::collections::BTreeSet::new();
@@ -30,8 +32,13 @@ fn serve(mut bound: throng_net::io::Bound, stop: &AtomicBool) -> usize {
             .receiver
             .drain(4096, &mut |from, datagram| match net.handle(now_us, from, datagram) {
                 Received::Reply(reply) => answers.push((from, reply)),
-                Received::Connected { session, reply, .. } => {
-                    answers.push((from, reply));
+                Received::Asking(asking) => match net.admit(now_us, asking) {
+                    Admission::Opened { reply, .. } | Admission::Refused { reply } => {
+                        answers.push((from, reply));
+                    }
+                    Admission::Dropped(_) => {}
+                },
+                Received::Connected { session, .. } => {
                     addresses.insert(from);
                     let mut world = World::new(addresses.len() as u64, 15);
                     (world.tick, world.calm) = (tick, true);
@@ -44,7 +51,8 @@ fn serve(mut bound: throng_net::io::Bound, stop: &AtomicBool) -> usize {
                     }
                 }
                 Received::Disconnected { session, .. } => drop(peers.remove(&session)),
-                Received::Dropped(_) => {}
+                Received::Strayed { .. } | Received::Moved { .. } => panic!("bots stay where they are"),
+                Received::Handled | Received::Dropped(_) => {}
             })
             .expect("a healthy socket");
         for (to, reply) in answers {
@@ -59,11 +67,14 @@ fn serve(mut bound: throng_net::io::Bound, stop: &AtomicBool) -> usize {
                 if baseline == 0 {
                     parts.far.clear();
                 }
-                let mut datagram = vec![0; 16];
-                net.transmit_halves()[session.get()].write_header(now_us, KIND_SNAPSHOT, &mut datagram);
-                datagram.extend(parts.bytes());
-                if datagram.len() <= 1200 {
-                    sender.send(&datagram, &Address::from(*address));
+                let payload = parts.bytes();
+                if payload.len() <= PAYLOAD_BYTES_MAX
+                    && let Some(transmit) = net.transmit_halves().get(session.get())
+                {
+                    let slot = sender.slot();
+                    slot[HEADER_BYTES..HEADER_BYTES + payload.len()].copy_from_slice(&payload);
+                    let bytes = transmit.finish(now_us, KIND_SNAPSHOT, slot, payload.len());
+                    sender.commit(bytes.expect("sequences left"), &Address::from(*address));
                 }
             }
         }
@@ -80,10 +91,12 @@ fn thirty_addresses_from_one_socket() {
     let bound = throng_net::io::bind(&config).expect("a free port");
     let server = SocketAddr::from(([127, 0, 0, 1], bound.report.local_addr.port()));
     let stop = AtomicBool::new(false);
+    let mut gate = Gate::open_to(30);
+    let net = gate.gateway.server(gate.gateway.config());
     let (report, peers) = std::thread::scope(|scope| {
-        let serving = scope.spawn(|| serve(bound, &stop));
+        let serving = scope.spawn(|| serve(bound, net, &stop));
         let config = BotsConfig { settle_seconds: 0, ..BotsConfig::new(server, 30, 1) };
-        let report = run(&config, |_| (), &AtomicBool::new(false));
+        let report = run(&config, &mut gate, |_| (), &AtomicBool::new(false));
         stop.store(true, Ordering::Relaxed);
         (report, serving.join().expect("the server thread"))
     });

@@ -15,7 +15,12 @@ pub(super) struct Place(PathBuf);
 impl Place {
     /// A new folder among the system's temporary ones, for its owner only.
     pub fn new() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("throng-demo-{}", std::process::id()));
+        Self::named("throng-demo")
+    }
+
+    /// The same under another name.
+    pub(super) fn named(name: &str) -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
         // Another demo's process id may have come round again.
         if path.exists() {
             fs::remove_dir_all(&path)

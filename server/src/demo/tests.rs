@@ -71,11 +71,37 @@ fn the_load_generator_gets_flags_that_it_understands() {
     let demo = args(
         "--clients 70 --seconds 9 --full 3 --loss 2.5 --delay 80 --reorder 1 --seed 77 --listen 0.0.0.0:0",
     );
-    let arguments = bots_arguments(&demo, 4242);
+    let place = Place::named("throng-demo-flags").expect("a folder");
+    let arguments = bots_arguments(&demo, "https://127.0.0.1:4242", &place);
     let words = ["throng".to_owned()].into_iter().chain(arguments);
     let Command::Bots(bots) = Cli::try_parse_from(words).expect("parses").command else { panic!("not bots") };
     assert!(bots.child);
-    assert_eq!(bots.server, "127.0.0.1:4242".parse().expect("an address"));
-    assert_eq!((bots.clients, bots.seconds, bots.load.full, bots.load.seed), (70, 9, Some(3), 77));
+    assert_eq!(bots.gateway, "https://127.0.0.1:4242");
+    assert_eq!((bots.ca, bots.sessions), (Some(place.certificate()), place.sessions()));
+    // As many as there are session tokens.
+    assert_eq!((bots.clients, bots.seconds, bots.load.full, bots.load.seed), (None, 9, Some(3), 77));
     assert_eq!((bots.load.loss, bots.load.delay, bots.load.reorder), (2.5, 80, 1.0));
+}
+
+#[test]
+fn a_place_is_for_its_owner_only_and_goes_with_the_demo() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::named("throng-demo-test").expect("a folder");
+    let folder = std::path::PathBuf::from(place.data_dir().expect("UTF-8"));
+    let mut config = config("--clients 3");
+    config.gateway.data_dir = place.data_dir().expect("UTF-8");
+    place.make_accounts(&config, 3).expect("accounts");
+    assert_eq!(throng_tools::grants::read_tokens(&place.sessions()).expect("tokens").len(), 3);
+    let mode = std::fs::metadata(&folder).expect("there").permissions().mode();
+    assert_eq!(mode & 0o077, 0);
+    drop(place);
+    assert!(!folder.exists());
+}
+
+#[test]
+fn a_demo_lets_its_clients_in_and_nobody_waits_for_a_fixed_port() {
+    let config = config("--clients 5000");
+    assert!(config.gateway.enabled && config.gateway.listen == "127.0.0.1:0".parse().expect("an address"));
+    assert_eq!(config.caps.allow, ["127.0.0.0/8".parse::<Network>().expect("a network")]);
 }

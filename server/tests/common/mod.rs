@@ -5,19 +5,80 @@
 pub mod raw;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 
 use throng_client::{Session, SessionConfig, SessionEvent, ViewError};
 use throng_net::protocol::ClientState;
-use throng_schema::IntentFields;
+use throng_net::protocol::token::{Grant, TokenFields, protocol_hash};
+use throng_net::testing::{Gateway, REALM_ID};
 use throng_schema::limits::DATAGRAM_BYTES_MAX;
-use throng_server::config::{Config, IoChoice};
+use throng_schema::{IntentFields, SCHEMA_VERSION};
+use throng_server::config::{Config, IoChoice, Network};
+use throng_server::gateway::keys::unix_ms;
 use throng_server::realm::{self, Realm, RealmError};
 
 /// What a test may take before it is given up, far above what it needs.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Settings of a small realm in which everyone sees everyone.
+/// A realm, and the gateway that lets people into it.
+pub struct Stage<'r> {
+    realm: &'r mut Realm,
+    pub gateway: Gateway,
+    /// Unix time when the realm's own was 0.
+    epoch_unix_ms: u64,
+}
+
+impl Deref for Stage<'_> {
+    type Target = Realm;
+
+    fn deref(&self) -> &Realm {
+        self.realm
+    }
+}
+
+impl DerefMut for Stage<'_> {
+    fn deref_mut(&mut self) -> &mut Realm {
+        self.realm
+    }
+}
+
+impl<'r> Stage<'r> {
+    fn new(realm: &'r mut Realm) -> Self {
+        // No time has been skipped yet.
+        let epoch_unix_ms = unix_ms() - realm.now_ns() / 1_000_000;
+        Self { realm, gateway: Gateway::default(), epoch_unix_ms }
+    }
+
+    /// What the realm takes for Unix time, microseconds: skipped time has passed there too.
+    pub fn unix_us(&self) -> u64 {
+        self.epoch_unix_ms * 1000 + now_us(self)
+    }
+
+    /// Lets somebody of its own in, unless `change` makes it somebody else.
+    pub fn grant(&mut self, change: impl FnOnce(&mut TokenFields)) -> Grant {
+        let now_us = self.unix_us();
+        grant(&mut self.gateway, now_us, change)
+    }
+}
+
+/// A grant of `gateway` for a realm of this build.
+pub fn grant(gateway: &mut Gateway, unix_us: u64, change: impl FnOnce(&mut TokenFields)) -> Grant {
+    gateway.grant_with(unix_us, REALM_ID, |fields| {
+        fields.protocol_hash = protocol_hash(SCHEMA_VERSION);
+        change(fields);
+    })
+}
+
+/// Opens a realm that takes the tokens of [`Stage::gateway`].
+pub fn host<R: Send>(
+    config: &Config,
+    body: impl FnOnce(&mut Stage<'_>) -> R + Send,
+) -> Result<R, RealmError> {
+    realm::host(config, Gateway::default().realm_keys(), |realm| body(&mut Stage::new(realm)))
+}
+
+/// Settings of a small realm in which everyone sees everyone, and all players may share an address.
 pub fn config(io: IoChoice) -> Config {
     let mut config = Config::default();
     config.realm.players_max = 64;
@@ -25,17 +86,19 @@ pub fn config(io: IoChoice) -> Config {
     (config.world.width_m, config.world.height_m, config.world.creatures) = (30.0, 30.0, 7);
     config.net.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.net.io = io;
+    config.caps.allow =
+        ["127.0.0.0/8", "::1"].map(|network| network.parse::<Network>().expect("a network")).into();
     config.net.receive_buffer_bytes = 1 << 20;
     config.net.send_buffer_bytes = 1 << 20;
     config
 }
 
 /// Runs `body` with a realm of `config` on each backend; says so when the kernel refuses one.
-pub fn on_both_backends(mut change: impl FnMut(&mut Config), body: impl Fn(&mut Realm) + Send + Sync) {
+pub fn on_both_backends(mut change: impl FnMut(&mut Config), body: impl Fn(&mut Stage<'_>) + Send + Sync) {
     for io in [IoChoice::Uring, IoChoice::Mmsg] {
         let mut config = config(io);
         change(&mut config);
-        match realm::host(&config, |realm| body(realm)) {
+        match host(&config, &body) {
             Ok(()) => println!("done on {io:?}"),
             Err(RealmError::Bind(error)) if io == IoChoice::Uring => println!("skipped on {io:?}: {error}"),
             Err(error) => panic!("no realm on {io:?}: {error}"),
@@ -52,25 +115,27 @@ pub struct Player {
 }
 
 impl Player {
-    pub fn new(realm: &Realm, salt: u64) -> Self {
-        let session = Self::session(now_us(realm), salt);
-        Self { socket: socket_to(realm), session, errors: Vec::new(), snapshots: 0 }
+    /// Somebody of its own, about to say hello.
+    pub fn new(realm: &mut Stage<'_>, salt: u64) -> Self {
+        Self::with(realm, salt, |_| {})
     }
 
-    /// Forgets its session and shakes hands anew from the same address.
-    pub fn restart(&mut self, now_us: u64, salt: u64) {
-        self.session = Self::session(now_us, salt);
+    /// Somebody about to say hello with a token changed by `change`.
+    pub fn with(realm: &mut Stage<'_>, salt: u64, change: impl FnOnce(&mut TokenFields)) -> Self {
+        let grant = realm.grant(change);
+        Self::at(realm.listen_address(), now_us(realm), salt, grant)
     }
 
-    fn session(now_us: u64, salt: u64) -> Session {
-        let config = SessionConfig::new(salt, &format!("player {salt}"));
+    /// Somebody about to say hello to the realm at `address`.
+    pub fn at(address: SocketAddr, now_us: u64, salt: u64, grant: Grant) -> Self {
+        let config = SessionConfig::new(salt, grant, &format!("player {salt}"));
         let mut session = Session::new(now_us, config).expect("a good name");
         session.set_intent(IntentFields {
             move_x: 1.0,
             move_y: salt as f32 - 103.0,
             ..IntentFields::default()
         });
-        session
+        Self { socket: connected_to(address), session, errors: Vec::new(), snapshots: 0 }
     }
 
     /// Sends what is due.
@@ -85,7 +150,7 @@ impl Player {
     pub fn receive(&mut self, now_us: u64) {
         let mut datagram = [0; 2048];
         while let Ok(bytes) = self.socket.recv(&mut datagram) {
-            if let SessionEvent::Snapshot(result) = self.session.handle(now_us, &datagram[..bytes]) {
+            if let SessionEvent::Snapshot(result) = self.session.handle(now_us, &mut datagram[..bytes]) {
                 self.snapshots += 1;
                 self.errors.extend(result.err());
             }
@@ -108,7 +173,10 @@ impl Player {
 
 /// A socket that talks to the realm and never waits.
 pub fn socket_to(realm: &Realm) -> UdpSocket {
-    let realm_address = realm.listen_address();
+    connected_to(realm.listen_address())
+}
+
+fn connected_to(realm_address: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind((realm_address.ip(), 0)).expect("a free port");
     socket.connect(realm_address).expect("loopback");
     socket.set_nonblocking(true).expect("non-blocking");
@@ -121,7 +189,7 @@ pub fn now_us(realm: &Realm) -> u64 {
 
 /// One tick: clients send, the realm works, clients receive. On loopback a datagram has arrived when `send` returns,
 /// so nothing needs to be waited for.
-pub fn step(realm: &mut Realm, players: &mut [Player]) {
+pub fn step(realm: &mut Stage<'_>, players: &mut [Player]) {
     realm.advance_clock(Duration::from_millis(50));
     let now_us = now_us(realm);
     for player in players.iter_mut() {
@@ -135,7 +203,7 @@ pub fn step(realm: &mut Realm, players: &mut [Player]) {
 
 /// Steps until `is_done`, and panics with `what` when it never is.
 pub fn step_until(
-    realm: &mut Realm,
+    realm: &mut Stage<'_>,
     players: &mut [Player],
     what: &str,
     mut is_done: impl FnMut(&Realm, &[Player]) -> bool,
@@ -148,7 +216,7 @@ pub fn step_until(
 }
 
 /// Connects `count` players and lets them see each other.
-pub fn players(realm: &mut Realm, count: u64) -> Vec<Player> {
+pub fn players(realm: &mut Stage<'_>, count: u64) -> Vec<Player> {
     let mut players: Vec<Player> = (0..count).map(|number| Player::new(realm, 100 + number)).collect();
     step_until(realm, &mut players, "everyone connected", |_, players| {
         players.iter().all(Player::is_connected)

@@ -17,14 +17,14 @@ pub trait Door {
     fn ask_again(&mut self, client: u32);
 
     /// Whether no grant will come any more, for anybody.
-    fn is_shut(&self) -> bool;
+    fn is_shut(&mut self) -> bool;
 }
 
 /// The real one: a gateway, asked over HTTPS.
 pub struct GatewayDoor {
     grants: Grants,
     realm: SocketAddr,
-    /// The one that told where the realm is.
+    /// One that has been taken out already: at first the one that told where the realm is.
     first: Option<grants::Grant>,
 }
 
@@ -72,7 +72,12 @@ impl Door for GatewayDoor {
         self.grants.ask_again(client);
     }
 
-    fn is_shut(&self) -> bool {
-        self.first.is_none() && self.grants.is_settled()
+    fn is_shut(&mut self) -> bool {
+        // In this order: what was granted last is there once all is settled.
+        if self.grants.is_settled() && self.first.is_none() {
+            self.first = self.grants.try_next();
+            return self.first.is_none();
+        }
+        false
     }
 }

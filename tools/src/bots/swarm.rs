@@ -298,7 +298,11 @@ impl Swarm {
         }
         match (before, link.state()) {
             // A server that answers others may only be busy: try again while there is time.
+            // Until then it is one that has not begun: it may be that it is not let in any more.
             (ClientState::Connecting, ClientState::Closed(CloseCause::TimedOut)) if may_retry => {
+                self.links[client as usize] = None;
+                self.started -= 1;
+                self.connecting -= 1;
                 door.ask_again(client);
             }
             (ClientState::Connecting | ClientState::Connected, ClientState::Closed(cause)) => {

@@ -183,7 +183,7 @@ mod tests {
         let mut found = Vec::new();
         for now_us in (0..until_us).step_by(step_us as usize) {
             while let Some((client, way, bytes)) = wires.pop(now_us) {
-                assert_eq!((way, bytes), (Way::ToClient, &client.to_le_bytes()[..]));
+                assert_eq!((way, &*bytes), (Way::ToClient, &client.to_le_bytes()[..]));
                 found.push((now_us, client));
             }
         }
