@@ -345,7 +345,8 @@ class Session:
         """Sends an input when one is due, and takes what has come until the next one is."""
         now = time.monotonic()
         if now - self.heard_at > SILENCE_S_MAX:
-            raise Failure(f"no snapshot for {SILENCE_S_MAX:.0f} s")
+            got = f"{self.inputs} inputs sent, seen: {dict(self.seen)}, dropped: {dict(self.dropped)}"
+            raise Failure(f"no snapshot for {SILENCE_S_MAX:.0f} s ({got})")
         if now >= self.input_at:
             self.inputs += 1
             message = input_message(self.inputs, self.view.ack_tick, self.direction)

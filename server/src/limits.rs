@@ -113,3 +113,6 @@ const _: () = {
     assert!(*PLAYERS.end() <= throng_net::limits::SESSIONS_MAX, "every player needs a session");
     assert!(HEADER_BYTES == throng_net::limits::HEADER_BYTES, "schema and net agree on the header");
 };
+
+/// Milliseconds that the clock of a gateway on another machine may be off.
+pub const CLOCK_SKEW_MS: u32 = 5000;

@@ -66,8 +66,10 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 
 /// Runs a realm, and a gateway beside it if the settings want one, with its events going to standard output or the log.
 fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<RealmReport> {
+    // Watched first: what changes between the two is then seen twice, and not never.
+    let watch = FileWatch::new(config.gateway.data_dir().realm_keys(config.realm.id));
     let keys = token_keys(config)?;
-    let _watcher = follow_files(config, controls)?;
+    let _watcher = follow_files(config, controls, watch)?;
     // The realm never writes itself: a terminal that scrolls slowly or a full pipe would stop the world.
     let (events, waiting) = mpsc::sync_channel::<Event>(EVENTS_WAITING_MAX);
     let status_every_s = config.log.status_every_s;
@@ -127,14 +129,23 @@ fn open_gateway(
 }
 
 /// Looks once a second for other token keys and for what operators' commands have left, on a thread of its own.
-fn follow_files(config: &Config, controls: &Controls) -> anyhow::Result<Watcher> {
+fn follow_files(config: &Config, controls: &Controls, mut keys: FileWatch) -> anyhow::Result<Watcher> {
     let (dir, realm_id, orders) = (config.gateway.data_dir(), config.realm.id, controls.orders.clone());
-    let mut keys = FileWatch::new(dir.realm_keys(realm_id));
+    let mut is_unreadable = false;
     let look = move || {
         if keys.has_changed() {
             match read_realm_keys(keys.path(), realm_id) {
-                Ok(keys) => orders.set_keys(keys),
-                Err(error) => tracing::error!("the new token keys are not used, the old ones stay: {error}"),
+                Ok(read) => {
+                    is_unreadable = false;
+                    orders.set_keys(read);
+                }
+                Err(error) => {
+                    // Its mode may be mended, which no look at the file's contents notices.
+                    keys.look_again();
+                    if !std::mem::replace(&mut is_unreadable, true) {
+                        tracing::error!("the new token keys are not used, the old ones stay: {error}");
+                    }
+                }
             }
         }
         let taken = commands::take_up(&dir, |RealmCommand::Kick { account }| {

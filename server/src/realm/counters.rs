@@ -43,6 +43,8 @@ counters! {
     refused_full,
     /// Refused: a later token of the character has been used.
     refused_stale,
+    /// Refused: the token was made before its account was put out.
+    refused_kicked,
     /// Datagram of a kind that clients do not send.
     kind_unknown,
     /// Input too short to hold a size prefix and a root offset.

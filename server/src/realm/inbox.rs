@@ -25,6 +25,8 @@ pub const REFUSED_SCHEMA: u8 = REFUSED_APPLICATION + 1;
 pub const REFUSED_NAME: u8 = REFUSED_APPLICATION + 2;
 /// Refusal reason: a later token of the same character has been used.
 pub const REFUSED_STALE: u8 = REFUSED_APPLICATION + 3;
+/// Refusal reason: the account may not play (any more).
+pub const REFUSED_KICKED: u8 = REFUSED_APPLICATION + 4;
 /// Disconnect reason: the world has no room for another avatar.
 pub const DISCONNECT_WORLD_FULL: u8 = DISCONNECT_APPLICATION;
 /// Disconnect reason: the account may not play (any more).
@@ -98,6 +100,10 @@ impl Inbox {
                 (REFUSED_NAME, 0)
             }
         })?;
+        if self.residents.is_kicked(&asking.ticket) {
+            counters.refused_kicked += 1;
+            return Err((REFUSED_KICKED, 0));
+        }
         self.residents.check(&asking.ticket).map_err(|_| {
             counters.refused_stale += 1;
             (REFUSED_STALE, 0)
@@ -106,6 +112,10 @@ impl Inbox {
 
     /// Gives a session that now stands its avatar and its seat, and ends the one that its character had before.
     fn join(&mut self, now_us: u64, session: SessionIndex, ticket: &Ticket, sender: &mut dyn Sender) {
+        if self.residents.is_kicked(ticket) {
+            self.counters.refused_kicked += 1;
+            return self.close(now_us, session, DISCONNECT_KICKED, sender);
+        }
         match self.residents.enter(session, ticket) {
             Ok(None) => {}
             Ok(Some(before)) => {
@@ -135,9 +145,9 @@ impl Inbox {
         }
     }
 
-    /// Puts every session of an account out.
-    pub fn kick(&mut self, now_us: u64, account: u64, sender: &mut dyn Sender) {
-        for session in self.residents.of_account(account) {
+    /// Puts every session of an account out, and lets nobody in by a token made for it until now.
+    pub fn kick(&mut self, now_us: u64, unix_ms: u64, account: u64, sender: &mut dyn Sender) {
+        for session in self.residents.kick(account, unix_ms, now_us) {
             self.counters.kicked += 1;
             self.close(now_us, session, DISCONNECT_KICKED, sender);
         }

@@ -20,7 +20,8 @@ mod seats;
 
 pub use counters::Counters;
 pub use inbox::{
-    DISCONNECT_KICKED, DISCONNECT_WORLD_FULL, REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, REFUSED_STALE,
+    DISCONNECT_KICKED, DISCONNECT_WORLD_FULL, REFUSED_HELLO, REFUSED_KICKED, REFUSED_NAME, REFUSED_SCHEMA,
+    REFUSED_STALE,
 };
 pub use orders::{Arrivals, Orders};
 pub use run::{Controls, Measure};
@@ -271,7 +272,7 @@ impl Realm {
         }
         with_sender(|sender| {
             for account in orders.take_kicks() {
-                self.inbox.kick(now_us, account, sender);
+                self.inbox.kick(now_us, unix_ms(), account, sender);
             }
             sender.flush();
         });
@@ -331,6 +332,8 @@ fn server_config(config: &Config) -> ServerConfig {
         input_rate_hz: config.net.input_rate_hz,
         input_burst: config.net.input_burst,
         realm_id: config.realm.id,
+        // Another machine's clock may be ahead: then a token used before a restart would look as if made after it.
+        clock_skew_ms: if config.gateway.enabled { 0 } else { limits::CLOCK_SKEW_MS },
         caps: PrefixCaps {
             ipv4: config.caps.ipv4,
             ipv4_24: config.caps.ipv4_24,

@@ -10,11 +10,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use throng_net::limits::TOKEN_AHEAD_MS_MAX;
+use throng_net::limits::{CONFIRM_US, TOKEN_AHEAD_MS_MAX};
 use throng_net::protocol::{SessionIndex, Ticket};
 
 /// For how long a departed character's epoch counts, microseconds.
-const MEMORY_US: u64 = TOKEN_AHEAD_MS_MAX * 1000;
+const MEMORY_US: u64 = TOKEN_AHEAD_MS_MAX * 1000 + CONFIRM_US;
 
 #[derive(Clone, Copy, Debug)]
 struct Resident {
@@ -38,6 +38,8 @@ pub(super) struct Residents {
     of_place: Vec<u64>,
     /// Departed characters and when to forget them, the earliest first.
     departed: VecDeque<(u64, u64)>,
+    /// Accounts that were put out: until which Unix ms their tokens were made in vain, and when to forget that.
+    kicked: HashMap<u64, (u64, u64)>,
 }
 
 impl Residents {
@@ -47,6 +49,7 @@ impl Residents {
             of_character: HashMap::with_capacity(2 * most),
             of_place: Vec::with_capacity(most),
             departed: VecDeque::with_capacity(most),
+            kicked: HashMap::new(),
         }
     }
 
@@ -84,8 +87,22 @@ impl Residents {
         }
     }
 
+    /// Lets no token in that was made for this account up to `unix_ms`, and gives the sessions that are.
+    pub fn kick(&mut self, account: u64, unix_ms: u64, now_us: u64) -> Vec<SessionIndex> {
+        self.kicked.insert(account, (unix_ms, now_us.saturating_add(MEMORY_US)));
+        self.of_account(account)
+    }
+
+    /// Whether this ticket was made before its account was put out.
+    pub fn is_kicked(&self, ticket: &Ticket) -> bool {
+        self.kicked.get(&ticket.account).is_some_and(|(unix_ms, _)| ticket.issued_at_ms <= *unix_ms)
+    }
+
     /// Forgets those that left long ago.
     pub fn forget(&mut self, now_us: u64) {
+        if !self.kicked.is_empty() {
+            self.kicked.retain(|_, (_, until_us)| *until_us > now_us);
+        }
         while let Some((until_us, character)) = self.departed.front().copied()
             && until_us <= now_us
         {
@@ -98,7 +115,7 @@ impl Residents {
     }
 
     /// The sessions of an account, by place.
-    pub fn of_account(&self, account: u64) -> Vec<SessionIndex> {
+    fn of_account(&self, account: u64) -> Vec<SessionIndex> {
         let of_account = self.of_character.values().filter(|resident| resident.account == account);
         let mut sessions: Vec<_> = of_account.filter_map(|resident| resident.session).collect();
         sessions.sort_unstable();
@@ -114,7 +131,16 @@ mod tests {
 
     fn ticket(character: u64, session_epoch: u64) -> Ticket {
         let name = TokenName::new("Ada").expect("a name");
-        Ticket { account: 9, character, session_epoch, name, rate_class: 0, flags: 0, user_data: [0; 16] }
+        Ticket {
+            account: 9,
+            character,
+            session_epoch,
+            issued_at_ms: 1000 * session_epoch,
+            name,
+            rate_class: 0,
+            flags: 0,
+            user_data: [0; 16],
+        }
     }
 
     fn place(index: u32) -> SessionIndex {
@@ -154,5 +180,19 @@ mod tests {
         residents.forget(5000 + MEMORY_US);
         assert_eq!(residents.check(&ticket(5, 6)), Ok(()));
         assert!(residents.of_character.is_empty() && residents.departed.is_empty());
+    }
+
+    #[test]
+    fn whoever_was_put_out_enters_by_a_later_token_only() {
+        let mut residents = Residents::default();
+        assert_eq!(residents.enter(place(0), &ticket(5, 7)), Ok(None));
+        assert_eq!(residents.kick(9, 8000, 10), [place(0)]);
+        residents.leave(place(0), 10);
+        assert!(residents.is_kicked(&ticket(5, 8)), "made before, shown after");
+        assert!(!residents.is_kicked(&ticket(5, 9)), "made after: the account may enter again");
+        residents.forget(10 + MEMORY_US - 1);
+        assert!(residents.is_kicked(&ticket(5, 8)));
+        residents.forget(10 + MEMORY_US);
+        assert!(!residents.is_kicked(&ticket(5, 8)), "no such token can be alive");
     }
 }

@@ -105,6 +105,8 @@ impl Realm {
                 self.obey(&controls.orders);
             }
             let (times, traffic) = self.tick();
+            // First the players, then that their seats are taken: the other way round a seat would count for nobody.
+            controls.status.set_population(self.client_count());
             controls.arrivals.add(&mut self.inbox.arrived);
             schedule.end(self.now_ns());
 
@@ -118,7 +120,6 @@ impl Realm {
                 let counts = schedule.counts();
                 let summary = recent.summary(now_ns, counts);
                 let tick = self.inbox.game.current_tick();
-                controls.status.set_population(self.client_count());
                 controls.status.set_tick_p99_us((summary.tick_ms.p99 * 1000.0) as u32);
                 notify(Event::Progress(Progress::new(
                     tick,

@@ -35,6 +35,8 @@ pub struct Ticket {
     pub character: u64,
     /// Of two sessions of one character, the one with the lower epoch is the stale one.
     pub session_epoch: u64,
+    /// When the gateway made the token, Unix ms.
+    pub issued_at_ms: u64,
     /// What others see the character called.
     pub name: TokenName,
     /// Which of the realm's input rates applies; 0: the usual one.
@@ -154,6 +156,7 @@ impl Server {
             account: body.account,
             character: body.character,
             session_epoch: body.session_epoch,
+            issued_at_ms: body.issued_at_ms,
             name: body.name,
             rate_class: body.rate_class,
             flags: body.flags,

@@ -11,6 +11,8 @@ pub struct KeyRing {
     watch: FileWatch,
     roots: RootKeys,
     minting: u16,
+    /// The last look found a file that it could not read, and has said so.
+    is_unreadable: bool,
 }
 
 impl KeyRing {
@@ -23,7 +25,7 @@ impl KeyRing {
         let watch = FileWatch::new(dir.root_keys());
         let roots = RootKeys::read_or_create(&dir, &realms, now_ms)?;
         let minting = roots.minting(now_ms);
-        Ok(Self { dir, realms, watch, roots, minting })
+        Ok(Self { dir, realms, watch, roots, minting, is_unreadable: false })
     }
 
     /// The keys of each realm, the one to make tokens with first.
@@ -43,7 +45,18 @@ impl KeyRing {
     pub fn look(&mut self, now_ms: u64) -> Result<Option<Vec<RealmKeys>>, KeyError> {
         let has_changed = self.watch.has_changed();
         if has_changed {
-            self.roots = RootKeys::read(&self.dir)?;
+            match RootKeys::read(&self.dir) {
+                Ok(roots) => (self.roots, self.is_unreadable) = (roots, false),
+                Err(error) => {
+                    // Its mode may be mended, which no look at the file's contents notices.
+                    self.watch.look_again();
+                    return if std::mem::replace(&mut self.is_unreadable, true) {
+                        Ok(None)
+                    } else {
+                        Err(error)
+                    };
+                }
+            }
         }
         let minting = self.roots.minting(now_ms);
         if !has_changed && minting == self.minting {

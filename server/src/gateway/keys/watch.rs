@@ -45,6 +45,11 @@ impl FileWatch {
         }
         has_changed
     }
+
+    /// Makes the next look find a change again: what was there could not be read.
+    pub fn look_again(&mut self) {
+        self.seen = None;
+    }
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {

@@ -321,8 +321,11 @@ impl Queue {
 
     /// Adds what time has allowed, at most a second's worth.
     fn allow(&mut self, now_ms: u64) {
-        let passed_ms = now_ms.abs_diff(self.allowed_ms).min(1000);
-        self.allowed_ms = now_ms;
+        // Time that seems to go back by a little is two requests that overtook each other, by more a clock that was set.
+        let passed_ms = now_ms.saturating_sub(self.allowed_ms).min(1000);
+        if passed_ms > 0 || self.allowed_ms - now_ms > 1000 {
+            self.allowed_ms = now_ms;
+        }
         let most = u64::from(self.admit_per_s.max(1)) * 1000;
         self.allowance = (self.allowance + passed_ms * u64::from(self.admit_per_s)).min(most);
     }

@@ -118,6 +118,8 @@ pub async fn play(
         return Err(Refusal::CharacterUnknown.into());
     }
     let room = Room { capacity: vitals.capacity, population: vitals.population, is_open: true };
+    // Not when the request came: the line is kept by one clock, and requests overtake each other at the store.
+    let now_ms = gateway.now_ms();
     let turn = gateway.queue(body.realm_id, |queue| queue.ask(now_ms, room, session.account.get(), ticket));
     match turn.ok_or(Refusal::RealmUnknown)? {
         Turn::Admitted => {}
