@@ -34,7 +34,7 @@ fn rotate(revoke: &[u16], args: &PlaceArgs) -> anyhow::Result<()> {
     let value = json!({ "created": rotation.created, "removed": rotation.removed, "realms": realms });
     place.tell(&value, || {
         let removed = match rotation.removed.as_slice() {
-            [] => "all before it stay accepted until what was made with them has ended".to_owned(),
+            [] => "all before it stay accepted until a later rotation; --revoke ends one at once".to_owned(),
             removed => format!("no longer accepted: {}", numbers(removed)),
         };
         format!(

@@ -22,8 +22,8 @@
 //! * `queue.key`: `throng queue key 1`, then `key <hex>`.
 //!
 //! **A new key is not used at once.** The gateway makes tokens with it only [`SETTLE_MS`] after it was made, when every
-//! realm that looks at its file once a second has it; and the one before is accepted until no token made with it can
-//! be alive. So a rotation refuses nobody. A revoked key is gone at once, and the tokens made with it.
+//! realm that looks at its file once a second has it; and the one before is accepted until the next rotation, or longer
+//! while tokens made with it can be alive. So a rotation refuses nobody. A revoked key is gone at once, and the tokens made with it.
 
 mod file;
 mod realm;
