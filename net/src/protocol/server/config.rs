@@ -7,8 +7,7 @@ use crate::limits::{ACCEPTS_PER_S, SESSIONS_MAX, TIMEOUT_US};
 /// How a [`Server`](super::Server) is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Most sessions at a time, 1 to [`SESSIONS_MAX`]. Places are reserved at the start, 600 bytes each; a session's
-    /// keys are 4 KiB more while it lives.
+    /// Most sessions at a time, 1 to [`SESSIONS_MAX`]. Places are reserved at the start, 800 bytes each.
     pub sessions_max: u32,
     /// Microseconds without an authentic datagram after which a session ends, at least 1. A token may ask for less.
     pub timeout_us: u64,
