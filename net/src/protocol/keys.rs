@@ -233,16 +233,13 @@ pub fn tags_equal(a: &[u8; SEAL_BYTES], b: &[u8; SEAL_BYTES]) -> bool {
 
 /// The sending side of one direction: this generation's key and, near its end, the next one's.
 ///
-/// Keys are kept as their 32 bytes and expanded for each datagram. Expanded they are 600 bytes, which for ten thousand
-/// sessions lie in no cache: waiting for those takes longer than expanding. The library takes that context from the C
-/// heap and gives it back within the call; on our side sealing takes `&self`, derives no secret and allocates nothing.
-/// Whoever owns the sealer calls
+/// Sealing takes `&self`, derives nothing and allocates nothing; whoever owns the sealer calls
 /// [`keep_up`](Self::keep_up) now and then, at the latest within [`PREPARE_PACKETS`] datagrams.
 pub struct Sealer {
     generation: u32,
-    current: SecretBytes,
-    /// Made late: of all sessions few are near a change.
-    next: Option<SecretBytes>,
+    current: LessSafeKey,
+    /// Made late: a key is 600 bytes, and of all sessions few are near a change.
+    next: Option<LessSafeKey>,
     /// The secret of the next generation. Earlier ones are gone: what they sealed stays sealed even to us.
     next_secret: SecretBytes,
 }
@@ -272,7 +269,7 @@ impl Sealer {
             Some(1) => self.next.as_ref()?,
             _ => return None,
         };
-        let tag = aead_of(key).seal_in_place_separate_tag(nonce(sequence), Aad::from(header), body).ok()?;
+        let tag = key.seal_in_place_separate_tag(nonce(sequence), Aad::from(header), body).ok()?;
         let mut out = [0; SEAL_BYTES];
         out.copy_from_slice(tag.as_ref());
         Some(out)
@@ -319,7 +316,7 @@ pub struct NotOpened;
 /// two are never wanted at one time.
 pub struct Opener {
     generation: u32,
-    current: SecretBytes,
+    current: LessSafeKey,
     neighbour: Neighbour,
     /// The secret of the next generation.
     next_secret: SecretBytes,
@@ -327,8 +324,8 @@ pub struct Opener {
 
 enum Neighbour {
     None,
-    Previous(SecretBytes),
-    Next(SecretBytes),
+    Previous(LessSafeKey),
+    Next(LessSafeKey),
 }
 
 impl Opener {
@@ -360,8 +357,7 @@ impl Opener {
         };
         let body_bytes = sealed.len().checked_sub(SEAL_BYTES).ok_or(NotOpened)?;
         let (body, tag) = sealed.split_at_mut(body_bytes);
-        aead_of(key)
-            .open_in_place_separate_tag(nonce(sequence), Aad::from(header), tag, body)
+        key.open_in_place_separate_tag(nonce(sequence), Aad::from(header), tag, body)
             .map_err(|_| NotOpened)?;
         if generation >= self.generation && self.is_change_due(sequence) {
             self.change(sequence);
@@ -429,7 +425,6 @@ pub(super) fn hkdf(salt: &[u8], input: &[u8], info: &[u8]) -> SecretBytes {
 }
 
 /// AES-256-GCM under `key`.
-#[inline]
 pub(super) fn aead_of(key: &SecretBytes) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key.0).expect("32 bytes are a key of AES-256-GCM"))
 }
@@ -456,10 +451,10 @@ fn fill(prk: &Prk, info: &[u8], out: &mut [u8]) {
         .expect("lengths are constants below HKDF's limit");
 }
 
-fn key_of(secret: &SecretBytes) -> SecretBytes {
+fn key_of(secret: &SecretBytes) -> LessSafeKey {
     let mut key = SecretBytes([0; 32]);
     expand(secret, b"key", &mut key.0);
-    key
+    aead_of(&key)
 }
 
 fn next_secret(secret: &SecretBytes) -> SecretBytes {

@@ -7,7 +7,8 @@ use crate::limits::{ACCEPTS_PER_S, SESSIONS_MAX, TIMEOUT_US};
 /// How a [`Server`](super::Server) is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Most sessions at a time, 1 to [`SESSIONS_MAX`]. Places are reserved at the start, 800 bytes each.
+    /// Most sessions at a time, 1 to [`SESSIONS_MAX`]. Places are reserved at the start, some
+    /// hundred bytes each; what a session's keys take comes when it does.
     pub sessions_max: u32,
     /// Microseconds without an authentic datagram after which a session ends, at least 1. A token may ask for less.
     pub timeout_us: u64,
