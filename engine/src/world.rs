@@ -9,7 +9,7 @@ use crate::column::Columns;
 use crate::digest::Digest;
 use crate::entity::{Directory, EntityId, Slot};
 use crate::grid::{Grid, Room};
-use crate::history::{Details, Extras, FrameMut, History, Positions, pack, quantise_row};
+use crate::history::{FrameMut, History, pack, quantise_row};
 use crate::limits::*;
 use crate::schedule::{PerBlock, each_region};
 use crate::simd::{Kernel, LaneKernel, Lanes, Level, dispatch, dispatch_lanes};
@@ -100,15 +100,6 @@ pub struct WorldFull {
 }
 
 impl WorldConfig {
-    /// Bytes that a world of this config takes at its start, to compare with what the machine has: its history, the
-    /// engine's own columns and its grid. A game's columns come on top, and a crowd may lengthen all of them.
-    pub fn memory_bytes(&self) -> u64 {
-        let cells = self.cell_count();
-        let rows = blocks_at_start(cells as usize, self.entities_max) as u64 * BLOCK_ROWS as u64;
-        let history = HISTORY_TICKS as u64 * FRAME_ROW_BYTES;
-        rows * (history + BODY_ROW_BYTES) + cells * GRID_CELL_BYTES
-    }
-
     fn cell_count(&self) -> u64 {
         let cells = |metres: f32| u64::from((metres / self.view_radius_m).ceil() as u32);
         cells(self.width_m) * cells(self.height_m)
@@ -136,14 +127,6 @@ impl WorldConfig {
         }
     }
 }
-
-/// Bytes of a row of one frame: position, details, extras.
-const FRAME_ROW_BYTES: u64 =
-    (size_of::<Positions>() + size_of::<Details>() + size_of::<Extras>()) as u64 / BLOCK_ROWS as u64;
-/// Bytes of a row of `Body` and of its roster.
-const BODY_ROW_BYTES: u64 = 5 * 4 + 2 + 8;
-/// Bytes of the grid for each cell: head and first.
-const GRID_CELL_BYTES: u64 = 8;
 
 /// Who is in each row, and since which frame.
 #[derive(Clone, Copy, Debug)]
