@@ -89,7 +89,7 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
             let _ = events.try_send(event);
         });
         if let Some(gateway) = gateway {
-            report.counters.gateway = gateway.gateway().counters.iter().collect();
+            report.counters.gateway = gateway.gateway().counts();
             gateway.shutdown();
         }
         Ok::<_, OpenError>(report)

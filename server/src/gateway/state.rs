@@ -125,6 +125,29 @@ impl Gateway {
         })
     }
 
+    /// Everything that was counted, by name: requests, passwords, and the lines before the realms taken together.
+    pub fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts: BTreeMap<String, u64> = self.counters.iter().collect();
+        let pool = self.passwords.pool_counters();
+        let passwords = [
+            ("password_hashes", self.passwords.argon2_calls()),
+            ("password_hashes_unusable", self.passwords.unusable_hashes()),
+            ("password_pool_full", pool.refused_full.load(Ordering::Relaxed)),
+            ("password_pool_late", pool.refused_late.load(Ordering::Relaxed)),
+            ("password_pool_abandoned", pool.abandoned.load(Ordering::Relaxed)),
+        ];
+        for (name, count) in passwords {
+            counts.insert(name.to_owned(), count);
+        }
+        for queue in self.queues.values() {
+            let queue = queue.lock().unwrap_or_else(PoisonError::into_inner).counters();
+            for (name, count) in queue.iter() {
+                *counts.entry(format!("queue_{name}")).or_default() += count;
+            }
+        }
+        counts
+    }
+
     /// Unix milliseconds.
     pub fn now_ms(&self) -> u64 {
         (self.clock)()

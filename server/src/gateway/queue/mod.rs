@@ -113,6 +113,23 @@ pub struct QueueCounters {
     pub full: u64,
 }
 
+impl QueueCounters {
+    /// Each with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let Self { admitted, joined, returned, tickets_refused, missed, expired, full } = *self;
+        [
+            ("admitted", admitted),
+            ("joined", joined),
+            ("returned", returned),
+            ("tickets_refused", tickets_refused),
+            ("missed", missed),
+            ("expired", expired),
+            ("full", full),
+        ]
+        .into_iter()
+    }
+}
+
 /// The line of one realm.
 #[derive(Debug)]
 pub struct Queue {
@@ -242,15 +259,6 @@ impl Queue {
     /// `account` is in the realm: its seat need not be held any longer.
     pub fn arrived(&mut self, account: u64) {
         release(&mut self.seated, &mut self.held, account);
-    }
-
-    /// `account` does not want to wait any longer.
-    pub fn leave(&mut self, account: u64) {
-        let Some(number) = self.numbers.remove(&account) else { return };
-        if let Some(at) = self.find(number) {
-            self.called -= u32::from(self.places[at].called_until_s > 0);
-            self.places.remove(at);
-        }
     }
 
     /// How many wait.
