@@ -10,6 +10,458 @@ pub mod throng {
 pub mod wire {
 
 
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+pub const ENUM_MIN_VERB: u8 = 0;
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+pub const ENUM_MAX_VERB: u8 = 15;
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+#[allow(non_camel_case_types)]
+pub const ENUM_VALUES_VERB: [Verb; 16] = [
+  Verb::None,
+  Verb::Buy,
+  Verb::Sell,
+  Verb::PickUp,
+  Verb::Drop,
+  Verb::Use,
+  Verb::TradeOpen,
+  Verb::TradeOffer,
+  Verb::TradeConfirm,
+  Verb::TradeCancel,
+  Verb::Say,
+  Verb::Shout,
+  Verb::Whisper,
+  Verb::Mute,
+  Verb::EnterZone,
+  Verb::LeaveZone,
+];
+
+/// What a command asks for. In brackets which fields of `Command` it reads beside `id`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct Verb(pub u8);
+#[allow(non_upper_case_globals)]
+impl Verb {
+  pub const None: Self = Self(0);
+  /// From the shopkeeper `entity`, `quantity` of `item`, for at most `money` in all.
+  pub const Buy: Self = Self(1);
+  /// To the shopkeeper `entity`, `quantity` of `item`, for at least `money` in all.
+  pub const Sell: Self = Self(2);
+  /// The thing that lies on the ground as `entity`.
+  pub const PickUp: Self = Self(3);
+  /// Puts `quantity` of `item` on the ground.
+  pub const Drop: Self = Self(4);
+  /// One of `item`, on oneself.
+  pub const Use: Self = Self(5);
+  /// Asks the player `entity` to trade, or accepts being asked.
+  pub const TradeOpen: Self = Self(6);
+  /// Puts `quantity` of `item` into the trade in place of what was there of it, or `money` when `item` is 0.
+  pub const TradeOffer: Self = Self(7);
+  /// Agrees to the trade as it is at `revision`.
+  pub const TradeConfirm: Self = Self(8);
+  pub const TradeCancel: Self = Self(9);
+  /// `text` to everybody near.
+  pub const Say: Self = Self(10);
+  /// `text` to the whole realm.
+  pub const Shout: Self = Self(11);
+  /// `text` to the player called `name`.
+  pub const Whisper: Self = Self(12);
+  /// Hears the player called `name` no more (`quantity` 1) or again (0).
+  pub const Mute: Self = Self(13);
+  /// Into an instance of the zone `item`; `quantity` 0: any with room, else that one.
+  pub const EnterZone: Self = Self(14);
+  /// Back to the main zone.
+  pub const LeaveZone: Self = Self(15);
+
+  pub const ENUM_MIN: u8 = 0;
+  pub const ENUM_MAX: u8 = 15;
+  pub const ENUM_VALUES: &'static [Self] = &[
+    Self::None,
+    Self::Buy,
+    Self::Sell,
+    Self::PickUp,
+    Self::Drop,
+    Self::Use,
+    Self::TradeOpen,
+    Self::TradeOffer,
+    Self::TradeConfirm,
+    Self::TradeCancel,
+    Self::Say,
+    Self::Shout,
+    Self::Whisper,
+    Self::Mute,
+    Self::EnterZone,
+    Self::LeaveZone,
+  ];
+  /// Returns the variant's name or "" if unknown.
+  pub fn variant_name(self) -> Option<&'static str> {
+    match self {
+      Self::None => Some("None"),
+      Self::Buy => Some("Buy"),
+      Self::Sell => Some("Sell"),
+      Self::PickUp => Some("PickUp"),
+      Self::Drop => Some("Drop"),
+      Self::Use => Some("Use"),
+      Self::TradeOpen => Some("TradeOpen"),
+      Self::TradeOffer => Some("TradeOffer"),
+      Self::TradeConfirm => Some("TradeConfirm"),
+      Self::TradeCancel => Some("TradeCancel"),
+      Self::Say => Some("Say"),
+      Self::Shout => Some("Shout"),
+      Self::Whisper => Some("Whisper"),
+      Self::Mute => Some("Mute"),
+      Self::EnterZone => Some("EnterZone"),
+      Self::LeaveZone => Some("LeaveZone"),
+      _ => None,
+    }
+  }
+}
+impl ::core::fmt::Debug for Verb {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    if let Some(name) = self.variant_name() {
+      f.write_str(name)
+    } else {
+      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+    }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for Verb {
+  type Inner = Self;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+    Self(b)
+  }
+}
+
+impl ::flatbuffers::Push for Verb {
+    type Output = Verb;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+    }
+}
+
+impl ::flatbuffers::EndianScalar for Verb {
+  type Scalar = u8;
+  #[inline]
+  fn to_little_endian(self) -> u8 {
+    self.0.to_le()
+  }
+  #[inline]
+  #[allow(clippy::wrong_self_convention)]
+  fn from_little_endian(v: u8) -> Self {
+    let b = u8::from_le(v);
+    Self(b)
+  }
+}
+
+impl<'a> ::flatbuffers::Verifiable for Verb {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    u8::run_verifier(v, pos)
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for Verb {}
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+pub const ENUM_MIN_TOLD: u8 = 0;
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+pub const ENUM_MAX_TOLD: u8 = 14;
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+#[allow(non_camel_case_types)]
+pub const ENUM_VALUES_TOLD: [Told; 15] = [
+  Told::None,
+  Told::Answer,
+  Told::Money,
+  Told::Item,
+  Told::Price,
+  Told::Trade,
+  Told::TradeState,
+  Told::Said,
+  Told::Shouted,
+  Told::Whispered,
+  Told::Progress,
+  Told::Accomplished,
+  Told::Zone,
+  Told::Died,
+  Told::Respawned,
+];
+
+/// What a notice tells. In brackets its fields beside `id`, `tick` and `outcome`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct Told(pub u8);
+#[allow(non_upper_case_globals)]
+impl Told {
+  pub const None: Self = Self(0);
+  /// What became of the command `id`: `outcome`.
+  pub const Answer: Self = Self(1);
+  /// [money: what the player has now]
+  pub const Money: Self = Self(2);
+  /// [item, quantity: what the player has of it now]
+  pub const Item: Self = Self(3);
+  /// [entity, item, quantity, money: what the shopkeeper `entity` asks for one of `item`; `revision` what it pays]
+  pub const Price: Self = Self(4);
+  /// [entity: the other player, revision, item, quantity, money: what the other offers of it now]
+  pub const Trade: Self = Self(5);
+  /// [quantity: 0 asked, 1 open, 2 the other confirmed, 3 done, 4 cancelled; entity: the other player]
+  pub const TradeState: Self = Self(6);
+  /// [entity, name, text: heard nearby]
+  pub const Said: Self = Self(7);
+  /// [name, text: heard everywhere]
+  pub const Shouted: Self = Self(8);
+  /// [name, text: heard by this player alone]
+  pub const Whispered: Self = Self(9);
+  /// [quantity: the level, money: experience in all]
+  pub const Progress: Self = Self(10);
+  /// [item: which one]
+  pub const Accomplished: Self = Self(11);
+  /// [item: the zone, quantity: which instance of it]
+  pub const Zone: Self = Self(12);
+  /// [entity: by whom]
+  pub const Died: Self = Self(13);
+  pub const Respawned: Self = Self(14);
+
+  pub const ENUM_MIN: u8 = 0;
+  pub const ENUM_MAX: u8 = 14;
+  pub const ENUM_VALUES: &'static [Self] = &[
+    Self::None,
+    Self::Answer,
+    Self::Money,
+    Self::Item,
+    Self::Price,
+    Self::Trade,
+    Self::TradeState,
+    Self::Said,
+    Self::Shouted,
+    Self::Whispered,
+    Self::Progress,
+    Self::Accomplished,
+    Self::Zone,
+    Self::Died,
+    Self::Respawned,
+  ];
+  /// Returns the variant's name or "" if unknown.
+  pub fn variant_name(self) -> Option<&'static str> {
+    match self {
+      Self::None => Some("None"),
+      Self::Answer => Some("Answer"),
+      Self::Money => Some("Money"),
+      Self::Item => Some("Item"),
+      Self::Price => Some("Price"),
+      Self::Trade => Some("Trade"),
+      Self::TradeState => Some("TradeState"),
+      Self::Said => Some("Said"),
+      Self::Shouted => Some("Shouted"),
+      Self::Whispered => Some("Whispered"),
+      Self::Progress => Some("Progress"),
+      Self::Accomplished => Some("Accomplished"),
+      Self::Zone => Some("Zone"),
+      Self::Died => Some("Died"),
+      Self::Respawned => Some("Respawned"),
+      _ => None,
+    }
+  }
+}
+impl ::core::fmt::Debug for Told {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    if let Some(name) = self.variant_name() {
+      f.write_str(name)
+    } else {
+      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+    }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for Told {
+  type Inner = Self;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+    Self(b)
+  }
+}
+
+impl ::flatbuffers::Push for Told {
+    type Output = Told;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+    }
+}
+
+impl ::flatbuffers::EndianScalar for Told {
+  type Scalar = u8;
+  #[inline]
+  fn to_little_endian(self) -> u8 {
+    self.0.to_le()
+  }
+  #[inline]
+  #[allow(clippy::wrong_self_convention)]
+  fn from_little_endian(v: u8) -> Self {
+    let b = u8::from_le(v);
+    Self(b)
+  }
+}
+
+impl<'a> ::flatbuffers::Verifiable for Told {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    u8::run_verifier(v, pos)
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for Told {}
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+pub const ENUM_MIN_OUTCOME: u8 = 0;
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+pub const ENUM_MAX_OUTCOME: u8 = 14;
+#[deprecated(since = "2.0.0", note = "Use associated constants instead. This will no longer be generated in 2021.")]
+#[allow(non_camel_case_types)]
+pub const ENUM_VALUES_OUTCOME: [Outcome; 15] = [
+  Outcome::Done,
+  Outcome::Malformed,
+  Outcome::Gone,
+  Outcome::TooFar,
+  Outcome::NotEnoughMoney,
+  Outcome::NotEnoughItems,
+  Outcome::Full,
+  Outcome::Price,
+  Outcome::Changed,
+  Outcome::TooFast,
+  Outcome::Muted,
+  Outcome::Dead,
+  Outcome::Fighting,
+  Outcome::Oneself,
+  Outcome::NotAllowed,
+];
+
+/// Why a command did nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct Outcome(pub u8);
+#[allow(non_upper_case_globals)]
+impl Outcome {
+  pub const Done: Self = Self(0);
+  /// Unknown verb or nonsense among its fields.
+  pub const Malformed: Self = Self(1);
+  /// Nobody, or nothing, is there by that number or name (any more).
+  pub const Gone: Self = Self(2);
+  pub const TooFar: Self = Self(3);
+  pub const NotEnoughMoney: Self = Self(4);
+  pub const NotEnoughItems: Self = Self(5);
+  /// No room for more, of money or of things.
+  pub const Full: Self = Self(6);
+  /// The price is not what was agreed to.
+  pub const Price: Self = Self(7);
+  /// The trade has changed since, or there is none.
+  pub const Changed: Self = Self(8);
+  /// Too many in too short a time.
+  pub const TooFast: Self = Self(9);
+  pub const Muted: Self = Self(10);
+  /// Not while dead.
+  pub const Dead: Self = Self(11);
+  /// Not while fighting.
+  pub const Fighting: Self = Self(12);
+  /// Not with oneself.
+  pub const Oneself: Self = Self(13);
+  /// Not there, not here, not now.
+  pub const NotAllowed: Self = Self(14);
+
+  pub const ENUM_MIN: u8 = 0;
+  pub const ENUM_MAX: u8 = 14;
+  pub const ENUM_VALUES: &'static [Self] = &[
+    Self::Done,
+    Self::Malformed,
+    Self::Gone,
+    Self::TooFar,
+    Self::NotEnoughMoney,
+    Self::NotEnoughItems,
+    Self::Full,
+    Self::Price,
+    Self::Changed,
+    Self::TooFast,
+    Self::Muted,
+    Self::Dead,
+    Self::Fighting,
+    Self::Oneself,
+    Self::NotAllowed,
+  ];
+  /// Returns the variant's name or "" if unknown.
+  pub fn variant_name(self) -> Option<&'static str> {
+    match self {
+      Self::Done => Some("Done"),
+      Self::Malformed => Some("Malformed"),
+      Self::Gone => Some("Gone"),
+      Self::TooFar => Some("TooFar"),
+      Self::NotEnoughMoney => Some("NotEnoughMoney"),
+      Self::NotEnoughItems => Some("NotEnoughItems"),
+      Self::Full => Some("Full"),
+      Self::Price => Some("Price"),
+      Self::Changed => Some("Changed"),
+      Self::TooFast => Some("TooFast"),
+      Self::Muted => Some("Muted"),
+      Self::Dead => Some("Dead"),
+      Self::Fighting => Some("Fighting"),
+      Self::Oneself => Some("Oneself"),
+      Self::NotAllowed => Some("NotAllowed"),
+      _ => None,
+    }
+  }
+}
+impl ::core::fmt::Debug for Outcome {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    if let Some(name) = self.variant_name() {
+      f.write_str(name)
+    } else {
+      f.write_fmt(format_args!("<UNKNOWN {:?}>", self.0))
+    }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for Outcome {
+  type Inner = Self;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    let b = unsafe { ::flatbuffers::read_scalar_at::<u8>(buf, loc) };
+    Self(b)
+  }
+}
+
+impl ::flatbuffers::Push for Outcome {
+    type Output = Outcome;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        unsafe { ::flatbuffers::emplace_scalar::<u8>(dst, self.0) };
+    }
+}
+
+impl ::flatbuffers::EndianScalar for Outcome {
+  type Scalar = u8;
+  #[inline]
+  fn to_little_endian(self) -> u8 {
+    self.0.to_le()
+  }
+  #[inline]
+  #[allow(clippy::wrong_self_convention)]
+  fn from_little_endian(v: u8) -> Self {
+    let b = u8::from_le(v);
+    Self(b)
+  }
+}
+
+impl<'a> ::flatbuffers::Verifiable for Outcome {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    u8::run_verifier(v, pos)
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for Outcome {}
 /// What an avatar is asked to do from now on. It holds until the next input arrives.
 // struct Intent, aligned to 4
 #[repr(transparent)]
@@ -199,6 +651,134 @@ impl<'a> Intent {
         &x_le as *const _ as *const u8,
         self.0[10..].as_mut_ptr(),
         ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+}
+
+/// A number that a client draws at random for each command of value: the command takes effect at most once.
+// struct CommandId, aligned to 8
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq)]
+pub struct CommandId(pub [u8; 16]);
+impl Default for CommandId { 
+  fn default() -> Self { 
+    Self([0; 16])
+  }
+}
+impl ::core::fmt::Debug for CommandId {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    f.debug_struct("CommandId")
+      .field("low", &self.low())
+      .field("high", &self.high())
+      .finish()
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for CommandId {}
+impl<'a> ::flatbuffers::Follow<'a> for CommandId {
+  type Inner = &'a CommandId;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { <&'a CommandId>::follow(buf, loc) }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for &'a CommandId {
+  type Inner = &'a CommandId;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { ::flatbuffers::follow_cast_ref::<CommandId>(buf, loc) }
+  }
+}
+impl<'b> ::flatbuffers::Push for CommandId {
+    type Output = CommandId;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        let src = unsafe { ::core::slice::from_raw_parts(self as *const CommandId as *const u8, <Self as ::flatbuffers::Push>::size()) };
+        dst.copy_from_slice(src);
+    }
+    #[inline]
+    fn alignment() -> ::flatbuffers::PushAlignment {
+        ::flatbuffers::PushAlignment::new(8)
+    }
+}
+
+impl<'a> ::flatbuffers::Verifiable for CommandId {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.in_buffer::<Self>(pos)
+  }
+}
+
+impl<'a> CommandId {
+  #[allow(clippy::too_many_arguments)]
+  pub fn new(
+    low: u64,
+    high: u64,
+  ) -> Self {
+    let mut s = Self([0; 16]);
+    s.set_low(low);
+    s.set_high(high);
+    s
+  }
+
+  pub fn low(&self) -> u64 {
+    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[0..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_low(&mut self, x: u64) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[0..].as_mut_ptr(),
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  pub fn high(&self) -> u64 {
+    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[8..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_high(&mut self, x: u64) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[8..].as_mut_ptr(),
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
       );
     }
   }
@@ -465,7 +1045,7 @@ impl<'a> Own {
     }
   }
 
-  /// Reserved, zero.
+  /// Bits 0-3: inputs that have arrived and wait for their tick. The others are reserved, zero.
   pub fn flags(&self) -> u16 {
     let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
     // Safety:
@@ -491,6 +1071,510 @@ impl<'a> Own {
         &x_le as *const _ as *const u8,
         self.0[22..].as_mut_ptr(),
         ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+}
+
+/// The replicated attributes of the client's own avatar.
+// struct OwnAttr, aligned to 2
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq)]
+pub struct OwnAttr(pub [u8; 8]);
+impl Default for OwnAttr { 
+  fn default() -> Self { 
+    Self([0; 8])
+  }
+}
+impl ::core::fmt::Debug for OwnAttr {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    f.debug_struct("OwnAttr")
+      .field("attr", &self.attr())
+      .finish()
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for OwnAttr {}
+impl<'a> ::flatbuffers::Follow<'a> for OwnAttr {
+  type Inner = &'a OwnAttr;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { <&'a OwnAttr>::follow(buf, loc) }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for &'a OwnAttr {
+  type Inner = &'a OwnAttr;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { ::flatbuffers::follow_cast_ref::<OwnAttr>(buf, loc) }
+  }
+}
+impl<'b> ::flatbuffers::Push for OwnAttr {
+    type Output = OwnAttr;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        let src = unsafe { ::core::slice::from_raw_parts(self as *const OwnAttr as *const u8, <Self as ::flatbuffers::Push>::size()) };
+        dst.copy_from_slice(src);
+    }
+    #[inline]
+    fn alignment() -> ::flatbuffers::PushAlignment {
+        ::flatbuffers::PushAlignment::new(2)
+    }
+}
+
+impl<'a> ::flatbuffers::Verifiable for OwnAttr {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.in_buffer::<Self>(pos)
+  }
+}
+
+impl<'a> OwnAttr {
+  #[allow(clippy::too_many_arguments)]
+  pub fn new(
+    attr: &[u16; 4],
+  ) -> Self {
+    let mut s = Self([0; 8]);
+    s.set_attr(attr);
+    s
+  }
+
+  pub fn attr(&'a self) -> ::flatbuffers::Array<'a, u16, 4> {
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid array in this slot
+    use ::flatbuffers::Follow;
+    unsafe { ::flatbuffers::Array::follow(&self.0, 0) }
+  }
+
+  pub fn set_attr(&mut self, items: &[u16; 4]) {
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid array in this slot
+    unsafe { ::flatbuffers::emplace_scalar_array(&mut self.0, 0, items) };
+  }
+
+}
+
+/// How the world goes while the server is overloaded.
+// struct Pace, aligned to 2
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq)]
+pub struct Pace(pub [u8; 4]);
+impl Default for Pace { 
+  fn default() -> Self { 
+    Self([0; 4])
+  }
+}
+impl ::core::fmt::Debug for Pace {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    f.debug_struct("Pace")
+      .field("speed", &self.speed())
+      .field("refresh_ticks", &self.refresh_ticks())
+      .finish()
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for Pace {}
+impl<'a> ::flatbuffers::Follow<'a> for Pace {
+  type Inner = &'a Pace;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { <&'a Pace>::follow(buf, loc) }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for &'a Pace {
+  type Inner = &'a Pace;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { ::flatbuffers::follow_cast_ref::<Pace>(buf, loc) }
+  }
+}
+impl<'b> ::flatbuffers::Push for Pace {
+    type Output = Pace;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        let src = unsafe { ::core::slice::from_raw_parts(self as *const Pace as *const u8, <Self as ::flatbuffers::Push>::size()) };
+        dst.copy_from_slice(src);
+    }
+    #[inline]
+    fn alignment() -> ::flatbuffers::PushAlignment {
+        ::flatbuffers::PushAlignment::new(2)
+    }
+}
+
+impl<'a> ::flatbuffers::Verifiable for Pace {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.in_buffer::<Self>(pos)
+  }
+}
+
+impl<'a> Pace {
+  #[allow(clippy::too_many_arguments)]
+  pub fn new(
+    speed: u16,
+    refresh_ticks: u16,
+  ) -> Self {
+    let mut s = Self([0; 4]);
+    s.set_speed(speed);
+    s.set_refresh_ticks(refresh_ticks);
+    s
+  }
+
+  /// World time for real time, in 1/1000.
+  pub fn speed(&self) -> u16 {
+    let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[0..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_speed(&mut self, x: u16) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[0..].as_mut_ptr(),
+        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  /// Takes the place of `World.refresh_ticks`.
+  pub fn refresh_ticks(&self) -> u16 {
+    let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[2..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_refresh_ticks(&mut self, x: u16) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[2..].as_mut_ptr(),
+        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+}
+
+/// Something that happened in view: a hit, a death, a flash. Told again until the client has acknowledged its tick.
+// struct Event, aligned to 4
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq)]
+pub struct Event(pub [u8; 16]);
+impl Default for Event { 
+  fn default() -> Self { 
+    Self([0; 16])
+  }
+}
+impl ::core::fmt::Debug for Event {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    f.debug_struct("Event")
+      .field("kind", &self.kind())
+      .field("age", &self.age())
+      .field("value", &self.value())
+      .field("source", &self.source())
+      .field("target", &self.target())
+      .field("x", &self.x())
+      .field("y", &self.y())
+      .finish()
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for Event {}
+impl<'a> ::flatbuffers::Follow<'a> for Event {
+  type Inner = &'a Event;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { <&'a Event>::follow(buf, loc) }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for &'a Event {
+  type Inner = &'a Event;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { ::flatbuffers::follow_cast_ref::<Event>(buf, loc) }
+  }
+}
+impl<'b> ::flatbuffers::Push for Event {
+    type Output = Event;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        let src = unsafe { ::core::slice::from_raw_parts(self as *const Event as *const u8, <Self as ::flatbuffers::Push>::size()) };
+        dst.copy_from_slice(src);
+    }
+    #[inline]
+    fn alignment() -> ::flatbuffers::PushAlignment {
+        ::flatbuffers::PushAlignment::new(4)
+    }
+}
+
+impl<'a> ::flatbuffers::Verifiable for Event {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.in_buffer::<Self>(pos)
+  }
+}
+
+impl<'a> Event {
+  #[allow(clippy::too_many_arguments)]
+  pub fn new(
+    kind: u8,
+    age: u8,
+    value: u16,
+    source: u32,
+    target: u32,
+    x: i16,
+    y: i16,
+  ) -> Self {
+    let mut s = Self([0; 16]);
+    s.set_kind(kind);
+    s.set_age(age);
+    s.set_value(value);
+    s.set_source(source);
+    s.set_target(target);
+    s.set_x(x);
+    s.set_y(y);
+    s
+  }
+
+  /// The game's own meaning.
+  pub fn kind(&self) -> u8 {
+    let mut mem = ::core::mem::MaybeUninit::<<u8 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[0..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u8 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_kind(&mut self, x: u8) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[0..].as_mut_ptr(),
+        ::core::mem::size_of::<<u8 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  /// Ticks before this snapshot's tick.
+  pub fn age(&self) -> u8 {
+    let mut mem = ::core::mem::MaybeUninit::<<u8 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[1..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u8 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_age(&mut self, x: u8) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[1..].as_mut_ptr(),
+        ::core::mem::size_of::<<u8 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  pub fn value(&self) -> u16 {
+    let mut mem = ::core::mem::MaybeUninit::<<u16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[2..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_value(&mut self, x: u16) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[2..].as_mut_ptr(),
+        ::core::mem::size_of::<<u16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  /// Who did it, and to whom; 0 for nobody.
+  pub fn source(&self) -> u32 {
+    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[4..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_source(&mut self, x: u32) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[4..].as_mut_ptr(),
+        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  pub fn target(&self) -> u32 {
+    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[8..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_target(&mut self, x: u32) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[8..].as_mut_ptr(),
+        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  /// Position units, wrapping as in `Full`.
+  pub fn x(&self) -> i16 {
+    let mut mem = ::core::mem::MaybeUninit::<<i16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[12..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<i16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_x(&mut self, x: i16) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[12..].as_mut_ptr(),
+        ::core::mem::size_of::<<i16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  pub fn y(&self) -> i16 {
+    let mut mem = ::core::mem::MaybeUninit::<<i16 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[14..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<i16 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_y(&mut self, x: i16) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[14..].as_mut_ptr(),
+        ::core::mem::size_of::<<i16 as ::flatbuffers::EndianScalar>::Scalar>(),
       );
     }
   }
@@ -1850,6 +2934,8 @@ impl<'a> Input<'a> {
   pub const VT_SEQUENCE: ::flatbuffers::VOffsetT = 4;
   pub const VT_ACK_TICK: ::flatbuffers::VOffsetT = 6;
   pub const VT_INTENT: ::flatbuffers::VOffsetT = 8;
+  pub const VT_PAST: ::flatbuffers::VOffsetT = 10;
+  pub const VT_SHOWN_TICK: ::flatbuffers::VOffsetT = 12;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1861,6 +2947,8 @@ impl<'a> Input<'a> {
     args: &'args InputArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Input<'bldr>> {
     let mut builder = InputBuilder::new(_fbb);
+    builder.add_shown_tick(args.shown_tick);
+    if let Some(x) = args.past { builder.add_past(x); }
     if let Some(x) = args.intent { builder.add_intent(x); }
     builder.add_ack_tick(args.ack_tick);
     builder.add_sequence(args.sequence);
@@ -1891,6 +2979,23 @@ impl<'a> Input<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<Intent>(Input::VT_INTENT, None)}
   }
+  /// The intents of the inputs before this one, the newest first: sequence - 1, sequence - 2 ... So what one datagram
+  /// lost the next one brings. Of more than 7 the rest is not looked at, nor what would be numbered below 1.
+  #[inline]
+  pub fn past(&self) -> Option<::flatbuffers::Vector<'a, Intent>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, Intent>>>(Input::VT_PAST, None)}
+  }
+  /// Tick at which this client showed the others when it made this input; hits are judged by it. 0: `ack_tick`.
+  #[inline]
+  pub fn shown_tick(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Input::VT_SHOWN_TICK, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Input<'_> {
@@ -1902,6 +3007,8 @@ impl ::flatbuffers::Verifiable for Input<'_> {
      .visit_field::<u32>("sequence", Self::VT_SEQUENCE, false)?
      .visit_field::<u32>("ack_tick", Self::VT_ACK_TICK, false)?
      .visit_field::<Intent>("intent", Self::VT_INTENT, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Intent>>>("past", Self::VT_PAST, false)?
+     .visit_field::<u32>("shown_tick", Self::VT_SHOWN_TICK, false)?
      .finish();
     Ok(())
   }
@@ -1910,6 +3017,8 @@ pub struct InputArgs<'a> {
     pub sequence: u32,
     pub ack_tick: u32,
     pub intent: Option<&'a Intent>,
+    pub past: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Intent>>>,
+    pub shown_tick: u32,
 }
 impl<'a> Default for InputArgs<'a> {
   #[inline]
@@ -1918,6 +3027,8 @@ impl<'a> Default for InputArgs<'a> {
       sequence: 0,
       ack_tick: 0,
       intent: None,
+      past: None,
+      shown_tick: 0,
     }
   }
 }
@@ -1940,6 +3051,14 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> InputBuilder<'a, 'b, A> {
     self.fbb_.push_slot_always::<&Intent>(Input::VT_INTENT, intent);
   }
   #[inline]
+  pub fn add_past(&mut self, past: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , Intent>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Input::VT_PAST, past);
+  }
+  #[inline]
+  pub fn add_shown_tick(&mut self, shown_tick: u32) {
+    self.fbb_.push_slot::<u32>(Input::VT_SHOWN_TICK, shown_tick, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> InputBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     InputBuilder {
@@ -1960,6 +3079,243 @@ impl ::core::fmt::Debug for Input<'_> {
       ds.field("sequence", &self.sequence());
       ds.field("ack_tick", &self.ack_tick());
       ds.field("intent", &self.intent());
+      ds.field("past", &self.past());
+      ds.field("shown_tick", &self.shown_tick());
+      ds.finish()
+  }
+}
+pub enum CommandOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+/// What a player asks for, beside moving and fighting. Reliable and in order.
+pub struct Command<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Command<'a> {
+  type Inner = Command<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Command<'a> {
+  pub const VT_ID: ::flatbuffers::VOffsetT = 4;
+  pub const VT_VERB: ::flatbuffers::VOffsetT = 6;
+  pub const VT_ENTITY: ::flatbuffers::VOffsetT = 8;
+  pub const VT_ITEM: ::flatbuffers::VOffsetT = 10;
+  pub const VT_QUANTITY: ::flatbuffers::VOffsetT = 12;
+  pub const VT_MONEY: ::flatbuffers::VOffsetT = 14;
+  pub const VT_REVISION: ::flatbuffers::VOffsetT = 16;
+  pub const VT_TEXT: ::flatbuffers::VOffsetT = 18;
+  pub const VT_NAME: ::flatbuffers::VOffsetT = 20;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Command { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args CommandArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Command<'bldr>> {
+    let mut builder = CommandBuilder::new(_fbb);
+    builder.add_money(args.money);
+    if let Some(x) = args.name { builder.add_name(x); }
+    if let Some(x) = args.text { builder.add_text(x); }
+    builder.add_revision(args.revision);
+    builder.add_quantity(args.quantity);
+    builder.add_item(args.item);
+    builder.add_entity(args.entity);
+    if let Some(x) = args.id { builder.add_id(x); }
+    builder.add_verb(args.verb);
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn id(&self) -> Option<&'a CommandId> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<CommandId>(Command::VT_ID, None)}
+  }
+  #[inline]
+  pub fn verb(&self) -> Verb {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<Verb>(Command::VT_VERB, Some(Verb::None)).unwrap()}
+  }
+  #[inline]
+  pub fn entity(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Command::VT_ENTITY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn item(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Command::VT_ITEM, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn quantity(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Command::VT_QUANTITY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn money(&self) -> i64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<i64>(Command::VT_MONEY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn revision(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Command::VT_REVISION, Some(0)).unwrap()}
+  }
+  /// At most 256 bytes.
+  #[inline]
+  pub fn text(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Command::VT_TEXT, None)}
+  }
+  /// At most 47 bytes.
+  #[inline]
+  pub fn name(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Command::VT_NAME, None)}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Command<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<CommandId>("id", Self::VT_ID, false)?
+     .visit_field::<Verb>("verb", Self::VT_VERB, false)?
+     .visit_field::<u32>("entity", Self::VT_ENTITY, false)?
+     .visit_field::<u32>("item", Self::VT_ITEM, false)?
+     .visit_field::<u32>("quantity", Self::VT_QUANTITY, false)?
+     .visit_field::<i64>("money", Self::VT_MONEY, false)?
+     .visit_field::<u32>("revision", Self::VT_REVISION, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("text", Self::VT_TEXT, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, false)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct CommandArgs<'a> {
+    pub id: Option<&'a CommandId>,
+    pub verb: Verb,
+    pub entity: u32,
+    pub item: u32,
+    pub quantity: u32,
+    pub money: i64,
+    pub revision: u32,
+    pub text: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
+}
+impl<'a> Default for CommandArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    CommandArgs {
+      id: None,
+      verb: Verb::None,
+      entity: 0,
+      item: 0,
+      quantity: 0,
+      money: 0,
+      revision: 0,
+      text: None,
+      name: None,
+    }
+  }
+}
+
+pub struct CommandBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> CommandBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_id(&mut self, id: &CommandId) {
+    self.fbb_.push_slot_always::<&CommandId>(Command::VT_ID, id);
+  }
+  #[inline]
+  pub fn add_verb(&mut self, verb: Verb) {
+    self.fbb_.push_slot::<Verb>(Command::VT_VERB, verb, Verb::None);
+  }
+  #[inline]
+  pub fn add_entity(&mut self, entity: u32) {
+    self.fbb_.push_slot::<u32>(Command::VT_ENTITY, entity, 0);
+  }
+  #[inline]
+  pub fn add_item(&mut self, item: u32) {
+    self.fbb_.push_slot::<u32>(Command::VT_ITEM, item, 0);
+  }
+  #[inline]
+  pub fn add_quantity(&mut self, quantity: u32) {
+    self.fbb_.push_slot::<u32>(Command::VT_QUANTITY, quantity, 0);
+  }
+  #[inline]
+  pub fn add_money(&mut self, money: i64) {
+    self.fbb_.push_slot::<i64>(Command::VT_MONEY, money, 0);
+  }
+  #[inline]
+  pub fn add_revision(&mut self, revision: u32) {
+    self.fbb_.push_slot::<u32>(Command::VT_REVISION, revision, 0);
+  }
+  #[inline]
+  pub fn add_text(&mut self, text: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Command::VT_TEXT, text);
+  }
+  #[inline]
+  pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Command::VT_NAME, name);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> CommandBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    CommandBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Command<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Command<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Command");
+      ds.field("id", &self.id());
+      ds.field("verb", &self.verb());
+      ds.field("entity", &self.entity());
+      ds.field("item", &self.item());
+      ds.field("quantity", &self.quantity());
+      ds.field("money", &self.money());
+      ds.field("revision", &self.revision());
+      ds.field("text", &self.text());
+      ds.field("name", &self.name());
       ds.finish()
   }
 }
@@ -1992,6 +3348,9 @@ impl<'a> Snapshot<'a> {
   pub const VT_MOVED: ::flatbuffers::VOffsetT = 22;
   pub const VT_ATTR: ::flatbuffers::VOffsetT = 24;
   pub const VT_FAR: ::flatbuffers::VOffsetT = 26;
+  pub const VT_OWN_ATTR: ::flatbuffers::VOffsetT = 28;
+  pub const VT_PACE: ::flatbuffers::VOffsetT = 30;
+  pub const VT_EVENTS: ::flatbuffers::VOffsetT = 32;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -2003,6 +3362,9 @@ impl<'a> Snapshot<'a> {
     args: &'args SnapshotArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Snapshot<'bldr>> {
     let mut builder = SnapshotBuilder::new(_fbb);
+    if let Some(x) = args.events { builder.add_events(x); }
+    if let Some(x) = args.pace { builder.add_pace(x); }
+    if let Some(x) = args.own_attr { builder.add_own_attr(x); }
     if let Some(x) = args.far { builder.add_far(x); }
     if let Some(x) = args.attr { builder.add_attr(x); }
     if let Some(x) = args.moved { builder.add_moved(x); }
@@ -2110,6 +3472,30 @@ impl<'a> Snapshot<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, Far>>>(Snapshot::VT_FAR, None)}
   }
+  /// Absent: as at the baseline.
+  #[inline]
+  pub fn own_attr(&self) -> Option<&'a OwnAttr> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<OwnAttr>(Snapshot::VT_OWN_ATTR, None)}
+  }
+  /// Absent: the world goes at its usual pace.
+  #[inline]
+  pub fn pace(&self) -> Option<&'a Pace> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<Pace>(Snapshot::VT_PACE, None)}
+  }
+  /// The events of all ticks after the baseline, or of this one alone without a baseline; by descending `age`.
+  #[inline]
+  pub fn events(&self) -> Option<::flatbuffers::Vector<'a, Event>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, Event>>>(Snapshot::VT_EVENTS, None)}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Snapshot<'_> {
@@ -2130,6 +3516,9 @@ impl ::flatbuffers::Verifiable for Snapshot<'_> {
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Moved>>>("moved", Self::VT_MOVED, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Attr>>>("attr", Self::VT_ATTR, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Far>>>("far", Self::VT_FAR, false)?
+     .visit_field::<OwnAttr>("own_attr", Self::VT_OWN_ATTR, false)?
+     .visit_field::<Pace>("pace", Self::VT_PACE, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Event>>>("events", Self::VT_EVENTS, false)?
      .finish();
     Ok(())
   }
@@ -2147,6 +3536,9 @@ pub struct SnapshotArgs<'a> {
     pub moved: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Moved>>>,
     pub attr: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Attr>>>,
     pub far: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Far>>>,
+    pub own_attr: Option<&'a OwnAttr>,
+    pub pace: Option<&'a Pace>,
+    pub events: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Event>>>,
 }
 impl<'a> Default for SnapshotArgs<'a> {
   #[inline]
@@ -2164,6 +3556,9 @@ impl<'a> Default for SnapshotArgs<'a> {
       moved: None,
       attr: None,
       far: None,
+      own_attr: None,
+      pace: None,
+      events: None,
     }
   }
 }
@@ -2222,6 +3617,18 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SnapshotBuilder<'a, 'b, A> {
     self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Snapshot::VT_FAR, far);
   }
   #[inline]
+  pub fn add_own_attr(&mut self, own_attr: &OwnAttr) {
+    self.fbb_.push_slot_always::<&OwnAttr>(Snapshot::VT_OWN_ATTR, own_attr);
+  }
+  #[inline]
+  pub fn add_pace(&mut self, pace: &Pace) {
+    self.fbb_.push_slot_always::<&Pace>(Snapshot::VT_PACE, pace);
+  }
+  #[inline]
+  pub fn add_events(&mut self, events: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , Event>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Snapshot::VT_EVENTS, events);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SnapshotBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     SnapshotBuilder {
@@ -2251,6 +3658,277 @@ impl ::core::fmt::Debug for Snapshot<'_> {
       ds.field("moved", &self.moved());
       ds.field("attr", &self.attr());
       ds.field("far", &self.far());
+      ds.field("own_attr", &self.own_attr());
+      ds.field("pace", &self.pace());
+      ds.field("events", &self.events());
+      ds.finish()
+  }
+}
+pub enum NoticeOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+/// What the server tells one player. Reliable and in order.
+pub struct Notice<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Notice<'a> {
+  type Inner = Notice<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Notice<'a> {
+  pub const VT_ID: ::flatbuffers::VOffsetT = 4;
+  pub const VT_TICK: ::flatbuffers::VOffsetT = 6;
+  pub const VT_TOLD: ::flatbuffers::VOffsetT = 8;
+  pub const VT_OUTCOME: ::flatbuffers::VOffsetT = 10;
+  pub const VT_ENTITY: ::flatbuffers::VOffsetT = 12;
+  pub const VT_ITEM: ::flatbuffers::VOffsetT = 14;
+  pub const VT_QUANTITY: ::flatbuffers::VOffsetT = 16;
+  pub const VT_MONEY: ::flatbuffers::VOffsetT = 18;
+  pub const VT_REVISION: ::flatbuffers::VOffsetT = 20;
+  pub const VT_TEXT: ::flatbuffers::VOffsetT = 22;
+  pub const VT_NAME: ::flatbuffers::VOffsetT = 24;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Notice { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args NoticeArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Notice<'bldr>> {
+    let mut builder = NoticeBuilder::new(_fbb);
+    builder.add_money(args.money);
+    if let Some(x) = args.name { builder.add_name(x); }
+    if let Some(x) = args.text { builder.add_text(x); }
+    builder.add_revision(args.revision);
+    builder.add_quantity(args.quantity);
+    builder.add_item(args.item);
+    builder.add_entity(args.entity);
+    builder.add_tick(args.tick);
+    if let Some(x) = args.id { builder.add_id(x); }
+    builder.add_outcome(args.outcome);
+    builder.add_told(args.told);
+    builder.finish()
+  }
+
+
+  /// Of the command that this answers; absent when nobody asked.
+  #[inline]
+  pub fn id(&self) -> Option<&'a CommandId> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<CommandId>(Notice::VT_ID, None)}
+  }
+  #[inline]
+  pub fn tick(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Notice::VT_TICK, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn told(&self) -> Told {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<Told>(Notice::VT_TOLD, Some(Told::None)).unwrap()}
+  }
+  #[inline]
+  pub fn outcome(&self) -> Outcome {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<Outcome>(Notice::VT_OUTCOME, Some(Outcome::Done)).unwrap()}
+  }
+  #[inline]
+  pub fn entity(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Notice::VT_ENTITY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn item(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Notice::VT_ITEM, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn quantity(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Notice::VT_QUANTITY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn money(&self) -> i64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<i64>(Notice::VT_MONEY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn revision(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Notice::VT_REVISION, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn text(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Notice::VT_TEXT, None)}
+  }
+  #[inline]
+  pub fn name(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Notice::VT_NAME, None)}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Notice<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<CommandId>("id", Self::VT_ID, false)?
+     .visit_field::<u32>("tick", Self::VT_TICK, false)?
+     .visit_field::<Told>("told", Self::VT_TOLD, false)?
+     .visit_field::<Outcome>("outcome", Self::VT_OUTCOME, false)?
+     .visit_field::<u32>("entity", Self::VT_ENTITY, false)?
+     .visit_field::<u32>("item", Self::VT_ITEM, false)?
+     .visit_field::<u32>("quantity", Self::VT_QUANTITY, false)?
+     .visit_field::<i64>("money", Self::VT_MONEY, false)?
+     .visit_field::<u32>("revision", Self::VT_REVISION, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("text", Self::VT_TEXT, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("name", Self::VT_NAME, false)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct NoticeArgs<'a> {
+    pub id: Option<&'a CommandId>,
+    pub tick: u32,
+    pub told: Told,
+    pub outcome: Outcome,
+    pub entity: u32,
+    pub item: u32,
+    pub quantity: u32,
+    pub money: i64,
+    pub revision: u32,
+    pub text: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub name: Option<::flatbuffers::WIPOffset<&'a str>>,
+}
+impl<'a> Default for NoticeArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    NoticeArgs {
+      id: None,
+      tick: 0,
+      told: Told::None,
+      outcome: Outcome::Done,
+      entity: 0,
+      item: 0,
+      quantity: 0,
+      money: 0,
+      revision: 0,
+      text: None,
+      name: None,
+    }
+  }
+}
+
+pub struct NoticeBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> NoticeBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_id(&mut self, id: &CommandId) {
+    self.fbb_.push_slot_always::<&CommandId>(Notice::VT_ID, id);
+  }
+  #[inline]
+  pub fn add_tick(&mut self, tick: u32) {
+    self.fbb_.push_slot::<u32>(Notice::VT_TICK, tick, 0);
+  }
+  #[inline]
+  pub fn add_told(&mut self, told: Told) {
+    self.fbb_.push_slot::<Told>(Notice::VT_TOLD, told, Told::None);
+  }
+  #[inline]
+  pub fn add_outcome(&mut self, outcome: Outcome) {
+    self.fbb_.push_slot::<Outcome>(Notice::VT_OUTCOME, outcome, Outcome::Done);
+  }
+  #[inline]
+  pub fn add_entity(&mut self, entity: u32) {
+    self.fbb_.push_slot::<u32>(Notice::VT_ENTITY, entity, 0);
+  }
+  #[inline]
+  pub fn add_item(&mut self, item: u32) {
+    self.fbb_.push_slot::<u32>(Notice::VT_ITEM, item, 0);
+  }
+  #[inline]
+  pub fn add_quantity(&mut self, quantity: u32) {
+    self.fbb_.push_slot::<u32>(Notice::VT_QUANTITY, quantity, 0);
+  }
+  #[inline]
+  pub fn add_money(&mut self, money: i64) {
+    self.fbb_.push_slot::<i64>(Notice::VT_MONEY, money, 0);
+  }
+  #[inline]
+  pub fn add_revision(&mut self, revision: u32) {
+    self.fbb_.push_slot::<u32>(Notice::VT_REVISION, revision, 0);
+  }
+  #[inline]
+  pub fn add_text(&mut self, text: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Notice::VT_TEXT, text);
+  }
+  #[inline]
+  pub fn add_name(&mut self, name: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Notice::VT_NAME, name);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> NoticeBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    NoticeBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Notice<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Notice<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Notice");
+      ds.field("id", &self.id());
+      ds.field("tick", &self.tick());
+      ds.field("told", &self.told());
+      ds.field("outcome", &self.outcome());
+      ds.field("entity", &self.entity());
+      ds.field("item", &self.item());
+      ds.field("quantity", &self.quantity());
+      ds.field("money", &self.money());
+      ds.field("revision", &self.revision());
+      ds.field("text", &self.text());
+      ds.field("name", &self.name());
       ds.finish()
   }
 }

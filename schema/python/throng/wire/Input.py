@@ -54,8 +54,41 @@ class Input(object):
             return obj
         return None
 
+    # The intents of the inputs before this one, the newest first: sequence - 1, sequence - 2 ... So what one datagram
+    # lost the next one brings. Of more than 7 the rest is not looked at, nor what would be numbered below 1.
+    # Input
+    def Past(self, j: int) -> Optional[Intent]:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            x = self._tab.Vector(o)
+            x += flatbuffers.number_types.UOffsetTFlags.py_type(j) * 12
+            obj = Intent()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Input
+    def PastLength(self) -> int:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Input
+    def PastIsNone(self) -> bool:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(10))
+        return o == 0
+
+    # Tick at which this client showed the others when it made this input; hits are judged by it. 0: `ack_tick`.
+    # Input
+    def ShownTick(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
+        if o != 0:
+            return self._tab.Get(flatbuffers.number_types.Uint32Flags, o + self._tab.Pos)
+        return 0
+
 def InputStart(builder: flatbuffers.Builder):
-    builder.StartObject(3)
+    builder.StartObject(5)
 
 def Start(builder: flatbuffers.Builder):
     InputStart(builder)
@@ -77,6 +110,24 @@ def InputAddIntent(builder: flatbuffers.Builder, intent: Any):
 
 def AddIntent(builder: flatbuffers.Builder, intent: Any):
     InputAddIntent(builder, intent)
+
+def InputAddPast(builder: flatbuffers.Builder, past: int):
+    builder.PrependUOffsetTRelativeSlot(3, flatbuffers.number_types.UOffsetTFlags.py_type(past), 0)
+
+def AddPast(builder: flatbuffers.Builder, past: int):
+    InputAddPast(builder, past)
+
+def InputStartPastVector(builder, numElems: int) -> int:
+    return builder.StartVector(12, numElems, 4)
+
+def StartPastVector(builder, numElems: int) -> int:
+    return InputStartPastVector(builder, numElems)
+
+def InputAddShownTick(builder: flatbuffers.Builder, shownTick: int):
+    builder.PrependUint32Slot(4, shownTick, 0)
+
+def AddShownTick(builder: flatbuffers.Builder, shownTick: int):
+    InputAddShownTick(builder, shownTick)
 
 def InputEnd(builder: flatbuffers.Builder) -> int:
     return builder.EndObject()

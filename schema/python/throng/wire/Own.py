@@ -34,7 +34,7 @@ class Own(object):
     # 1/65536 of a turn.
     # Own
     def Yaw(self): return self._tab.Get(flatbuffers.number_types.Uint16Flags, self._tab.Pos + flatbuffers.number_types.UOffsetTFlags.py_type(20))
-    # Reserved, zero.
+    # Bits 0-3: inputs that have arrived and wait for their tick. The others are reserved, zero.
     # Own
     def Flags(self): return self._tab.Get(flatbuffers.number_types.Uint16Flags, self._tab.Pos + flatbuffers.number_types.UOffsetTFlags.py_type(22))
 

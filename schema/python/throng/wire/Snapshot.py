@@ -6,10 +6,13 @@ import flatbuffers
 from flatbuffers.compat import import_numpy
 from typing import Any
 from throng.wire.Attr import Attr
+from throng.wire.Event import Event
 from throng.wire.Far import Far
 from throng.wire.Full import Full
 from throng.wire.Moved import Moved
 from throng.wire.Own import Own
+from throng.wire.OwnAttr import OwnAttr
+from throng.wire.Pace import Pace
 from throng.wire.World import World
 from typing import Optional
 np = import_numpy()
@@ -234,8 +237,54 @@ class Snapshot(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(26))
         return o == 0
 
+    # Absent: as at the baseline.
+    # Snapshot
+    def OwnAttr(self) -> Optional[OwnAttr]:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(28))
+        if o != 0:
+            x = o + self._tab.Pos
+            obj = OwnAttr()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Absent: the world goes at its usual pace.
+    # Snapshot
+    def Pace(self) -> Optional[Pace]:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(30))
+        if o != 0:
+            x = o + self._tab.Pos
+            obj = Pace()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # The events of all ticks after the baseline, or of this one alone without a baseline; by descending `age`.
+    # Snapshot
+    def Events(self, j: int) -> Optional[Event]:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(32))
+        if o != 0:
+            x = self._tab.Vector(o)
+            x += flatbuffers.number_types.UOffsetTFlags.py_type(j) * 16
+            obj = Event()
+            obj.Init(self._tab.Bytes, x)
+            return obj
+        return None
+
+    # Snapshot
+    def EventsLength(self) -> int:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(32))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Snapshot
+    def EventsIsNone(self) -> bool:
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(32))
+        return o == 0
+
 def SnapshotStart(builder: flatbuffers.Builder):
-    builder.StartObject(12)
+    builder.StartObject(15)
 
 def Start(builder: flatbuffers.Builder):
     SnapshotStart(builder)
@@ -347,6 +396,30 @@ def SnapshotStartFarVector(builder, numElems: int) -> int:
 
 def StartFarVector(builder, numElems: int) -> int:
     return SnapshotStartFarVector(builder, numElems)
+
+def SnapshotAddOwnAttr(builder: flatbuffers.Builder, ownAttr: Any):
+    builder.PrependStructSlot(12, flatbuffers.number_types.UOffsetTFlags.py_type(ownAttr), 0)
+
+def AddOwnAttr(builder: flatbuffers.Builder, ownAttr: Any):
+    SnapshotAddOwnAttr(builder, ownAttr)
+
+def SnapshotAddPace(builder: flatbuffers.Builder, pace: Any):
+    builder.PrependStructSlot(13, flatbuffers.number_types.UOffsetTFlags.py_type(pace), 0)
+
+def AddPace(builder: flatbuffers.Builder, pace: Any):
+    SnapshotAddPace(builder, pace)
+
+def SnapshotAddEvents(builder: flatbuffers.Builder, events: int):
+    builder.PrependUOffsetTRelativeSlot(14, flatbuffers.number_types.UOffsetTFlags.py_type(events), 0)
+
+def AddEvents(builder: flatbuffers.Builder, events: int):
+    SnapshotAddEvents(builder, events)
+
+def SnapshotStartEventsVector(builder, numElems: int) -> int:
+    return builder.StartVector(16, numElems, 4)
+
+def StartEventsVector(builder, numElems: int) -> int:
+    return SnapshotStartEventsVector(builder, numElems)
 
 def SnapshotEnd(builder: flatbuffers.Builder) -> int:
     return builder.EndObject()
