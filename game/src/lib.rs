@@ -9,11 +9,13 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod input;
 mod systems;
 #[cfg(test)]
 mod tests;
 
 pub use config::{GameConfig, GameError, Spawn};
+pub use input::{Command, CommandId, Input, Intent, ItemId, Notice, Outcome, PlayerId, Taken, TradeState};
 pub use throng_engine::{Encoded, EntityId, Request, Viewer, WorldConfig};
 
 use glam::{Vec2, Vec3};
@@ -43,19 +45,18 @@ pub const AVATAR: u8 = 1;
 /// A creature that the world steers.
 pub const CREATURE: u8 = 2;
 
+/// What the bits of [`Intent::buttons`] mean.
+pub mod buttons {
+    /// Strike whoever is close in front.
+    pub const STRIKE: u16 = 1;
+    /// Loose a projectile ahead.
+    pub const SHOOT: u16 = 2;
+    /// Hit everybody in a circle ahead.
+    pub const BLAST: u16 = 4;
+}
+
 /// Speed limit of everybody, metres per second.
 pub const SPEED_MAX_M_S: f32 = 5.0;
-
-/// What a player asks of its avatar. It holds until the next one.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Intent {
-    /// Wanted direction; a length above 1 means full speed.
-    pub direction: Vec2,
-    /// Facing, 1/65536 of a turn.
-    pub yaw: u16,
-    /// Buttons held.
-    pub buttons: u16,
-}
 
 /// A running game.
 #[derive(Debug)]
