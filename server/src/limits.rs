@@ -63,6 +63,21 @@ pub const CELLS_MAX: u64 = engine::CELLS_MAX as u64;
 /// Ticks of one turn through the far ring.
 pub const REFRESH_TICKS: RangeInclusive<u16> = 2..=1000;
 
+/// Share of its interval above which a tick is busy. Above 1 the realm would be late before it does anything.
+pub const ENGAGE_SHARE: RangeInclusive<f32> = 0.3..=1.0;
+
+/// Greatest release share for an engage share of 1: the rest is what the load may vary without being followed.
+pub const RELEASE_OF_ENGAGE_MAX: f32 = 0.9;
+
+/// Ticks of which some must be busy: a bit each in a word.
+pub const WINDOW_TICKS: RangeInclusive<u32> = 1..=64;
+
+/// Milliseconds of calm before something is released.
+pub const RELEASE_MS: RangeInclusive<u32> = 100..=600_000;
+
+/// Slowest world time in 1/1000. Below a twentieth the realm sends a snapshot a second, and clients take it for dead.
+pub const SPEED_MIN: RangeInclusive<u16> = 50..=1000;
+
 /// Bytes of the largest datagram, headers included.
 pub const DATAGRAM_BYTES_MAX: u32 = wire::DATAGRAM_BYTES_MAX as u32;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::gateway::is_host_and_port;
-use super::{Config, GatewaySettings, SpawnChoice};
+use super::{Config, GatewaySettings, OverloadSettings, SpawnChoice};
 use crate::gateway::limits as gateway_limits;
 use crate::limits;
 
@@ -44,6 +44,7 @@ impl Config {
         let mut checker = Checker(Vec::new());
         checker.realm(self);
         checker.world(self);
+        checker.overload(&self.overload);
         checker.net(self);
         checker.caps(self);
         checker.gateway(&self.gateway, self.realm.id);
@@ -135,6 +136,28 @@ impl Checker {
                 ),
                 format!("together at most {}", limits::ENTITIES_MAX),
                 "lower world.creatures or realm.players_max",
+            );
+        }
+    }
+
+    fn overload(&mut self, overload: &OverloadSettings) {
+        let is_engage_sound =
+            self.within("overload.engage_share", overload.engage_share, limits::ENGAGE_SHARE);
+        if self.within("overload.window_ticks", overload.window_ticks, limits::WINDOW_TICKS) {
+            self.within("overload.engage_ticks", overload.engage_ticks, 1..=overload.window_ticks);
+        }
+        self.within("overload.release_ms", overload.release_ms, limits::RELEASE_MS);
+        self.within("overload.speed_min", overload.speed_min, limits::SPEED_MIN);
+        let most = overload.engage_share * limits::RELEASE_OF_ENGAGE_MAX;
+        if is_engage_sound && !(0.0..=most).contains(&overload.release_share) {
+            self.report(
+                "overload.release_share",
+                overload.release_share,
+                format!(
+                    "0 to {most:.2}, which is {} of overload.engage_share",
+                    limits::RELEASE_OF_ENGAGE_MAX
+                ),
+                "what is released must not engage at once: lower it, or raise overload.engage_share",
             );
         }
     }

@@ -11,9 +11,11 @@
 mod check;
 mod env;
 mod gateway;
+mod overload;
 
 pub use check::{Problem, Problems};
 pub use gateway::{CapsSettings, GatewaySettings, Network, Registration, RemoteRealmSettings};
+pub use overload::OverloadSettings;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,8 @@ pub struct Config {
     pub realm: RealmSettings,
     /// Size and population.
     pub world: WorldSettings,
+    /// What is held back when ticks take too long.
+    pub overload: OverloadSettings,
     /// Socket and protocol.
     pub net: NetSettings,
     /// Sessions of one network.

@@ -177,6 +177,15 @@ fn every_limit_is_checked() {
     assert_eq!(problems(tiny_cells), ["world.width_m"]);
     assert_eq!(problems(|c| c.world.refresh_ticks = 1), ["world.refresh_ticks"]);
     assert_eq!(problems(|c| c.world.creatures = u32::MAX), ["world.creatures"]);
+    assert_eq!(problems(|c| c.overload.engage_share = 1.1), ["overload.engage_share"]);
+    assert_eq!(problems(|c| c.overload.engage_share = f32::NAN), ["overload.engage_share"]);
+    assert_eq!(problems(|c| c.overload.window_ticks = 65), ["overload.window_ticks"]);
+    assert_eq!(problems(|c| c.overload.engage_ticks = 13), ["overload.engage_ticks"]);
+    assert_eq!(problems(|c| c.overload.engage_ticks = 0), ["overload.engage_ticks"]);
+    assert_eq!(problems(|c| c.overload.release_share = 0.85), ["overload.release_share"]);
+    assert_eq!(problems(|c| c.overload.release_share = f32::NAN), ["overload.release_share"]);
+    assert_eq!(problems(|c| c.overload.release_ms = 99), ["overload.release_ms"]);
+    assert_eq!(problems(|c| c.overload.speed_min = 49), ["overload.speed_min"]);
     assert_eq!(problems(|c| c.net.snapshot_bytes_max = 1201), ["net.snapshot_bytes_max"]);
     assert_eq!(problems(|c| c.net.session_timeout_ms = 0), ["net.session_timeout_ms"]);
     assert_eq!(problems(|c| c.net.input_burst = 0), ["net.input_burst"]);

@@ -77,6 +77,16 @@ counters! {
     receive_batch_full,
     /// Failed looks at the socket; the next look tries again.
     receive_error,
+    /// Steps of the overload ladder taken.
+    overload_engaged,
+    /// Steps of the overload ladder taken back.
+    overload_released,
+    /// Ticks with the far ring's refresh held back and nothing else.
+    ticks_far_refresh_held,
+    /// Ticks with creatures' thinking held back too.
+    ticks_thinking_held,
+    /// Ticks with the world's time slowed down too.
+    ticks_world_time_held,
 }
 
 impl Counters {

@@ -13,6 +13,7 @@ mod counters;
 mod inbox;
 mod orders;
 mod outbox;
+pub mod overload;
 mod residents;
 mod run;
 mod seat;
@@ -24,6 +25,7 @@ pub use inbox::{
     REFUSED_STALE,
 };
 pub use orders::{Arrivals, Orders};
+pub use overload::{Effort, Rung, SPEED_USUAL};
 pub use run::{Controls, Measure};
 
 use std::collections::BTreeMap;
@@ -46,6 +48,7 @@ use crate::metrics::{TickTimes, Traffic};
 use crate::report::{Buffer, Counts, Startup};
 use inbox::Inbox;
 use outbox::{Outbox, sender_stats, set_sender, with_sender};
+use overload::{Change, Governor};
 use residents::Residents;
 use seats::Seats;
 
@@ -122,6 +125,9 @@ pub struct Realm {
     receive_ns: u64,
     received: u64,
     clients_peak: u32,
+    governor: Governor,
+    /// Added to each tick's work as the governor sees it.
+    burden_ns: u64,
 }
 
 impl Realm {
@@ -155,6 +161,8 @@ impl Realm {
             receive_ns: 0,
             received: 0,
             clients_peak: 0,
+            governor: Governor::new(&config.overload, config.world.refresh_ticks),
+            burden_ns: 0,
         })
     }
 
@@ -176,6 +184,16 @@ impl Realm {
     /// Lets `by` pass at once, as timeouts and rate limits see it. For tests, which should not wait for a clock.
     pub fn advance_clock(&mut self, by: Duration) {
         self.skipped_ns = self.skipped_ns.saturating_add(by.as_nanos() as u64);
+    }
+
+    /// Lets each tick's work seem to take this much longer, without waiting. For tests of what a realm does in overload.
+    pub fn burden(&mut self, by: Duration) {
+        self.burden_ns = by.as_nanos() as u64;
+    }
+
+    /// How much the realm does at present; below the full effort in overload.
+    pub fn effort(&self) -> Effort {
+        self.governor.effort()
     }
 
     /// Players connected.
@@ -252,8 +270,35 @@ impl Realm {
             simulate_ns: simulated_ns - received_ns,
             send_ns: sent_ns - simulated_ns,
             tick_ns: sent_ns - start_ns,
+            overload_steps: self.governor.steps() as u32,
+            speed: self.governor.effort().speed,
         };
+        self.govern(times.work_ns());
         (times, traffic)
+    }
+
+    /// Decides from the work of a tick how much is done in the next one.
+    fn govern(&mut self, work_ns: u64) {
+        let counters = &mut self.inbox.counters;
+        let ticks_held = match self.governor.effort().rung {
+            None => None,
+            Some(Rung::FarRefresh) => Some(&mut counters.ticks_far_refresh_held),
+            Some(Rung::Thinking) => Some(&mut counters.ticks_thinking_held),
+            Some(Rung::WorldTime) => Some(&mut counters.ticks_world_time_held),
+        };
+        ticks_held.into_iter().for_each(|ticks| *ticks += 1);
+        let period_ns = 1_000_000_000 / u64::from(self.config.realm.tick_hz);
+        match self.governor.observe(work_ns.saturating_add(self.burden_ns), period_ns) {
+            Some(change @ Change { is_engaged: true, .. }) => {
+                counters.overload_engaged += 1;
+                tracing::warn!("{change}");
+            }
+            Some(change) => {
+                counters.overload_released += 1;
+                tracing::info!("{change}");
+            }
+            None => {}
+        }
     }
 
     /// Tells every client that the realm stops, and ends their sessions.
