@@ -239,6 +239,15 @@ pub struct Counts {
     pub receive: BTreeMap<String, u64>,
     /// What became of sent datagrams.
     pub send: BTreeMap<String, u64>,
+    /// Frames and messages of the reliable channels that came in.
+    #[serde(default)]
+    pub channel: BTreeMap<String, u64>,
+    /// What the rules did, refused and repaired.
+    #[serde(default)]
+    pub game: BTreeMap<String, u64>,
+    /// What came of fighting.
+    #[serde(default)]
+    pub combat: BTreeMap<String, u64>,
     /// What the gateway in the same process answered and refused.
     #[serde(default)]
     pub gateway: BTreeMap<String, u64>,

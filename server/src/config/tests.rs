@@ -168,7 +168,6 @@ fn every_limit_is_checked() {
     assert_eq!(problems(|c| c.realm.players_max = 0), ["realm.players_max"]);
     assert_eq!(problems(|c| c.realm.players_max = 1 << 20), ["realm.players_max"]);
     assert_eq!(problems(|c| c.realm.threads = 257), ["realm.threads"]);
-    assert_eq!(problems(|c| c.realm.intent_hold_ticks = 0), ["realm.intent_hold_ticks"]);
     assert_eq!(problems(|c| c.world.width_m = f32::NAN), ["world.width_m"]);
     assert_eq!(problems(|c| c.world.height_m = 0.0), ["world.height_m"]);
     assert_eq!(problems(|c| c.world.view_radius_m = 201.0), ["world.view_radius_m"]);
@@ -177,6 +176,16 @@ fn every_limit_is_checked() {
     assert_eq!(problems(tiny_cells), ["world.width_m"]);
     assert_eq!(problems(|c| c.world.refresh_ticks = 1), ["world.refresh_ticks"]);
     assert_eq!(problems(|c| c.world.creatures = u32::MAX), ["world.creatures"]);
+    assert_eq!(problems(|c| c.world.instances = 1001), ["world.instances"]);
+    assert_eq!(problems(|c| c.world.width_m = 63.0), ["world.land"]);
+    assert!(problems(|c| (c.world.width_m, c.world.land) = (63.0, LAND_FLAT.to_owned())).is_empty());
+    assert_eq!(problems(|c| c.rules.fight_s = 3601.0), ["rules.fight_s"]);
+    assert_eq!(problems(|c| c.rules.linger_s = f32::NAN), ["rules.linger_s"]);
+    assert_eq!(problems(|c| c.rules.respawn_s = -1.0), ["rules.respawn_s"]);
+    assert_eq!(problems(|c| c.rules.drop_s = 0.0), ["rules.drop_s"]);
+    assert_eq!(problems(|c| c.rules.drops_max = u32::MAX), ["rules.drops_max"]);
+    assert_eq!(problems(|c| c.rules.instance_players_max = 0), ["rules.instance_players_max"]);
+    assert_eq!(problems(|c| c.rules.characters_max = 0), ["rules.characters_max"]);
     assert_eq!(problems(|c| c.overload.engage_share = 1.1), ["overload.engage_share"]);
     assert_eq!(problems(|c| c.overload.engage_share = f32::NAN), ["overload.engage_share"]);
     assert_eq!(problems(|c| c.overload.window_ticks = 65), ["overload.window_ticks"]);
