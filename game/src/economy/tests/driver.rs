@@ -175,7 +175,7 @@ impl Driver {
         if self.one_in(16) {
             items[0] = self.pick(&[(ItemId(ITEMS as u32 + 1), 1), (ItemId(4), u32::MAX), (ItemId(8), 3)]);
         }
-        Goods::new(money, &items).unwrap()
+        Goods::new(money, &items).unwrap_or_default()
     }
 
     fn act(&mut self, account: u32) -> Act {
