@@ -44,6 +44,18 @@ pub struct Frame<'p> {
     pub(super) messages: &'p [u8],
 }
 
+impl<'p> Frame<'p> {
+    /// All its messages, those known among them.
+    pub fn messages(&self) -> impl Iterator<Item = &'p [u8]> + use<'p> {
+        let mut left = self.messages;
+        (0..self.count).map_while(move |_| {
+            let (message, behind) = split_message(left).ok()?;
+            left = behind;
+            Some(message)
+        })
+    }
+}
+
 /// Reads the frame at the front of a payload, and gives what lies behind it.
 ///
 /// # Errors
