@@ -26,7 +26,9 @@ pub enum NoLand {
         source: io::Error,
     },
     /// The file is no land.
-    #[error("the world file {path:?} cannot be used: {source}\n  throng world check tells the same after a change")]
+    #[error(
+        "the world file {path:?} cannot be used: {source}\n  throng world check tells the same after a change"
+    )]
     File {
         /// The file.
         path: PathBuf,

@@ -149,7 +149,10 @@ const _: () = {
     assert!(*PLAYERS.end() < ENTITIES_MAX, "every player needs an avatar");
     assert!(*PLAYERS.end() <= throng_net::limits::SESSIONS_MAX, "every player needs a session");
     assert!(wire::NOTICE_BYTES_MAX <= throng_net::limits::MESSAGE_BYTES_MAX, "every notice fits a message");
-    assert!(BACKLOG_BYTES_MAX >= 4 * throng_net::limits::CHANNEL_BYTES, "waiting is for more than the queue holds");
+    assert!(
+        BACKLOG_BYTES_MAX >= 4 * throng_net::limits::CHANNEL_BYTES,
+        "waiting is for more than the queue holds"
+    );
     assert!(HEADER_BYTES == throng_net::limits::HEADER_BYTES, "schema and net agree on the header");
 };
 

@@ -245,9 +245,9 @@ pub struct Counts {
     /// What the rules did, refused and repaired.
     #[serde(default)]
     pub game: BTreeMap<String, u64>,
-    /// What came of fighting.
+    /// Where all money is, where it came from and where it went, minor units.
     #[serde(default)]
-    pub combat: BTreeMap<String, u64>,
+    pub money: BTreeMap<String, i64>,
     /// What the gateway in the same process answered and refused.
     #[serde(default)]
     pub gateway: BTreeMap<String, u64>,

@@ -119,14 +119,7 @@ pub struct LogSettings {
 
 impl Default for RealmSettings {
     fn default() -> Self {
-        Self {
-            id: 1,
-            name: "Throng".to_owned(),
-            tick_hz: 20,
-            players_max: 12_000,
-            threads: 0,
-            seed: 1,
-        }
+        Self { id: 1, name: "Throng".to_owned(), tick_hz: 20, players_max: 12_000, threads: 0, seed: 1 }
     }
 }
 

@@ -206,7 +206,14 @@ mod tests {
             let mut channels = Channels::with_capacity(count);
             (0..count).for_each(|place| channels.open(place));
             let (clients, heard) = (vec![Channel::new(); count], vec![Vec::new(); count]);
-            Self { now_us: 1, channels, clients, heard, lost: Vec::new(), counters: ChannelCounters::default() }
+            Self {
+                now_us: 1,
+                channels,
+                clients,
+                heard,
+                lost: Vec::new(),
+                counters: ChannelCounters::default(),
+            }
         }
 
         /// A tick: what is due goes to those clients that listen, and their answers come back.
@@ -214,7 +221,13 @@ mod tests {
             let mut frames = Vec::new();
             self.lost.clear();
             let Self { channels, lost, .. } = self;
-            channels.write(self.now_us, ROOM, |_| None, |at, range| frames.push((at, range)), |at| lost.push(at));
+            channels.write(
+                self.now_us,
+                ROOM,
+                |_| None,
+                |at, range| frames.push((at, range)),
+                |at| lost.push(at),
+            );
             for (at, range) in &frames {
                 if !is_listening(*at) {
                     continue;
@@ -289,7 +302,8 @@ mod tests {
         wires.tick(|_| true);
         assert_eq!((&wires.heard[0], wires.lost.len()), (&vec![b"c".to_vec()], 0));
 
-        let told = (0..).map(|_| wires.channels.tell(0, &[7; 500], false)).find(|told| *told == Told::Dropped);
+        let told =
+            (0..).map(|_| wires.channels.tell(0, &[7; 500], false)).find(|told| *told == Told::Dropped);
         assert!(told.is_some());
         wires.tick(|_| false);
         assert_eq!(wires.lost, [0]);

@@ -13,9 +13,9 @@ use std::ops::Range;
 use throng_game::{COMMANDS_MAX, CommandId, Game, Input, Intent, Notice, Outcome, Taken};
 use throng_net::Address;
 use throng_net::io::Sender;
+use throng_net::protocol::channel::KIND_FRAMED;
 use throng_net::protocol::packet::{DISCONNECT_APPLICATION, DISCONNECT_REPLACED, REFUSED_APPLICATION};
 use throng_net::protocol::{Admission, Asking, Received, Server, SessionIndex, Ticket};
-use throng_net::protocol::channel::KIND_FRAMED;
 use throng_schema::limits::NOTICE_BYTES_MAX;
 use throng_schema::{
     CommandError, HelloError, InputError, InputRefusal, KIND_INPUT, SCHEMA_VERSION, WireError, check_command,
@@ -343,7 +343,8 @@ impl Inbox {
     /// Tells players what the tick has for them, and writes the frames that are due: of `room_bytes`, or of
     /// `room_bytes_alone` for a long message. Who does not acknowledge what it is told loses its session.
     pub fn tell(&mut self, now_us: u64, room_bytes: [usize; 2], sender: &mut dyn Sender) {
-        let Self { protocol, game, seats, channels, sessions, malformed, unacknowledged, counters, .. } = self;
+        let Self { protocol, game, seats, channels, sessions, malformed, unacknowledged, counters, .. } =
+            self;
         let tick = game.current_tick();
         let mut message = [0; NOTICE_BYTES_MAX];
         let mut say = |place: u32, notice: &Notice<'_>| {
@@ -394,8 +395,7 @@ impl Inbox {
 }
 
 /// All that a session has, beside itself.
-type Kept<'k> =
-    (&'k mut Game, &'k mut Seats, &'k mut Residents, &'k mut Channels, &'k mut Vec<u32>);
+type Kept<'k> = (&'k mut Game, &'k mut Seats, &'k mut Residents, &'k mut Channels, &'k mut Vec<u32>);
 
 fn vacate(now_us: u64, session: SessionIndex, (game, seats, residents, channels, sessions): Kept<'_>) {
     residents.leave(session, now_us);

@@ -13,6 +13,7 @@
 mod channels;
 mod counters;
 mod inbox;
+mod ledger;
 mod messages;
 mod orders;
 mod outbox;
@@ -25,8 +26,8 @@ mod setup;
 
 pub use counters::Counters;
 pub use inbox::{
-    DISCONNECT_KICKED, DISCONNECT_UNACKNOWLEDGED, DISCONNECT_WORLD_FULL, REFUSED_HELLO, REFUSED_KICKED, REFUSED_NAME, REFUSED_SCHEMA,
-    REFUSED_STALE,
+    DISCONNECT_KICKED, DISCONNECT_UNACKNOWLEDGED, DISCONNECT_WORLD_FULL, REFUSED_HELLO, REFUSED_KICKED,
+    REFUSED_NAME, REFUSED_SCHEMA, REFUSED_STALE,
 };
 pub use orders::{Arrivals, Orders};
 pub use overload::{Effort, Rung, SPEED_USUAL};
@@ -337,7 +338,7 @@ impl Realm {
             send: named(&mut send.iter()),
             channel: named(&mut self.inbox.channels.counters.iter()),
             game: named(&mut self.inbox.game.counters().iter()),
-            combat: named(&mut self.inbox.game.combat().counts().iter()),
+            money: ledger::money(self.inbox.game.economy()),
             gateway: BTreeMap::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use throng_game::{CombatRules, Game, GameConfig, LandSource, Rules, Spawn, WorldConfig};
+use throng_game::{Game, GameConfig, LandSource, Rules, Spawn, WorldConfig};
 use throng_net::io::{BackendChoice, BindReport, SocketConfig};
 use throng_net::protocol::token::protocol_hash;
 use throng_net::protocol::{PrefixCaps, ServerConfig};
@@ -35,12 +35,14 @@ pub(super) fn game(config: &Config) -> Result<Game, RealmError> {
             LandSource::Given(Arc::new(made))
         }
     };
+    // Some players' bodies are still there when others have come in their places.
+    let bodies_left = realm.players_max / 8 + 8;
     let config = GameConfig {
         world: WorldConfig {
             width_m,
             height_m,
             view_radius_m: world.view_radius_m,
-            entities_max: realm.players_max.saturating_add(world.creatures).saturating_add(settled),
+            entities_max: (realm.players_max + bodies_left).saturating_add(world.creatures + settled),
             tick_hz: realm.tick_hz,
             seed: realm.seed,
             refresh_ticks: world.refresh_ticks,
@@ -64,17 +66,7 @@ fn rules(settings: &RulesSettings, tick_hz: u16) -> Rules {
     // The game's own numbers are for 20 ticks a second.
     let scaled = |at_20_hz: u32| ticks(at_20_hz as f32 / 20.0);
     let usual = Rules::default();
-    let combat = CombatRules {
-        pvp: settings.pvp,
-        fight_ticks: ticks(settings.fight_s),
-        strike_rest_ticks: scaled(usual.combat.strike_rest_ticks),
-        shot_rest_ticks: scaled(usual.combat.shot_rest_ticks),
-        shot_flight_ticks: scaled(usual.combat.shot_flight_ticks),
-        blast_rest_ticks: scaled(usual.combat.blast_rest_ticks),
-        mend_ticks: scaled(usual.combat.mend_ticks),
-        ..usual.combat
-    };
-    Rules {
+    let mut rules = Rules {
         linger_ticks: ticks(settings.linger_s),
         respawn_ticks: ticks(settings.respawn_s),
         drop_ticks: ticks(settings.drop_s),
@@ -82,9 +74,20 @@ fn rules(settings: &RulesSettings, tick_hz: u16) -> Rules {
         ask_ticks: scaled(usual.ask_ticks),
         characters_max: settings.characters_max,
         instance_players_max: settings.instance_players_max,
-        combat,
         ..usual
+    };
+    let combat = &mut rules.combat;
+    (combat.pvp, combat.fight_ticks) = (settings.pvp, ticks(settings.fight_s));
+    for rest in [
+        &mut combat.strike_rest_ticks,
+        &mut combat.shot_rest_ticks,
+        &mut combat.shot_flight_ticks,
+        &mut combat.blast_rest_ticks,
+        &mut combat.mend_ticks,
+    ] {
+        *rest = scaled(*rest);
     }
+    rules
 }
 
 pub(super) fn server_config(config: &Config) -> ServerConfig {
@@ -128,8 +131,8 @@ pub(super) fn startup(config: &Config, game: &Game, threads: usize, bound: &Bind
         asked_bytes: grant.asked_bytes as u64,
         granted_bytes: grant.granted_bytes as u64,
     };
-    let (size, areas) = (game.land().size(), game.land().spawn_areas());
-    let settled: u32 = areas.iter().map(|area| u32::from(area.count)).sum();
+    let world = game.world().config();
+    let settled: u32 = game.land().spawn_areas().iter().map(|area| u32::from(area.count)).sum();
     Startup {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         listen: bound.local_addr,
@@ -144,7 +147,7 @@ pub(super) fn startup(config: &Config, game: &Game, threads: usize, bound: &Bind
         tick_hz: config.realm.tick_hz,
         players_max: config.realm.players_max,
         creatures: config.world.creatures + settled,
-        world_m: [size.x, size.y],
+        world_m: [world.width_m, world.height_m],
         gateway: None,
     }
 }
