@@ -31,13 +31,19 @@ fn overload_engages_in_order_settles_and_releases_and_no_snapshot_is_left_out() 
                 }
             }
             assert_eq!(rungs, [None, Some(Rung::FarRefresh), Some(Rung::Thinking), Some(Rung::WorldTime)]);
+            // One more tick: what is decided after one is told with the next.
             let settled = realm.effort();
+            step(realm, &mut players);
             assert!((200..=512).contains(&settled.speed), "{settled:?}");
             assert!(settled.refresh_ticks > full.refresh_ticks && settled.think_divisor > 1, "{settled:?}");
+            for player in &players {
+                let pace = player.session.view().pace();
+                assert_eq!((pace.speed, pace.refresh_ticks), (settled.speed, settled.refresh_ticks));
+            }
             let engaged = realm.counters().overload_engaged;
             assert_eq!(realm.counters().overload_released, 0);
             let snapshots = players.iter().map(|player| player.snapshots).sum::<u32>() - seen;
-            assert_eq!(snapshots, 200 * 3, "every client got one every tick");
+            assert_eq!(snapshots, 201 * 3, "every client got one every tick");
 
             realm.burden(Duration::ZERO);
             step_until(realm, &mut players, "all is released", |realm, _| realm.effort() == full);
