@@ -19,9 +19,13 @@
 mod ids;
 pub mod interpolation;
 pub mod limits;
+pub mod pacing;
+pub mod prediction;
 pub mod session;
 pub mod view;
 
 pub use interpolation::{Interpolator, Pose};
+pub use pacing::Pacer;
+pub use prediction::{Motion, Predictor};
 pub use session::{Session, SessionConfig, SessionEvent};
 pub use view::{Applied, Entity, FarEntity, View, ViewError};
