@@ -4,8 +4,10 @@
 //! server time it could know of, so that there is usually a later place to glide to, and it only ever
 //! shows an entity between two places where the server had it. When the world goes slower, so does playback.
 
+use throng_schema::limits::SPEED_USUAL;
+
 use crate::ids::IdMap;
-use crate::limits::{SAMPLES_MAX, SPEED_USUAL};
+use crate::limits::SAMPLES_MAX;
 use crate::view::View;
 
 /// How far in the past to render, and what counts as a jump.
@@ -103,7 +105,7 @@ impl Interpolator {
         self.tick_us = tick_us;
         self.units_per_metre = view.units_per_metre();
         let time_us = self.time_us(tick);
-        self.follow_clock(now_us, time_us, view.speed());
+        self.follow_clock(now_us, time_us, view.pace().speed);
 
         for entity in view.near() {
             let units = view.units_of(entity.x, entity.y, entity.z);

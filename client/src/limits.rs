@@ -1,6 +1,6 @@
 //! Fixed limits of the client, each with its unit and its derivation.
 
-use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
+use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, SPEED_USUAL, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
 
 /// Near lists kept as possible baselines: what the wire contract asks for.
 pub const BASELINES_MAX: usize = VIEW_HISTORY_TICKS as usize;
@@ -24,9 +24,6 @@ pub const TICK_HZ_ASSUMED: u16 = 20;
 
 /// Inputs that prediction can take again: more than the server's queue holds and are on their way within a second.
 pub const INPUTS_KEPT_MAX: usize = 64;
-
-/// `Pace.speed` of a world at its usual pace.
-pub const SPEED_USUAL: u16 = 1000;
 
 /// Slowest pace that is followed, 1/1000: below it inputs would become too rare to keep the session.
 pub const SPEED_MIN: u16 = 50;

@@ -12,9 +12,11 @@
 //! One or two waiting inputs are what a late datagram is bridged with. More would only grow old: a server that has no
 //! room for another refuses it, and then the avatar is not where its player sees it.
 
+use throng_schema::limits::SPEED_USUAL;
+
 use crate::limits::{
     EARLY_BEATS_MAX, EARLY_SHARE, PACE_TELLS_MIN, PACE_WINDOW_US, QUEUED_LONG, SPEED_MAX, SPEED_MIN,
-    SPEED_USUAL, TICK_HZ_ASSUMED,
+    TICK_HZ_ASSUMED,
 };
 
 /// What the pacer has done so far.

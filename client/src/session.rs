@@ -146,7 +146,8 @@ impl Session {
                 if let Ok(Applied::Reconstructed { .. }) = result {
                     self.interpolator.observe(now_us, &self.view);
                     if let Some(world) = self.view.world() {
-                        self.pacer.observe(now_us, world.tick_hz, self.view.speed(), self.view.queued());
+                        let (speed, queued) = (self.view.pace().speed, self.view.own().queued);
+                        self.pacer.observe(now_us, world.tick_hz, speed, queued.into());
                     }
                 }
                 SessionEvent::Snapshot(result)

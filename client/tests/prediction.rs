@@ -2,8 +2,8 @@
 
 mod model;
 
-use model::ground::Ground;
-use model::{Match, Rng, TICK_S, TICK_US, Way, apart_m};
+use model::ground::{Ground, SPEED_MAX_M_S};
+use model::{Match, Player, Rng, TICK_S, TICK_US, Way, apart_m};
 use throng_client::prediction::{ErrorHistogram, PredictionConfig, Predictor};
 use throng_client::view::Own;
 use throng_schema::IntentFields;
@@ -100,8 +100,11 @@ fn clocks_that_drift_neither_fill_the_queue_nor_starve_it() {
             game.run(3720 * SECOND_US);
             let (inputs, ticks) = (game.inputs() - inputs, game.ticks() - ticks);
             let steps = game.player.steps - steps;
-            println!("{drift_ppm} ppm, {way:?}: {inputs} inputs {steps} steps in {ticks} ticks, {:?}, {:?}",
-                game.queued, game.pacer.counters());
+            println!(
+                "{drift_ppm} ppm, {way:?}: {inputs} inputs {steps} steps in {ticks} ticks, {:?}, {:?}",
+                game.queued,
+                game.pacer.counters()
+            );
             assert_eq!(game.player.refused, 0);
             assert!(inputs.abs_diff(ticks) <= 8, "{inputs} inputs in {ticks} ticks");
             assert!(u64::from(ticks).abs_diff(steps) <= 16, "{steps} steps in {ticks} ticks");
@@ -166,30 +169,46 @@ fn three_seconds_of_silence_are_got_over() {
     }
 }
 
-/// Distance that a client whose clock goes `rate` times too fast, or that falls silent for `silence_s` and sends all it
-/// missed at once, walks in a minute straight ahead; and what an honest one walks at most.
+/// Distance that a client walks in a minute straight ahead whose clock goes `rate` times too fast, and that in turns is
+/// silent for some ticks, sends all that it missed at once, and speaks for some; against the most of an honest one.
 #[test]
 fn clocks_that_lie_gain_nothing() {
     let ground = Ground::open();
-    let honest_m = 60.0 * model::ground::SPEED_MAX_M_S;
-    for (rate, silence_ticks) in [(1.01, 0), (1.1, 0), (2.0, 0), (10.0, 0), (1.0, 40), (2.0, 40)] {
-        let mut player = model::Player { own: ground.somewhere(3, 4), ..model::Player::default() };
+    let honest_m = 60.0 * SPEED_MAX_M_S;
+    let turns = [(0, 1), (40, 1), (40, 160), (2, 1)];
+    for (rate, (silent, speaks)) in [1.0, 1.01, 1.1, 2.0, 10.0]
+        .into_iter()
+        .zip(std::iter::repeat(turns))
+        .flat_map(|(rate, turns)| turns.map(|turn| (rate, turn)))
+    {
+        let mut player = Player::new(ground.somewhere(3, 4));
         let start = player.own.position;
-        let intent = IntentFields { move_x: 1.0, ..IntentFields::default() };
-        let (mut sent, mut sequence) = (0.0, 0);
+        let (mut made, mut sequence) = (0.0, 0);
         for tick in 0..1200_u32 {
-            sent += rate;
-            let speaks = silence_ticks == 0 || tick % (silence_ticks + 1) == silence_ticks;
-            while speaks && f64::from(sequence) < sent {
+            made += rate;
+            while tick % (silent + speaks) >= silent && f64::from(sequence) < made {
                 sequence += 1;
-                player.take(&model::Input { sequence, intents: [intent; 4] });
+                player.take([(sequence, forward())]);
             }
             player.tick(&ground);
         }
         let gain = apart_m(start, player.own.position) / honest_m - 1.0;
-        println!("{rate} times, silent for {silence_ticks} ticks: {:.2} %, {} refused", gain * 100.0, player.refused);
-        assert!(gain <= 0.005, "{rate}, {silence_ticks}: {gain}");
+        println!(
+            "{rate} times, in turns {silent} ticks silent and {speaks} not: {:.2} %, {} refused",
+            gain * 100.0,
+            player.refused
+        );
+        assert!(gain <= 0.005, "{rate}, {silent}, {speaks}: {gain}");
     }
+}
+
+#[test]
+fn the_model_refuses_a_client_that_does_not_listen() {
+    let ground = Ground::wooded();
+    let mut game = Match::new(&ground, 3, Way::GOOD, 500);
+    game.is_paced = false;
+    game.run(3600 * SECOND_US);
+    assert!(game.player.refused > 0, "a clock 500 ppm too fast fills the queue in a quarter of an hour");
 }
 
 fn forward() -> IntentFields {
@@ -216,7 +235,8 @@ fn the_avatar_glides_from_step_to_step() {
     let (ground, mut predictor, _) = walking(0);
     let now_us = 10 * TICK_US;
     let end = predictor.body().position;
-    let at = |predictor: &Predictor, after_us: u64| predictor.position(now_us + after_us).expect("an avatar")[0];
+    let at =
+        |predictor: &Predictor, after_us: u64| predictor.position(now_us + after_us).expect("an avatar")[0];
     let step_m = end[0] - at(&predictor, 0);
     assert!((0.2..0.3).contains(&step_m), "{step_m}");
     assert!((at(&predictor, TICK_US / 2) - (end[0] - step_m / 2.0)).abs() < 1e-4);
@@ -237,7 +257,11 @@ fn corrections_fade_and_large_ones_are_shown_at_once() {
         own.position[1] += push_m;
         predictor.reconcile(now_us, &ground, 2, &own, 4, TICK_S);
         let off_m = |after_us: u64| predictor.position(now_us + after_us).expect("an avatar")[1] - shown[1];
-        assert_eq!(predictor.body().position[1], shown[1] + push_m, "the later inputs start from the new place");
+        assert_eq!(
+            predictor.body().position[1],
+            shown[1] + push_m,
+            "the later inputs start from the new place"
+        );
         assert_eq!(predictor.counters().corrections, 1);
         assert!((predictor.errors().max_m() - push_m).abs() < 1e-3);
         if fades {

@@ -50,7 +50,11 @@ impl ErrorHistogram {
             seen += count;
             if seen >= wanted.max(1) {
                 let is_last = bucket == BUCKETS - 1;
-                return if is_last { self.max_m } else { (FIRST_M * 2f32.powf(bucket as f32 / 2.0)).min(self.max_m) };
+                return if is_last {
+                    self.max_m
+                } else {
+                    (FIRST_M * 2f32.powf(bucket as f32 / 2.0)).min(self.max_m)
+                };
             }
         }
         0.0

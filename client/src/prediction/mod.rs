@@ -23,7 +23,8 @@ use crate::view::Own;
 
 /// How an avatar moves: the server's rule.
 pub trait Motion {
-    /// One tick of `tick_s` seconds of one body that does what `intent` says.
+    /// One tick of `tick_s` seconds of one body that does what `intent` says. Whether it can may depend on its
+    /// attributes, which are those that the newest snapshot told.
     fn step(&self, body: &mut Own, intent: &IntentFields, tick_s: f32);
 }
 
@@ -164,16 +165,18 @@ impl Predictor {
     ) {
         let shown = self.position(now_us);
         (self.tick, self.input_applied) = (tick, input_applied);
+        // How many inputs wait says nothing of the body.
+        let own = Own { queued: 0, ..*own };
         let kept = &self.kept[input_applied as usize % INPUTS_KEPT_MAX];
         if shown.is_some() && kept.sequence == input_applied {
             self.counters.compared += 1;
             self.errors.add(distance(kept.after.position, own.position));
-            if kept.after == *own {
+            if kept.after == own {
                 return;
             }
-            self.counters.corrections += 1;
+            self.counters.corrections += u64::from(kept.after.position != own.position);
         }
-        (self.before, self.body) = (*own, *own);
+        (self.before, self.body) = (own, own);
         let oldest = self.newest.saturating_sub(INPUTS_KEPT_MAX as u32 - 1).max(1);
         for sequence in oldest.max(input_applied.saturating_add(1))..=self.newest {
             let kept = &mut self.kept[sequence as usize % INPUTS_KEPT_MAX];
@@ -186,7 +189,7 @@ impl Predictor {
         // What is compared with from now on if the server takes nothing more.
         let kept = &mut self.kept[input_applied as usize % INPUTS_KEPT_MAX];
         if kept.sequence == input_applied {
-            kept.after = *own;
+            kept.after = own;
         }
         self.keep_showing(now_us, shown);
     }

@@ -56,20 +56,38 @@ pub struct Player {
     pub queued_max: usize,
 }
 
+impl Input {
+    /// Its inputs with their numbers, the oldest first.
+    fn steps(&self) -> impl Iterator<Item = (u32, IntentFields)> {
+        let numbered = |back: u32| Some((self.sequence.checked_sub(back)?, self.intents[back as usize]));
+        (0..=REPEATED as u32).rev().filter_map(numbered)
+    }
+}
+
 impl Player {
-    pub fn take(&mut self, input: &Input) {
-        for back in (0..=REPEATED as u32).rev() {
-            let Some(sequence) = input.sequence.checked_sub(back).filter(|&sequence| sequence > self.taken) else {
+    pub fn new(own: Own) -> Self {
+        Self { own, ..Self::default() }
+    }
+
+    /// The inputs that a datagram brings, the oldest first.
+    pub fn take(&mut self, steps: impl IntoIterator<Item = (u32, IntentFields)>) {
+        for (sequence, intent) in steps {
+            if sequence <= self.taken {
                 continue;
-            };
+            }
             if self.queue.len() == QUEUE_MAX {
                 self.refused += 1;
                 continue;
             }
-            self.queue.push_back((sequence, input.intents[back as usize]));
+            self.queue.push_back((sequence, intent));
             self.taken = sequence;
         }
         self.queued_max = self.queued_max.max(self.queue.len());
+    }
+
+    /// Inputs that have arrived and wait for their tick.
+    pub fn queued(&self) -> u32 {
+        self.queue.len() as u32
     }
 
     pub fn tick(&mut self, ground: &Ground) {
@@ -93,6 +111,9 @@ struct Mind {
 
 impl Mind {
     fn next(&mut self) -> IntentFields {
+        if self.stays {
+            return IntentFields { yaw: self.intent.yaw, ..IntentFields::default() };
+        }
         if self.rng.below(2 * u64::from(TICK_HZ)) == 0 {
             self.intent.yaw = self.rng.next() as u16;
             let walks = self.rng.below(5) > 0;
@@ -100,7 +121,7 @@ impl Mind {
             let share = if walks { 0.5 + self.rng.below(100) as f32 / 100.0 } else { 0.0 };
             (self.intent.move_x, self.intent.move_y) = (angle.cos() * share, angle.sin() * share);
         }
-        if self.stays { IntentFields { yaw: self.intent.yaw, ..IntentFields::default() } } else { self.intent }
+        self.intent
     }
 }
 
@@ -118,6 +139,8 @@ pub struct Match<'g> {
     /// How much quicker the client's clock goes, 1/1,000,000.
     drift_ppm: i64,
     pub pacer: Pacer,
+    /// Whether the pacer hears what snapshots say.
+    pub is_paced: bool,
     pub predictor: Predictor,
     mind: Mind,
     sequence: u32,
@@ -139,11 +162,12 @@ impl<'g> Match<'g> {
             tick: 0,
             tick_due_us: phase_us,
             speed: 1000,
-            player: Player { own, ..Player::default() },
+            player: Player::new(own),
             up: Link::new(way, rng.next()),
             down: Link::new(way, rng.next()),
             drift_ppm,
             pacer: Pacer::new(0),
+            is_paced: true,
             predictor: Predictor::new(PredictionConfig::default()),
             mind: Mind { rng, intent: IntentFields::default(), stays: false },
             sequence: 0,
@@ -181,15 +205,14 @@ impl<'g> Match<'g> {
     pub fn run(&mut self, until_us: u64) {
         loop {
             let input_us = self.due_us(self.pacer.due_us());
-            let next_us =
-                self.tick_due_us.min(self.up.due_us()).min(self.down.due_us()).min(input_us);
+            let next_us = self.tick_due_us.min(self.up.due_us()).min(self.down.due_us()).min(input_us);
             if next_us > until_us {
                 self.now_us = until_us;
                 return;
             }
             self.now_us = next_us;
             while let Some(input) = self.up.receive(next_us) {
-                self.player.take(&input);
+                self.player.take(input.steps());
             }
             if self.tick_due_us <= next_us {
                 self.server_tick();
@@ -211,7 +234,7 @@ impl<'g> Match<'g> {
             tick: self.tick,
             own: self.player.own,
             input_applied: self.player.applied,
-            queued: self.player.queue.len() as u32,
+            queued: self.player.queued(),
             speed: self.speed,
         };
         self.down.send(self.now_us, told);
@@ -224,7 +247,9 @@ impl<'g> Match<'g> {
         self.told_tick = told.tick;
         self.queued[told.queued as usize] += 1;
         let local_us = self.local_us(self.now_us);
-        self.pacer.observe(local_us, TICK_HZ, told.speed, told.queued);
+        if self.is_paced {
+            self.pacer.observe(local_us, TICK_HZ, told.speed, told.queued);
+        }
         self.predictor.reconcile(local_us, self.ground, told.tick, &told.own, told.input_applied, TICK_S);
     }
 

@@ -48,6 +48,7 @@ pub struct Parts {
     pub moved: Vec<wire::Moved>,
     pub attr: Vec<wire::Attr>,
     pub far: Vec<wire::Far>,
+    pub pace: Option<wire::Pace>,
 }
 
 impl Parts {
@@ -74,6 +75,8 @@ impl Parts {
             moved,
             attr,
             far,
+            pace: self.pace.as_ref(),
+            ..wire::SnapshotArgs::default()
         };
         let root = wire::Snapshot::create(&mut builder, &args);
         builder.finish_size_prefixed(root, None);
