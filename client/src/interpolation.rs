@@ -201,7 +201,8 @@ impl Interpolator {
 
 impl Clock {
     fn server_us(&self, now_us: u64) -> i64 {
-        self.server_us + (now_us as i64 - self.local_us) * self.speed / i64::from(SPEED_USUAL)
+        let passed_us = (now_us as i64).saturating_sub(self.local_us);
+        self.server_us + passed_us.saturating_mul(self.speed) / i64::from(SPEED_USUAL)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Fixed limits of the client, each with its unit and its derivation.
 
+use throng_schema::INTENTS_SENT;
 use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, SPEED_USUAL, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
 
 /// Near lists kept as possible baselines: what the wire contract asks for.
@@ -41,6 +42,10 @@ pub const PACE_TELLS_MIN: u32 = 5;
 /// As many inputs waiting are too many: each is a tick's delay.
 pub const QUEUED_LONG: u32 = 3;
 
+/// Inputs that leave together after a pause of the program: half of what waits at a server at most. Each datagram
+/// repeats the three before it, so even then one may be lost.
+pub const BEATS_AT_ONCE: u64 = 4;
+
 /// An early beat is early by this part of a beat. One a second makes up for clocks 6,000 ppm apart at 20 Hz; crystals
 /// are within 100.
 pub const EARLY_SHARE: u64 = 8;
@@ -52,6 +57,7 @@ const _: () = {
     assert!(PAYLOAD_BYTES_MAX / FAR_BYTES < 97);
     assert!(FAR_MAX <= u32::MAX as usize);
     assert!(INPUTS_KEPT_MAX > TICK_HZ_MAX as usize && INPUTS_KEPT_MAX.is_power_of_two());
+    assert!(BEATS_AT_ONCE as usize <= INTENTS_SENT);
     assert!(0 < SPEED_MIN && SPEED_MIN <= SPEED_USUAL && SPEED_USUAL <= SPEED_MAX);
     // The default render delay of 100 ms fits the samples at every tick rate.
     assert!(TICK_HZ_MAX as usize / 10 <= SAMPLES_MAX - 2);

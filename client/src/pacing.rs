@@ -15,8 +15,8 @@
 use throng_schema::limits::SPEED_USUAL;
 
 use crate::limits::{
-    EARLY_BEATS_MAX, EARLY_SHARE, PACE_TELLS_MIN, PACE_WINDOW_US, QUEUED_LONG, SPEED_MAX, SPEED_MIN,
-    TICK_HZ_ASSUMED,
+    BEATS_AT_ONCE, EARLY_BEATS_MAX, EARLY_SHARE, PACE_TELLS_MIN, PACE_WINDOW_US, QUEUED_LONG, SPEED_MAX,
+    SPEED_MIN, TICK_HZ_ASSUMED,
 };
 
 /// What the pacer has done so far.
@@ -26,8 +26,17 @@ pub struct PacingCounters {
     pub left_out: u64,
     /// Beats that came early because the server had run out of inputs.
     pub early: u64,
-    /// Beats lost because the program was not there to send.
+    /// Beats lost because the program was not there to send for too long.
     pub missed: u64,
+}
+
+/// The time of one input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beat {
+    /// When it was due, microseconds.
+    pub due_us: u64,
+    /// How long after it the next one is, microseconds.
+    pub period_us: u64,
 }
 
 /// What the snapshots of about a second said of the inputs waiting at the server.
@@ -106,22 +115,27 @@ impl Pacer {
         self.due_us
     }
 
+    /// The beat of the next input.
+    pub fn beat(&self) -> Beat {
+        Beat { due_us: self.due_us, period_us: self.period_us() }
+    }
+
     /// From one input to the next at the present pace, microseconds.
     pub fn period_us(&self) -> u64 {
         self.tick_us * u64::from(SPEED_USUAL) / u64::from(self.speed)
     }
 
-    /// An input left at `now_us`. The beat stays steady, but beats that passed meanwhile are gone: their ticks have
-    /// been, and the server saves up the time of a few of them anyway.
+    /// An input left at `now_us`; the next may be due at once. A program that draws more seldom than the server ticks
+    /// sends some together. Of a longer pause only the last beats are made up for: the server saves no more time than
+    /// for a few steps, and keeps no more inputs waiting.
     pub fn sent(&mut self, now_us: u64) {
         let period_us = self.period_us();
-        let next_us = self.due_us.saturating_add(period_us);
-        if next_us > now_us {
-            self.due_us = next_us;
-            return;
-        }
-        self.counters.missed += (now_us - self.due_us) / period_us;
-        self.due_us = now_us.saturating_add(period_us);
+        self.due_us = self.due_us.saturating_add(period_us);
+        // This one has left, so that many less one may still be due.
+        let oldest_us = now_us.saturating_add(1).saturating_sub((BEATS_AT_ONCE - 1) * period_us);
+        let missed = oldest_us.saturating_sub(self.due_us).div_ceil(period_us);
+        self.due_us = self.due_us.saturating_add(missed * period_us);
+        self.counters.missed += missed;
     }
 
     /// What has happened so far.

@@ -32,12 +32,12 @@ use throng_net::protocol::token::Grant;
 use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause, HelloTooLong, Reject};
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
 use throng_schema::{
-    INPUT_BYTES, INTENTS_SENT, IntentFields, KIND_INPUT, KIND_SNAPSHOT, NameError, SCHEMA_VERSION, check_name, write_hello,
-    write_input,
+    INPUT_BYTES, INTENTS_SENT, IntentFields, KIND_INPUT, KIND_SNAPSHOT, NameError, SCHEMA_VERSION,
+    check_name, write_hello, write_input,
 };
 
 use crate::interpolation::{InterpolationConfig, Interpolator, Pose};
-use crate::pacing::Pacer;
+use crate::pacing::{Beat, Pacer};
 use crate::view::{Applied, View, ViewError};
 
 /// Bytes of an input datagram, sealed.
@@ -108,6 +108,8 @@ pub struct Session {
     intent: IntentFields,
     /// Sequence of the last input sent.
     input_sent: u32,
+    /// Of that input.
+    beat: Beat,
     /// The intents of the last inputs, the newest first.
     sent: [IntentFields; INTENTS_SENT],
 }
@@ -127,6 +129,7 @@ impl Session {
             pacer: Pacer::new(now_us),
             intent: IntentFields::default(),
             input_sent: 0,
+            beat: Beat::default(),
             sent: Default::default(),
         })
     }
@@ -176,6 +179,7 @@ impl Session {
         out[DATAGRAM_HEADER_BYTES..DATAGRAM_HEADER_BYTES + INPUT_BYTES].copy_from_slice(&input);
         let bytes = self.link.finish(now_us, KIND_INPUT, out, INPUT_BYTES)?;
         (self.input_sent, self.sent) = (sequence, intents);
+        self.beat = self.pacer.beat();
         self.pacer.sent(now_us);
         Some(bytes)
     }
@@ -225,6 +229,11 @@ impl Session {
     pub fn intent_of(&self, sequence: u32) -> Option<IntentFields> {
         let back = self.input_sent.checked_sub(sequence)? as usize;
         if sequence == 0 { None } else { self.sent.get(back).copied() }
+    }
+
+    /// The beat of the last input sent.
+    pub fn input_beat(&self) -> Beat {
+        self.beat
     }
 
     /// When the next input leaves, and why then.

@@ -4,6 +4,7 @@ mod model;
 
 use model::ground::{Ground, SPEED_MAX_M_S};
 use model::{Match, Player, Rng, TICK_S, TICK_US, Way, apart_m};
+use throng_client::pacing::Beat;
 use throng_client::prediction::{ErrorHistogram, PredictionConfig, Predictor};
 use throng_client::view::Own;
 use throng_schema::IntentFields;
@@ -137,6 +138,31 @@ fn a_world_that_slows_down_is_followed() {
 }
 
 #[test]
+fn a_program_that_draws_seldom_or_pauses_loses_no_steps_it_could_take() {
+    let ground = Ground::wooded();
+    for frame_us in [16_667, 66_667, 150_000] {
+        let mut game = Match::new(&ground, 8, Way::GOOD, 0);
+        game.frame_us = frame_us;
+        game.run(20 * SECOND_US);
+        let (inputs, ticks) = (game.inputs(), game.ticks());
+        game.run(80 * SECOND_US);
+        let (inputs, ticks) = (game.inputs() - inputs, game.ticks() - ticks);
+        assert!(inputs.abs_diff(ticks) <= 8, "{inputs} inputs in {ticks} ticks, a frame of {frame_us} us");
+        assert_eq!((game.player.refused, game.pacer.counters().missed), (0, 0));
+        // A second's pause: as many as may leave at once, and the beat goes on.
+        game.frame_us = SECOND_US;
+        game.run(80 * SECOND_US + SECOND_US / 2);
+        let inputs = game.inputs();
+        game.run(81 * SECOND_US);
+        assert_eq!(game.inputs() - inputs, 4);
+        assert!((10..=16).contains(&game.pacer.counters().missed), "{:?}", game.pacer.counters());
+        game.frame_us = frame_us;
+        game.run(90 * SECOND_US);
+        assert_eq!(game.player.refused, 0);
+    }
+}
+
+#[test]
 fn a_teleport_is_followed_at_once() {
     let ground = Ground::wooded();
     let mut game = Match::new(&ground, 7, Way::POOR, 0);
@@ -222,7 +248,8 @@ fn walking(applied: u32) -> (Ground, Predictor, Own) {
     let mut own = ground.somewhere(3, 4);
     predictor.reconcile(0, &ground, 1, &own, 0, TICK_S);
     for sequence in 1..=10 {
-        predictor.input(u64::from(sequence) * TICK_US, &ground, sequence, forward(), TICK_S, TICK_US);
+        let beat = Beat { due_us: u64::from(sequence) * TICK_US, period_us: TICK_US };
+        predictor.input(beat.due_us, &ground, sequence, forward(), beat);
         if sequence <= applied {
             throng_client::Motion::step(&ground, &mut own, &forward(), TICK_S);
         }
@@ -244,7 +271,8 @@ fn the_avatar_glides_from_step_to_step() {
     assert_eq!(at(&predictor, 3 * TICK_US), end[0]);
     // The next one comes early: what is drawn does not leap.
     let before = at(&predictor, TICK_US * 3 / 4);
-    predictor.input(now_us + TICK_US * 3 / 4, &ground, 11, forward(), TICK_S, TICK_US);
+    let early = Beat { due_us: now_us + TICK_US * 3 / 4, period_us: TICK_US };
+    predictor.input(early.due_us, &ground, 11, forward(), early);
     assert!((at(&predictor, TICK_US * 3 / 4) - before).abs() < 1e-4);
 }
 
@@ -285,7 +313,7 @@ fn what_the_server_says_of_unknown_inputs_is_believed() {
         assert!(if applied == 0 { ahead > 1.0 } else { ahead == 0.0 }, "{applied}: {ahead}");
     }
     // Numbers that are none do not stay.
-    let bad = Own { position: [f32::MAX, 0.0, 0.0], velocity: [f32::MAX, f32::MAX], yaw: 0 };
+    let bad = Own { position: [f32::MAX, 0.0, 0.0], velocity: [f32::MAX; 2], ..own };
     predictor.reconcile(12 * TICK_US, &ground, 6, &bad, 2, TICK_S);
     predictor.reconcile(13 * TICK_US, &ground, 7, &own, 10, TICK_S);
     assert_eq!(predictor.position(20 * TICK_US), Some(own.position));
@@ -295,10 +323,11 @@ fn what_the_server_says_of_unknown_inputs_is_believed() {
 fn more_inputs_than_are_kept_are_forgotten_and_counted() {
     let (ground, mut predictor, own) = walking(0);
     for sequence in 11..=200 {
-        predictor.input(u64::from(sequence) * TICK_US, &ground, sequence, forward(), TICK_S, TICK_US);
+        let beat = Beat { due_us: u64::from(sequence) * TICK_US, period_us: TICK_US };
+        predictor.input(beat.due_us, &ground, sequence, forward(), beat);
     }
     assert_eq!(predictor.counters().forgotten, 200 - 64);
-    predictor.input(0, &ground, 150, forward(), TICK_S, TICK_US);
+    predictor.input(0, &ground, 150, forward(), Beat::default());
     predictor.reconcile(201 * TICK_US, &ground, 2, &own, 10, TICK_S);
     let ahead = predictor.body().position[0] - own.position[0];
     assert!((10.0..16.0).contains(&ahead), "64 inputs are taken again: {ahead}");

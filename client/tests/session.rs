@@ -16,7 +16,8 @@ use throng_net::protocol::{Admission, ClientState, CloseCause, Received, Server,
 use throng_net::testing::Gateway;
 use throng_schema::limits::DATAGRAM_BYTES_MAX;
 use throng_schema::{
-    InputFields, IntentFields, KIND_INPUT, KIND_SNAPSHOT, check_hello, check_input, read_hello, read_input, wire,
+    InputFields, IntentFields, KIND_INPUT, KIND_SNAPSHOT, check_hello, check_input, read_hello, read_input,
+    wire,
 };
 
 const TICK_US: u64 = 50_000;
@@ -192,8 +193,8 @@ fn a_session_from_hello_to_farewell() {
     }
     assert_eq!(realm.session.state(), ClientState::Connected);
     assert!(realm.session.rtt_us().is_some());
-    // One input a tick, numbered without a gap, acknowledging the newest view.
-    assert!((98..=100).contains(&realm.inputs.len()), "{} inputs in 100 ticks", realm.inputs.len());
+    // One input a tick (and a little early, as none waits), numbered without a gap, acknowledging the newest view.
+    assert!((98..=101).contains(&realm.inputs.len()), "{} inputs in 100 ticks", realm.inputs.len());
     for (index, input) in realm.inputs.iter().enumerate() {
         assert_eq!(input.sequence as usize, index + 1);
         assert_eq!(input.intents()[0], IntentFields { move_x: 0.0, move_y: 0.5, yaw: 9, buttons: 3 });
@@ -246,7 +247,10 @@ fn a_wrong_digest_is_answered_by_a_fresh_start() {
     let view = realm.session.view();
     assert_eq!((view.counters().mismatches, view.counters().decode_errors), (1, 0));
     assert_eq!(view.near(), realm.world.sent[&view.newest_tick()]);
-    assert!(realm.inputs.iter().rev().take(10).any(|input| input.ack_tick == 0), "it asked for a fresh start");
+    assert!(
+        realm.inputs.iter().rev().take(10).any(|input| input.ack_tick == 0),
+        "it asked for a fresh start"
+    );
 }
 
 #[test]
@@ -299,7 +303,7 @@ fn each_input_repeats_the_three_before_it_and_says_what_was_shown() {
         shown_tick = input.shown_tick;
     }
     let last = realm.inputs.last().expect("inputs");
-    assert_eq!(last.ack_tick - last.shown_tick, 1, "100 ms behind the newest, which is 40 to 60 ms old");
+    assert!((1..=2).contains(&(last.ack_tick - last.shown_tick)), "100 ms behind what the newest is by now");
     // What it said is known for as long as it is repeated.
     let (session, sent) = (&realm.session, realm.session.input_sent());
     assert_eq!(session.intent_of(sent), Some(last.intents()[0]));

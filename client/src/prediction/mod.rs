@@ -18,6 +18,7 @@ pub use errors::ErrorHistogram;
 use throng_schema::{INTENTS_SENT, IntentFields};
 
 use crate::limits::INPUTS_KEPT_MAX;
+use crate::pacing::Beat;
 use crate::session::Session;
 use crate::view::Own;
 
@@ -78,9 +79,9 @@ pub struct Predictor {
     /// After the newest input, and before it.
     body: Own,
     before: Own,
-    /// When the newest input was made, and how long until the next.
-    made_us: u64,
-    period_us: u64,
+    /// Of the newest input: its step is shown from when it was due until the next is.
+    beat: Beat,
+    tick_s: f32,
     /// What is still to fade of past corrections at `offset_us`, metres.
     offset: [f32; 3],
     offset_us: u64,
@@ -99,8 +100,8 @@ impl Predictor {
             input_applied: 0,
             body: Own::default(),
             before: Own::default(),
-            made_us: 0,
-            period_us: 1,
+            beat: Beat::default(),
+            tick_s: 0.0,
             offset: [0.0; 3],
             offset_us: 0,
             counters: PredictionCounters::default(),
@@ -109,31 +110,30 @@ impl Predictor {
     }
 
     /// Catches up with `session`: call it after its [`poll`](Session::poll) gave `None`, and after each snapshot.
+    /// A new session needs a new predictor.
     pub fn follow(&mut self, now_us: u64, motion: &impl Motion, session: &Session) {
-        let view = session.view();
-        let tick_s = view.world().map_or(0.0, |world| 1.0 / f32::from(world.tick_hz));
-        let (sent, period_us) = (session.input_sent(), session.pacer().period_us());
-        let unseen = (self.newest + 1).max(sent.saturating_sub(INTENTS_SENT as u32 - 1));
+        let (view, sent) = (session.view(), session.input_sent());
+        let unseen = self.newest.saturating_add(1).max(sent.saturating_sub(INTENTS_SENT as u32 - 1));
         for sequence in unseen..=sent {
             if let Some(intent) = session.intent_of(sequence) {
-                self.input(now_us, motion, sequence, intent, tick_s, period_us);
+                self.input(now_us, motion, sequence, intent, session.input_beat());
             }
         }
-        if view.newest_tick() != self.tick {
+        if let Some(world) = view.world().filter(|_| view.newest_tick() != self.tick) {
+            let tick_s = 1.0 / f32::from(world.tick_hz);
             self.reconcile(now_us, motion, view.newest_tick(), view.own(), view.input_applied(), tick_s);
         }
     }
 
-    /// An input was made at `now_us`, and the next will be after `period_us`: the avatar takes its step at once.
-    /// One that is not newer than the last is ignored.
+    /// An input of `beat` was made by `now_us`: the avatar takes its step at once. One that is not newer than the last
+    /// is ignored.
     pub fn input(
         &mut self,
         now_us: u64,
         motion: &impl Motion,
         sequence: u32,
         intent: IntentFields,
-        tick_s: f32,
-        period_us: u64,
+        beat: Beat,
     ) {
         if sequence <= self.newest {
             return;
@@ -141,19 +141,18 @@ impl Predictor {
         let shown = self.position(now_us);
         self.before = self.body;
         if shown.is_some() {
-            motion.step(&mut self.body, &intent, tick_s);
+            motion.step(&mut self.body, &intent, self.tick_s);
         }
         let kept = &mut self.kept[sequence as usize % INPUTS_KEPT_MAX];
         self.counters.forgotten += u64::from(kept.sequence > self.input_applied);
         *kept = Kept { sequence, intent, after: self.body };
-        self.newest = sequence;
-        (self.made_us, self.period_us) = (now_us, period_us.max(1));
-        // An input that came a little early cuts the way to the last step short.
+        (self.newest, self.beat) = (sequence, beat);
+        // A beat that came early cuts the way of the last step short.
         self.keep_showing(now_us, shown);
     }
 
-    /// The server says that after the input `input_applied`, at `tick`, the avatar is `own`. What it does not know
-    /// of yet is taken again from there.
+    /// The server says that after the input `input_applied`, at `tick`, the avatar is `own`, and that a tick is `tick_s`
+    /// seconds. The inputs that it does not know of yet are taken again from there.
     pub fn reconcile(
         &mut self,
         now_us: u64,
@@ -164,7 +163,7 @@ impl Predictor {
         tick_s: f32,
     ) {
         let shown = self.position(now_us);
-        (self.tick, self.input_applied) = (tick, input_applied);
+        (self.tick, self.input_applied, self.tick_s) = (tick, input_applied, tick_s);
         // How many inputs wait says nothing of the body.
         let own = Own { queued: 0, ..*own };
         let kept = &self.kept[input_applied as usize % INPUTS_KEPT_MAX];
@@ -182,7 +181,7 @@ impl Predictor {
             let kept = &mut self.kept[sequence as usize % INPUTS_KEPT_MAX];
             if kept.sequence == sequence {
                 self.before = self.body;
-                motion.step(&mut self.body, &kept.intent, tick_s);
+                motion.step(&mut self.body, &kept.intent, self.tick_s);
                 kept.after = self.body;
             }
         }
@@ -221,7 +220,8 @@ impl Predictor {
     }
 
     fn unfaded(&self, now_us: u64) -> [f32; 3] {
-        let part = (now_us.saturating_sub(self.made_us) as f32 / self.period_us as f32).min(1.0);
+        let Beat { due_us, period_us } = self.beat;
+        let part = (now_us.saturating_sub(due_us) as f32 / period_us.max(1) as f32).min(1.0);
         let (from, to) = (self.before.position, self.body.position);
         [0, 1, 2].map(|axis| from[axis] + (to[axis] - from[axis]) * part)
     }

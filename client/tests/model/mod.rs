@@ -136,6 +136,8 @@ pub struct Match<'g> {
     pub player: Player,
     up: Link<Input>,
     down: Link<Told>,
+    /// The client's program looks at its clock this often.
+    pub frame_us: u64,
     /// How much quicker the client's clock goes, 1/1,000,000.
     drift_ppm: i64,
     pub pacer: Pacer,
@@ -165,6 +167,7 @@ impl<'g> Match<'g> {
             player: Player::new(own),
             up: Link::new(way, rng.next()),
             down: Link::new(way, rng.next()),
+            frame_us: 1000,
             drift_ppm,
             pacer: Pacer::new(0),
             is_paced: true,
@@ -182,12 +185,12 @@ impl<'g> Match<'g> {
         true_us.wrapping_add_signed(true_us as i64 / 1000 * self.drift_ppm / 1000)
     }
 
-    /// The first millisecond at which the client's clock is past `local_us`: programs look at their clock that often.
+    /// The first frame in which the client's clock is past `local_us`.
     fn due_us(&self, local_us: u64) -> u64 {
         let mut true_us = local_us.wrapping_add_signed(-(local_us as i64 / 1000 * self.drift_ppm / 1000));
-        true_us = true_us.next_multiple_of(1000);
+        true_us = true_us.next_multiple_of(self.frame_us);
         while self.local_us(true_us) < local_us {
-            true_us += 1000;
+            true_us += self.frame_us;
         }
         true_us.max(self.now_us)
     }
@@ -258,8 +261,7 @@ impl<'g> Match<'g> {
         self.sequence += 1;
         self.sent.rotate_right(1);
         self.sent[0] = self.mind.next();
-        let period_us = self.pacer.period_us();
-        self.predictor.input(local_us, self.ground, self.sequence, self.sent[0], TICK_S, period_us);
+        self.predictor.input(local_us, self.ground, self.sequence, self.sent[0], self.pacer.beat());
         self.up.send(self.now_us, Input { sequence: self.sequence, intents: self.sent });
         self.pacer.sent(local_us);
     }
