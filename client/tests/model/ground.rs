@@ -1,55 +1,37 @@
-//! Where the bots of these tests walk.
+//! Where the bots of these tests walk: the reference rules' own motion.
 
 use throng_client::Motion;
 use throng_client::view::Own;
+use throng_motion::{Body, Land, Limits, Vec2, step};
 use throng_schema::IntentFields;
 
 pub const SPEED_MAX_M_S: f32 = 5.0;
-const SIDE_M: f32 = 200.0;
+const LIMITS: Limits = Limits { speed_max_m_s: SPEED_MAX_M_S, acceleration_m_s2: 40.0 };
 
-/// A square with a tree every ten metres.
+/// The land, and what is able to walk on it.
 pub struct Ground {
-    has_trees: bool,
+    land: Land,
 }
 
 impl Ground {
-    pub fn wooded() -> Self {
-        Self { has_trees: true }
-    }
-
     pub fn open() -> Self {
-        Self { has_trees: false }
+        Self { land: Land::flat(4096.0, 4096.0) }
     }
 
+    /// A place where a body may be, by two draws.
     pub fn somewhere(&self, a: u64, b: u64) -> Own {
-        let along = |draw: u64| (draw % 20) as f32 * 10.0 + 5.0;
-        Own { position: [along(a), along(b), 0.0], ..Own::default() }
+        let size = self.land.size();
+        let along = |draw: u64, side_m: f32| side_m * (draw % 1024) as f32 / 1024.0;
+        let place = self.land.nearest_free(along(a, size.x), along(b, size.y));
+        Own { position: place.to_array(), ..Own::default() }
     }
 }
 
 impl Motion for Ground {
     fn step(&self, body: &mut Own, intent: &IntentFields, tick_s: f32) {
-        let wish = [intent.move_x, intent.move_y];
-        let length = (wish[0] * wish[0] + wish[1] * wish[1]).sqrt().max(1.0);
-        for axis in 0..2 {
-            let wanted = wish[axis] / length * SPEED_MAX_M_S;
-            let most = 40.0 * tick_s;
-            body.velocity[axis] += (wanted - body.velocity[axis]).clamp(-most, most);
-            body.position[axis] += body.velocity[axis] * tick_s;
-            if self.has_trees {
-                body.position[axis] = body.position[axis].clamp(0.0, SIDE_M);
-            }
-        }
-        if self.has_trees {
-            let tree = [0, 1].map(|axis| (body.position[axis] / 10.0).round() * 10.0);
-            let from = [0, 1].map(|axis| body.position[axis] - tree[axis]);
-            let distance = (from[0] * from[0] + from[1] * from[1]).sqrt().max(1e-3);
-            if distance < 1.0 {
-                for axis in 0..2 {
-                    body.position[axis] = tree[axis] + from[axis] / distance;
-                }
-            }
-        }
-        body.yaw = intent.yaw;
+        let ([x, y, z], [vx, vy]) = (body.position, body.velocity);
+        let wish = Vec2::new(intent.move_x, intent.move_y);
+        let Body { x, y, z, vx, vy } = step(&self.land, &LIMITS, Body { x, y, z, vx, vy }, wish, tick_s);
+        (body.position, body.velocity, body.yaw) = ([x, y, z], [vx, vy], intent.yaw);
     }
 }
