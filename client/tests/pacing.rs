@@ -12,7 +12,7 @@ const SECOND_US: u64 = 1_000_000;
 
 #[test]
 fn clocks_that_drift_neither_fill_the_queue_nor_starve_it() {
-    let ground = Ground::wooded();
+    let ground = Ground::wild();
     for (seed, way) in [(1, Way::GOOD), (2, Way::POOR)] {
         for drift_ppm in [-500, 0, 500] {
             let mut game = Match::new(&ground, seed, way, drift_ppm);
@@ -41,7 +41,7 @@ fn clocks_that_drift_neither_fill_the_queue_nor_starve_it() {
 
 #[test]
 fn a_world_that_slows_down_is_followed() {
-    let ground = Ground::wooded();
+    let ground = Ground::wild();
     let mut game = Match::new(&ground, 5, Way::POOR, 0);
     let mut now_s = 0;
     for speed in [1000, 500, 1000, 250, 600, 1000] {
@@ -60,7 +60,7 @@ fn a_world_that_slows_down_is_followed() {
 
 #[test]
 fn a_program_that_draws_seldom_or_pauses_loses_no_steps_it_could_take() {
-    let ground = Ground::wooded();
+    let ground = Ground::wild();
     for frame_us in [16_667, 66_667, 150_000] {
         let mut game = Match::new(&ground, 8, Way::GOOD, 0);
         game.frame_us = frame_us;
@@ -118,7 +118,7 @@ fn clocks_that_lie_gain_nothing() {
 
 #[test]
 fn the_model_refuses_a_client_that_does_not_listen() {
-    let ground = Ground::wooded();
+    let ground = Ground::wild();
     let mut game = Match::new(&ground, 3, Way::GOOD, 500);
     game.is_paced = false;
     game.run(3600 * SECOND_US);
@@ -144,9 +144,13 @@ fn a_server_that_never_tells_of_waiting_inputs_is_not_sent_ever_more() {
 #[test]
 fn what_a_server_says_of_its_pace_is_taken_with_salt() {
     let mut pacer = Pacer::new(0);
-    for (tick_hz, speed, period_us) in
-        [(20, 1000, 50_000), (20, 0, 1_000_000), (20, u16::MAX, 25_000), (0, 1000, 1_000_000), (60, 500, 33_332)]
-    {
+    for (tick_hz, speed, period_us) in [
+        (20, 1000, 50_000),
+        (20, 0, 1_000_000),
+        (20, u16::MAX, 25_000),
+        (0, 1000, 1_000_000),
+        (60, 500, 33_332),
+    ] {
         pacer.observe(0, tick_hz, speed, 1);
         assert_eq!(pacer.period_us(), period_us, "{tick_hz} Hz, speed {speed}");
     }

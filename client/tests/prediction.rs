@@ -67,7 +67,7 @@ fn check(found: &Found) {
 
 #[test]
 fn honest_players_on_a_poor_network_are_never_refused_and_predicted_well() {
-    let found = walk_about(&Ground::wooded(), 1..201, 600);
+    let found = walk_about(&Ground::wild(), 1..201, 600);
     check(&found);
     assert!(found.errors.count() > 200 * 600 * 10, "most snapshots tell of an input that is still known");
 }
@@ -77,7 +77,7 @@ fn honest_players_on_a_poor_network_are_never_refused_and_predicted_well() {
 #[ignore = "minutes to an hour: as many client-hours as THRONG_CLIENT_HOURS says, 100 by default"]
 fn honest_players_for_many_hours() {
     let hours = std::env::var("THRONG_CLIENT_HOURS").map_or(100, |hours| hours.parse().expect("a number"));
-    let ground = Ground::wooded();
+    let ground = Ground::wild();
     let halves = std::thread::scope(|scope| {
         let half = |seeds| scope.spawn(|| walk_about(&ground, seeds, 3600));
         [half(1_000..1_000 + hours / 2), half(1_000 + hours / 2..1_000 + hours)].map(|half| half.join())
@@ -91,7 +91,7 @@ fn honest_players_for_many_hours() {
 
 #[test]
 fn a_teleport_is_followed_at_once() {
-    let ground = Ground::wooded();
+    let ground = Ground::wild();
     let mut game = Match::new(&ground, 7, Way::POOR, 0);
     game.run(20 * SECOND_US);
     let snaps = game.predictor.counters().snaps;
@@ -107,7 +107,7 @@ fn a_teleport_is_followed_at_once() {
 
 #[test]
 fn three_seconds_of_silence_are_got_over() {
-    let ground = Ground::wooded();
+    let ground = Ground::wild();
     for seed in 20..30 {
         let mut game = Match::new(&ground, seed, Way::POOR, 0);
         game.run(20 * SECOND_US);

@@ -2,7 +2,7 @@
 
 use throng_client::Motion;
 use throng_client::view::Own;
-use throng_motion::{Body, Land, Limits, Vec2, step};
+use throng_motion::{Body, GenerateConfig, Land, Limits, Vec2, step};
 use throng_schema::IntentFields;
 
 pub const SPEED_MAX_M_S: f32 = 5.0;
@@ -14,6 +14,12 @@ pub struct Ground {
 }
 
 impl Ground {
+    /// Hills, woods, rocks, walls.
+    pub fn wild() -> Self {
+        let config = GenerateConfig { seed: 7, width_m: 512, height_m: 512 };
+        Self { land: Land::generate(&config).expect("sides within the limits") }
+    }
+
     pub fn open() -> Self {
         Self { land: Land::flat(4096.0, 4096.0) }
     }
