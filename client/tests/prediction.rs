@@ -90,6 +90,17 @@ fn honest_players_for_many_hours() {
 }
 
 #[test]
+fn rules_other_than_the_servers_are_noticed_and_lived_with() {
+    let (ground, flat) = (Ground::wild(), Ground::open());
+    let mut game = Match::new(&ground, 4, Way::POOR, 0);
+    game.believed = &flat;
+    game.run(300 * SECOND_US);
+    let counters = game.predictor.counters();
+    assert!(counters.corrections * 4 > counters.compared, "{counters:?}");
+    assert!(game.predictor.errors().max_m() > 0.1 && game.apart_m() < 5.0);
+}
+
+#[test]
 fn a_teleport_is_followed_at_once() {
     let ground = Ground::wild();
     let mut game = Match::new(&ground, 7, Way::POOR, 0);

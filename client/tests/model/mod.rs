@@ -128,6 +128,8 @@ impl Mind {
 /// One bot, the ways to and from its server, and the server's half of it.
 pub struct Match<'g> {
     ground: &'g Ground,
+    /// What the client believes to be the ground.
+    pub believed: &'g Ground,
     pub now_us: u64,
     tick: u32,
     tick_due_us: u64,
@@ -160,6 +162,7 @@ impl<'g> Match<'g> {
         let phase_us = rng.below(TICK_US);
         Self {
             ground,
+            believed: ground,
             now_us: 0,
             tick: 0,
             tick_due_us: phase_us,
@@ -253,7 +256,7 @@ impl<'g> Match<'g> {
         if self.is_paced {
             self.pacer.observe(local_us, TICK_HZ, told.speed, told.queued);
         }
-        self.predictor.reconcile(local_us, self.ground, told.tick, &told.own, told.input_applied, TICK_S);
+        self.predictor.reconcile(local_us, self.believed, told.tick, &told.own, told.input_applied, TICK_S);
     }
 
     fn send(&mut self) {
@@ -261,7 +264,7 @@ impl<'g> Match<'g> {
         self.sequence += 1;
         self.sent.rotate_right(1);
         self.sent[0] = self.mind.next();
-        self.predictor.input(local_us, self.ground, self.sequence, self.sent[0], self.pacer.beat());
+        self.predictor.input(local_us, self.believed, self.sequence, self.sent[0], self.pacer.beat());
         self.up.send(self.now_us, Input { sequence: self.sequence, intents: self.sent });
         self.pacer.sent(local_us);
     }
