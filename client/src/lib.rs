@@ -2,14 +2,16 @@
 //! the own avatar without the delay of the network.
 //!
 //! ```text
-//!  datagram ──► Session ──► View ─┬──────────────► Interpolator ──► the others, a little in the past
-//!                                 ├─ own avatar ─► Predictor ─────► the own avatar, ahead of the view
-//!                                 │                  ▲    by the inputs that are on their way
-//!                                 │                  │
-//!                                 └─ inputs ──► Pacer│
-//!                                    waiting      │  │
-//!                                                 ▼  │
-//!  datagram ◄── Session ◄─────── a beat: one input for one tick ◄── intent
+//!                  ┌─► messages, each once and in order
+//!                  │
+//!  datagram ──► Session ──► View ─┬───────────────────► Interpolator ──► the others, a little in the past
+//!                                 ├─ own avatar ──────► Predictor ─────► the own avatar, ahead of the view
+//!                                 │                         ▲            by the inputs on their way
+//!                                 └─ inputs waiting         │
+//!                                          ▼                │
+//!                                        Pacer              │
+//!                                          ▼                │
+//!  datagram ◄── Session ◄─── input, one for each tick ◄─────┴── intent
 //! ```
 //!
 //! * [`view::View`] rebuilds the near list from any baseline that it acknowledged, checks every rule of
@@ -64,6 +66,7 @@
 #![forbid(unsafe_code)]
 
 mod ids;
+mod inbox;
 pub mod interpolation;
 pub mod limits;
 pub mod pacing;

@@ -1,7 +1,8 @@
 //! Fixed limits of the client, each with its unit and its derivation.
 
-use throng_schema::INTENTS_SENT;
+use throng_net::limits::{CHANNEL_BYTES, FRAME_BYTES_ALONE_MAX, MESSAGE_BYTES_MAX, MESSAGE_HEAD_BYTES};
 use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, SPEED_USUAL, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
+use throng_schema::{INPUT_BYTES, INTENTS_SENT};
 
 /// Near lists kept as possible baselines: what the wire contract asks for.
 pub const BASELINES_MAX: usize = VIEW_HISTORY_TICKS as usize;
@@ -53,7 +54,18 @@ pub const EARLY_SHARE: u64 = 8;
 /// Early beats in a row that make no input wait: 16 beats, twice what a server lets a player save up.
 pub const EARLY_BEATS_MAX: u32 = 16 * EARLY_SHARE as u32;
 
+/// Bytes of messages, with their lengths, that wait to be asked for: twice what a server has on its way.
+/// Those that do not fit are not acknowledged, so the server sends them again.
+pub const INBOX_BYTES: usize = 2 * CHANNEL_BYTES;
+
+/// Bytes of an input's datagram that a frame of messages may take: a quarter. A longer message goes alone.
+pub const FRAME_BYTES_SHARE: usize = PAYLOAD_BYTES_MAX / 4;
+
 const _: () = {
+    assert!(INBOX_BYTES >= 2 * (MESSAGE_HEAD_BYTES + MESSAGE_BYTES_MAX));
+    // The longest frame and an input are one datagram.
+    assert!(FRAME_BYTES_SHARE <= FRAME_BYTES_ALONE_MAX);
+    assert!(FRAME_BYTES_ALONE_MAX + 2 * INPUT_BYTES <= PAYLOAD_BYTES_MAX);
     assert!(PAYLOAD_BYTES_MAX / FAR_BYTES < 97);
     assert!(FAR_MAX <= u32::MAX as usize);
     assert!(INPUTS_KEPT_MAX > TICK_HZ_MAX as usize && INPUTS_KEPT_MAX.is_power_of_two());
