@@ -116,7 +116,7 @@ fn frames_of_every_wrong_kind_have_their_counter() {
         (&[12, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0], FrameError::Length),
         (&[16, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 1, 1], FrameError::Length),
         (&[15, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1], FrameError::Length),
-        (&[20, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0], FrameError::Length),
+        (&[20, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 1, 0, 0, 0, 0], FrameError::Length),
         (&[16, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0], FrameError::Sequence),
         (&[16, 0, 1, 0, 0, 0, 0, 0, 255, 255, 255, 255, 1, 0, 1, 0], FrameError::Sequence),
         (&[16, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], FrameError::MessageLength),
