@@ -78,4 +78,4 @@ pub use interpolation::{Interpolator, Pose};
 pub use pacing::Pacer;
 pub use prediction::{Motion, Predictor};
 pub use session::{Session, SessionConfig, SessionEvent};
-pub use view::{Applied, Entity, FarEntity, View, ViewError};
+pub use view::{Applied, Entity, FarEntity, Happening, Pace, View, ViewError};
