@@ -13,8 +13,8 @@ use crate::view::View;
 /// How far in the past to render, and what counts as a jump.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InterpolationConfig {
-    /// Render delay, microseconds: two ticks at 20 Hz by default, so that one lost snapshot does not show.
-    /// Cut to 14 ticks, what is kept of an entity.
+    /// Render delay, microseconds of the world's time: two ticks at 20 Hz by default, so that one lost snapshot does
+    /// not show. Cut to 14 ticks, what is kept of an entity.
     pub delay_us: u64,
     /// A move of more than this between two known places is a teleport and is not glided over, metres.
     pub jump_m: f32,

@@ -151,8 +151,8 @@ impl Predictor {
         self.keep_showing(now_us, shown);
     }
 
-    /// The server says that after the input `input_applied`, at `tick`, the avatar is `own`, and that a tick is `tick_s`
-    /// seconds. The inputs that it does not know of yet are taken again from there.
+    /// The server says that after the input `input_applied`, at `tick`, the avatar is `own`, and that a tick is
+    /// `tick_s` seconds. The inputs that it does not know of yet are taken again from there.
     pub fn reconcile(
         &mut self,
         now_us: u64,
