@@ -9,41 +9,21 @@
 #![forbid(unsafe_code)]
 
 mod config;
+pub mod events;
 mod input;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod traits;
 
 pub use config::{GameConfig, GameError, Spawn};
 pub use input::{Command, CommandId, Input, Intent, ItemId, Notice, Outcome, PlayerId, Taken, TradeState};
+pub use traits::{AVATAR, CREATURE, DROP, NOBODY, PROJECTILE, SHOPKEEPER, Traits, state};
 pub use throng_engine::{Encoded, EntityId, Request, Viewer, WorldConfig};
 
 use glam::{Vec2, Vec3};
 use throng_engine::simd::Level;
-use throng_engine::{Random, World, WorldError, columns};
-
-columns! {
-    /// What the rules know of an entity beyond its body.
-    pub struct Traits {
-        /// What it is: [`NOBODY`], [`AVATAR`] or [`CREATURE`].
-        pub kind: u8,
-        /// Wanted velocity as a share of the speed limit, at most 1 in length.
-        pub wish_x: f32,
-        /// See `wish_x`.
-        pub wish_y: f32,
-        /// Health in 1/65535 of full.
-        pub health: u16,
-        /// Buttons held.
-        pub buttons: u16,
-    }
-}
-
-/// The kind of an empty row.
-pub const NOBODY: u8 = 0;
-/// A player's avatar.
-pub const AVATAR: u8 = 1;
-/// A creature that the world steers.
-pub const CREATURE: u8 = 2;
+use throng_engine::{Random, World, WorldError};
 
 /// What the bits of [`Intent::buttons`] mean.
 pub mod buttons {
