@@ -44,6 +44,8 @@ columns! {
         pub think_tick: u32,
         /// First tick at which it is no more, or stands again; 0 for never.
         pub expire_tick: u32,
+        /// What a creature is about: see [`mood`](crate::creatures::mood).
+        pub mood: u8,
     }
 }
 
@@ -66,6 +68,6 @@ pub mod state {
     pub const DEAD: u8 = 1;
     /// Has hit or been hit a short while ago.
     pub const FIGHTING: u8 = 2;
-    /// Attacks in this tick.
+    /// Attacks, or rests from it.
     pub const ACTING: u8 = 4;
 }
