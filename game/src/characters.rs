@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use glam::Vec2;
 use throng_engine::Digest;
 
-use crate::PlayerId;
+use crate::{AccountId, PlayerId, Sheet};
 
 /// Most characters that one character does not want to hear.
 pub const MUTED_MAX: usize = 32;
@@ -13,10 +13,7 @@ pub const MUTED_MAX: usize = 32;
 /// Longest name that travels, bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 47;
 
-/// A character's place in the table. It stays the same for ever, and is the number of its account and its sheet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CharacterIndex(pub u32);
-
+/// What is kept of one character beside its goods.
 #[derive(Debug)]
 pub(crate) struct Character {
     pub id: u64,
@@ -27,11 +24,12 @@ pub(crate) struct Character {
     pub last_place: Option<Vec2>,
     /// Points of health that it left with.
     pub last_health: u16,
+    pub sheet: Sheet,
     /// Ids of those that it does not want to hear.
     pub muted: Vec<u64>,
 }
 
-/// All characters that have ever entered.
+/// All characters that have ever entered, in the order of their accounts.
 #[derive(Debug, Default)]
 pub(crate) struct Characters {
     rows: Vec<Character>,
@@ -40,8 +38,8 @@ pub(crate) struct Characters {
 }
 
 impl Characters {
-    /// The character's place, with a new row if it has never been here; its name is what it is called from now on.
-    pub fn enter(&mut self, id: u64, name: &str) -> CharacterIndex {
+    /// The character's account, with a new row if it has never been here; its name is what it is called from now on.
+    pub fn enter(&mut self, id: u64, name: &str) -> AccountId {
         let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
         let index = *self.by_id.entry(id).or_insert_with(|| {
             self.rows.push(Character {
@@ -50,6 +48,7 @@ impl Characters {
                 player: None,
                 last_place: None,
                 last_health: u16::MAX,
+                sheet: Sheet::new(),
                 muted: Vec::with_capacity(MUTED_MAX),
             });
             self.rows.len() as u32 - 1
@@ -63,22 +62,22 @@ impl Characters {
         }
         // Of two of the same name whoever entered last is the one who is spoken to.
         self.by_name.insert(name.into(), index);
-        CharacterIndex(index)
+        AccountId(index)
     }
 
-    pub fn by_id(&self, id: u64) -> Option<CharacterIndex> {
-        self.by_id.get(&id).copied().map(CharacterIndex)
+    pub fn by_id(&self, id: u64) -> Option<AccountId> {
+        self.by_id.get(&id).copied().map(AccountId)
     }
 
-    pub fn by_name(&self, name: &str) -> Option<CharacterIndex> {
-        self.by_name.get(name).copied().map(CharacterIndex)
+    pub fn by_name(&self, name: &str) -> Option<AccountId> {
+        self.by_name.get(name).copied().map(AccountId)
     }
 
-    pub fn get(&self, index: CharacterIndex) -> &Character {
+    pub fn get(&self, index: AccountId) -> &Character {
         &self.rows[index.0 as usize]
     }
 
-    pub fn get_mut(&mut self, index: CharacterIndex) -> &mut Character {
+    pub fn get_mut(&mut self, index: AccountId) -> &mut Character {
         &mut self.rows[index.0 as usize]
     }
 
@@ -90,6 +89,7 @@ impl Characters {
             let place = row.last_place.unwrap_or(Vec2::NAN);
             digest.push(u64::from(place.x.to_bits()) << 32 | u64::from(place.y.to_bits()));
             digest.push(row.last_health.into());
+            row.sheet.digest(digest);
             row.muted.iter().for_each(|muted| digest.push(*muted));
         }
     }

@@ -2,10 +2,10 @@
 
 use throng_engine::{Digest, Found, World};
 
-use crate::characters::{Character, CharacterIndex, Characters, MUTED_MAX};
+use crate::characters::{Character, Characters, MUTED_MAX};
 use crate::notices::{Hearing, Notices};
 use crate::players::{Player, Players};
-use crate::{AVATAR, GameCounters, Outcome, PlayerId, Traits};
+use crate::{AVATAR, AccountId, GameCounters, Outcome, PlayerId, Traits};
 
 /// Longest text, bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
@@ -201,7 +201,7 @@ fn may_hear(players: &Players, characters: &Characters, hearer: PlayerId, speake
 /// Hears a character no more, or again.
 pub(crate) fn mute(
     characters: &mut Characters,
-    listener: CharacterIndex,
+    listener: AccountId,
     name: &str,
     is_muted: bool,
 ) -> Outcome {

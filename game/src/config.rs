@@ -7,7 +7,7 @@ use throng_engine::angle::direction;
 use throng_engine::limits::ENTITIES_MAX;
 use throng_engine::{Random, WorldConfig, WorldError, WorldFull};
 use throng_motion::limits::UNITS_PER_METRE;
-use throng_motion::{Land, LandError, WallPlan, ZoneId, ZonePlan};
+use throng_motion::{DiscPlan, Land, LandError, WallPlan, ZoneId, ZonePlan};
 
 use crate::chat::Rate;
 use crate::combat::{CombatRules, CombatRulesError};
@@ -266,7 +266,9 @@ fn main_size(land: &Land) -> Vec2 {
 fn walled(width_m: f32, height_m: f32, radius_m: f32) -> Result<Land, LandError> {
     const THICKNESS_M: f32 = 1.0;
     let units = |metres: f32| (metres * UNITS_PER_METRE as f32) as u32;
-    let mut plan: ZonePlan = Land::flat(width_m, height_m).plan().clone();
+    let mut plan = ZonePlan { width: units(width_m), height: units(height_m), spacing_m: 64, ..ZonePlan::default() };
+    plan.heights = vec![0; plan.columns() as usize * plan.rows() as usize];
+    plan.player_spawns = vec![DiscPlan { x: plan.width / 2, y: plan.height / 2, radius: units(radius_m) }];
     let (middle_x, middle_y) = (width_m * 0.5, height_m * 0.5);
     // Pieces of about 16 m, each a tangent of the disc that a body keeps its own radius away from.
     let pieces = (radius_m * 0.4) as u32 + 16;

@@ -11,6 +11,9 @@ use crate::{
     SHOPKEEPER, ShopId, TradeState,
 };
 
+/// Room for what the economy changes in one tick; what does not fit is refused as [`TooFast`](Outcome::TooFast).
+pub(crate) const CHANGES_MAX: u32 = 1 << 16;
+
 /// The entities of what lies on the ground, by the drop's place.
 #[derive(Debug, Default)]
 pub(crate) struct Lying {
@@ -153,7 +156,7 @@ impl Game {
 
     /// Lets an entity stand for a drop.
     pub(crate) fn lay_down(&mut self, drop: DropId, place: Vec2) {
-        let at = place.extend(self.land.height(place.x, place.y));
+        let at = place.extend(self.land.height_at(place.x, place.y));
         let Ok((id, slot)) = self.world.spawn(at, 0) else {
             // There is room for as many entities as there may be drops. If others have taken it, the drop expires unseen.
             self.counters.drops_refused += 1;

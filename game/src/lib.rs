@@ -7,14 +7,33 @@
 //!       notices ◄── publish(attributes, events) ◄── settle ◄── deaths, loot, respawns ◄┘
 //! ```
 //!
+//! | file, folder | what it does |
+//! |---|---|
+//! | `input` | what comes in and goes out, as types |
+//! | `players`, `characters` | who is in the world; what is kept of those who ever were |
+//! | `intents`, `movement`, `separation` | from intents to places |
+//! | `commands`, `execute`, `deals`, `chat`, `zones` | what players ask for beside moving and fighting |
+//! | `life`, `deaths` | coming, going, dying, rewards, standing up again |
+//! | `notices`, `events` | what players are told |
+//! | `combat`, `creatures` | systems over the columns |
+//! | `economy`, `progress` | what belongs to whom; how far somebody has come |
+//! | `content` | items, loot, shops, levels of the reference game |
+//!
 //! A studio replaces this crate by its own; the engine and the network know nothing of it.
 #![forbid(unsafe_code)]
 
+mod attributes;
 mod characters;
 mod chat;
+pub mod combat;
 mod commands;
 mod config;
+pub mod content;
 mod counters;
+pub mod creatures;
+mod deals;
+mod deaths;
+mod economy;
 pub mod events;
 mod execute;
 mod input;
@@ -23,8 +42,8 @@ mod life;
 mod movement;
 mod notices;
 mod players;
+mod progress;
 mod separation;
-mod systems;
 #[cfg(test)]
 mod tests;
 mod traits;
@@ -33,20 +52,32 @@ mod zones;
 pub use characters::MUTED_MAX;
 pub use chat::{SAY_HEARERS_MAX, SAY_RADIUS_M, TEXT_BYTES_MAX};
 pub use commands::COMMANDS_MAX;
-pub use config::{GameConfig, GameError, Rules, Spawn};
+pub use config::{GameConfig, GameError, LandSource, Rules, Spawn};
 pub use counters::GameCounters;
+pub use economy::{
+    AccountId, Book, Catalogue, Change, DropId, Economy, EconomyConfig, EconomyError, Effect, Goods, Holdings,
+    Imbalance, Item, Line, LineConfig, MONEY, MONEY_MAX, ShopId, Source, Stack,
+};
 pub use input::{Command, CommandId, Input, Intent, ItemId, Notice, Outcome, PlayerId, Taken, TradeState};
 pub use intents::{CREDIT_MAX, INTENTS_MAX, STEPS_MAX};
+pub use movement::{ACCELERATION_M_S2, LIMITS, SPEED_MAX_M_S};
+pub use progress::{Accomplishment, Accomplishments, Counter, Gain, Progression, ProgressionError, Sheet};
 pub use separation::{BODY_WIDTH_M, PUSH_M_MAX};
 pub use throng_engine::{Encoded, EntityId, Request, Viewer, WorldConfig};
+pub use throng_motion::{Land, ZoneId};
 pub use traits::{AVATAR, CREATURE, DROP, NOBODY, PROJECTILE, SHOPKEEPER, Traits, state};
+
+use std::sync::Arc;
 
 use throng_engine::simd::Level;
 use throng_engine::{Digest, Random, World, WorldError};
 
 use characters::Characters;
 use chat::Chat;
+use combat::{Combat, Death};
 use commands::Commands;
+use creatures::Creatures;
+use deals::Lying;
 use intents::{Numbered, Refused};
 use notices::Notices;
 use players::Players;
@@ -62,26 +93,38 @@ pub mod buttons {
     pub const BLAST: u16 = 4;
 }
 
-/// Speed limit of everybody, metres per second.
-pub const SPEED_MAX_M_S: f32 = 5.0;
-
 /// A running game.
 #[derive(Debug)]
 pub struct Game {
     world: World<Traits>,
     config: GameConfig,
+    land: Arc<Land>,
     players: Players,
+    players_max: u32,
+    /// How many players are in each zone.
+    visitors: Vec<u32>,
     characters: Characters,
     commands: Commands,
     chat: Chat,
     notices: Notices,
     departed: Vec<PlayerId>,
+    creatures: Creatures,
+    combat: Combat,
+    /// Who died in this tick.
+    deaths: Vec<Death>,
     separation: Separation,
+    economy: Economy,
+    /// Scratch: what the economy changed in this tick.
+    changes: Vec<Change>,
+    progression: Progression,
+    /// By shop.
+    shopkeepers: Vec<EntityId>,
+    lying: Lying,
+    /// Who trades with whom.
+    trades: Vec<[AccountId; 2]>,
     counters: GameCounters,
     /// One in so many thoughts of creatures takes place.
     think_divisor: u32,
-    /// How many have ever arrived: each gets a place of its own, whoever left meanwhile.
-    arrivals: u32,
 }
 
 /// Streams of randomness, one per use.
@@ -89,7 +132,8 @@ pub struct Game {
 #[repr(u32)]
 enum Stream {
     Place = 1,
-    Wander = 2,
+    Creatures = 2,
+    Loot = 3,
 }
 
 impl Game {
@@ -106,19 +150,41 @@ impl Game {
     /// # Errors
     /// When the config is impossible.
     pub fn with_level(config: GameConfig, level: Level) -> Result<Self, GameError> {
-        config.check()?;
+        let land = config.land()?;
+        let rules = &config.rules;
+        let shop_count = land.shops().len();
+        let economy = EconomyConfig {
+            accounts_max: rules.characters_max,
+            drops_max: rules.drops_max,
+            drop_ticks: rules.drop_ticks,
+            ask_ticks: rules.ask_ticks,
+            changes_max: deals::CHANGES_MAX,
+            start: content::start(),
+            shops: vec![content::lines(config.world.tick_hz); shop_count],
+        };
         let mut game = Self {
-            world: World::with_level(config.world_with_room(), level)?,
+            world: World::with_level(config.world_with_room(&land), level)?,
             players: Players::default(),
+            players_max: config.players_max(&land),
+            visitors: vec![0; land.zones().len()],
             characters: Characters::default(),
             commands: Commands::default(),
             chat: Chat::new(config.world.tick_hz),
             notices: Notices::default(),
             departed: Vec::new(),
+            creatures: Creatures::new(rules.species.clone()),
+            combat: Combat::new(rules.combat.clone())?,
+            deaths: Vec::new(),
             separation: Separation::default(),
+            economy: Economy::new(content::catalogue()?, &economy)?,
+            changes: Vec::with_capacity(deals::CHANGES_MAX as usize),
+            progression: content::progression()?,
+            shopkeepers: Vec::with_capacity(shop_count),
+            lying: Lying::with_capacity(rules.drops_max),
+            trades: Vec::new(),
             counters: GameCounters::default(),
             think_divisor: 1,
-            arrivals: 0,
+            land,
             config,
         };
         game.populate()?;
@@ -182,20 +248,24 @@ impl Game {
     /// Advances the world by one tick and publishes it.
     pub fn tick(&mut self) {
         let tick = self.world.begin_tick();
+        self.economy.begin_tick(tick);
         self.notices.clear();
         self.departed.clear();
         self.welcome();
-        movement::intend(&mut self.world, &mut self.players, &self.config, &mut self.counters);
+        self.apply_intents();
         self.execute();
-        let seed = self.config.world.seed;
-        let turn_ticks = u32::from(self.config.world.tick_hz) * 2;
-        systems::wander(&mut self.world, Random::of_tick(seed, tick, Stream::Wander as u32), turn_ticks);
-        movement::walk(&mut self.world, &self.config);
+        let random = Random::of_tick(self.config.world.seed, tick, Stream::Creatures as u32);
+        self.creatures.tick(&mut self.world, &self.land, random, self.think_divisor);
+        movement::walk(&mut self.world, &self.land);
         self.give_way();
+        self.combat.tick(&mut self.world, &self.land, self.creatures.species(), &mut self.deaths);
+        self.bury();
         self.respawn();
+        self.part_traders();
         self.depart();
+        self.balance();
         self.world.settle();
-        self.world.publish(systems::attributes);
+        self.world.publish(attributes::attributes);
     }
 
     /// What the last tick told players, in order.
@@ -225,8 +295,13 @@ impl Game {
 
     /// As whom a character is in the world; also while its body only waits to be taken out.
     pub fn player_of(&self, character: u64) -> Option<PlayerId> {
-        let index = self.characters.by_id(character)?;
-        self.characters.get(index).player
+        let account = self.characters.by_id(character)?;
+        self.characters.get(account).player
+    }
+
+    /// How many players have a body in the world.
+    pub fn player_count(&self) -> u32 {
+        self.players.len()
     }
 
     /// Writes one client's snapshot of the published tick; see [`World::encode`].
@@ -243,16 +318,42 @@ impl Game {
     pub fn digest(&self) -> u64 {
         let mut digest = Digest::default();
         digest.push(self.world.digest());
-        digest.push(u64::from(self.think_divisor) << 32 | u64::from(self.arrivals));
+        digest.push(self.think_divisor.into());
         self.players.digest(&mut digest);
         self.characters.digest(&mut digest);
         self.commands.digest(&mut digest);
+        digest.push(self.economy.digest());
         digest.value()
     }
 
     /// The world, to look at.
     pub fn world(&self) -> &World<Traits> {
         &self.world
+    }
+
+    /// What the world lies on.
+    pub fn land(&self) -> &Arc<Land> {
+        &self.land
+    }
+
+    /// Money and goods, to look at.
+    pub fn economy(&self) -> &Economy {
+        &self.economy
+    }
+
+    /// Fighting, to look at.
+    pub fn combat(&self) -> &Combat {
+        &self.combat
+    }
+
+    /// The account of a character that has ever entered.
+    pub fn account_of(&self, character: u64) -> Option<AccountId> {
+        self.characters.by_id(character)
+    }
+
+    /// How far a character has come that has ever entered.
+    pub fn sheet_of(&self, character: u64) -> Option<&Sheet> {
+        self.characters.by_id(character).map(|account| &self.characters.get(account).sheet)
     }
 
     /// What was refused, cut short or repaired.

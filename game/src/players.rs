@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use throng_engine::{Digest, EntityId};
 
-use crate::PlayerId;
-use crate::characters::CharacterIndex;
+use crate::{AccountId, PlayerId};
 use crate::chat::Budgets;
 use crate::intents::Intents;
 use crate::zones::Stay;
@@ -13,7 +12,7 @@ use crate::zones::Stay;
 /// A player whose body is in the world.
 #[derive(Debug)]
 pub(crate) struct Player {
-    pub character: CharacterIndex,
+    pub character: AccountId,
     pub avatar: EntityId,
     pub intents: Intents,
     /// False once it has left: then its body only waits to be taken out.

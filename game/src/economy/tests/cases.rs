@@ -1,0 +1,1 @@
+//! Single cases, each the shortest story that shows its point.
