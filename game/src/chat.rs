@@ -199,12 +199,7 @@ fn may_hear(players: &Players, characters: &Characters, hearer: PlayerId, speake
 }
 
 /// Hears a character no more, or again.
-pub(crate) fn mute(
-    characters: &mut Characters,
-    listener: AccountId,
-    name: &str,
-    is_muted: bool,
-) -> Outcome {
+pub(crate) fn mute(characters: &mut Characters, listener: AccountId, name: &str, is_muted: bool) -> Outcome {
     let Some(other) = characters.by_name(name) else { return Outcome::Gone };
     if other == listener {
         return Outcome::Oneself;

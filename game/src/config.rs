@@ -226,7 +226,8 @@ impl GameConfig {
     pub(crate) fn world_with_room(&self, land: &Land) -> WorldConfig {
         let combat = &self.rules.combat;
         let room = land.shops().len() as u64 + u64::from(self.rules.drops_max) + u64::from(combat.shots_max);
-        let entities_max = u64::from(self.world.entities_max) + room.min(self.world.entities_max.max(4_096).into());
+        let entities_max =
+            u64::from(self.world.entities_max) + room.min(self.world.entities_max.max(4_096).into());
         WorldConfig { entities_max: entities_max.min(ENTITIES_MAX.into()) as u32, ..self.world.clone() }
     }
 
@@ -266,7 +267,8 @@ fn main_size(land: &Land) -> Vec2 {
 fn walled(width_m: f32, height_m: f32, radius_m: f32) -> Result<Land, LandError> {
     const THICKNESS_M: f32 = 1.0;
     let units = |metres: f32| (metres * UNITS_PER_METRE as f32) as u32;
-    let mut plan = ZonePlan { width: units(width_m), height: units(height_m), spacing_m: 64, ..ZonePlan::default() };
+    let mut plan =
+        ZonePlan { width: units(width_m), height: units(height_m), spacing_m: 64, ..ZonePlan::default() };
     plan.heights = vec![0; plan.columns() as usize * plan.rows() as usize];
     plan.player_spawns = vec![DiscPlan { x: plan.width / 2, y: plan.height / 2, radius: units(radius_m) }];
     let (middle_x, middle_y) = (width_m * 0.5, height_m * 0.5);

@@ -7,8 +7,8 @@ use glam::Vec2;
 use throng_engine::EntityId;
 
 use crate::{
-    AVATAR, AccountId, Change, Command, CommandId, Counter, DROP, DropId, Effect, Game, Notice, Outcome, PlayerId,
-    SHOPKEEPER, ShopId, TradeState,
+    AVATAR, AccountId, Change, Command, CommandId, Counter, DROP, DropId, Effect, Game, Notice, Outcome,
+    PlayerId, SHOPKEEPER, ShopId, TradeState,
 };
 
 /// Room for what the economy changes in one tick; what does not fit is refused as [`TooFast`](Outcome::TooFast).
@@ -52,7 +52,13 @@ impl Lying {
 
 impl Game {
     /// A command about goods, if it has not been carried out before.
-    pub(crate) fn deal(&mut self, player: PlayerId, account: AccountId, id: CommandId, command: Command<'_>) -> Outcome {
+    pub(crate) fn deal(
+        &mut self,
+        player: PlayerId,
+        account: AccountId,
+        id: CommandId,
+        command: Command<'_>,
+    ) -> Outcome {
         if let Some(outcome) = self.economy.answered(account, id) {
             self.counters.commands_repeated += 1;
             return outcome;
@@ -93,7 +99,10 @@ impl Game {
                 let place = self.near(row, drop, DROP, radii.drop_radius_m)?;
                 let drop = self.lying.at(place).ok_or(Outcome::Gone)?;
                 let outcome = self.economy.pick_up(account, id, drop);
-                self.count_done(account, outcome, Counter::Finds);
+                if outcome == Outcome::Done {
+                    self.clear_away(drop);
+                    self.count(account, Counter::Finds);
+                }
                 outcome
             }
             Command::Drop { item, quantity } => {
@@ -166,6 +175,12 @@ impl Game {
         self.world.game.owner[slot.row()] = self.lying.put(drop, id);
     }
 
+    /// Takes out the entity of a drop that is gone; whether there was one.
+    fn clear_away(&mut self, drop: DropId) -> bool {
+        let entity = self.lying.take(drop);
+        entity.inspect(|id| self.despawn(*id)).is_some()
+    }
+
     fn has_room_for_drop(&self) -> bool {
         self.world.entity_count() < self.world.config().entities_max as usize
     }
@@ -235,10 +250,9 @@ impl Game {
                 }
                 (account, Notice::TradeState { with: entity(self, with), revision, state })
             }
+            // Of those picked up the entity has gone already.
             Change::DropGone { drop } => {
-                if let Some(id) = self.lying.take(drop) {
-                    self.despawn(id);
-                }
+                self.counters.drops_expired += u64::from(self.clear_away(drop));
                 return;
             }
         };

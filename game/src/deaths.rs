@@ -5,7 +5,8 @@ use throng_engine::{Event, Random};
 
 use crate::combat::Death;
 use crate::{
-    AVATAR, AccountId, CREATURE, Counter, Gain, Game, Notice, Outcome, PlayerId, Source, Stream, content, events,
+    AVATAR, AccountId, CREATURE, Counter, Gain, Game, Notice, Outcome, PlayerId, Source, Stream, content,
+    events,
 };
 
 impl Game {
@@ -91,11 +92,20 @@ impl Game {
         for what in gain.accomplished.iter() {
             self.notices.tell(player, Notice::Accomplished { what });
         }
-        if gain.levels > 0 && let Some(row) = self.row_of(player) {
+        if gain.levels > 0
+            && let Some(row) = self.row_of(player)
+        {
             self.set_level(row, level as u8);
             let (x, y) = (self.world.body.x[row], self.world.body.y[row]);
             let target = self.avatar(player).map_or(0, |id| id.to_bits());
-            self.world.tell(Event { kind: events::LEVEL_UP, value: level as u16, source: target, target, x_m: x, y_m: y });
+            self.world.tell(Event {
+                kind: events::LEVEL_UP,
+                value: level as u16,
+                source: target,
+                target,
+                x_m: x,
+                y_m: y,
+            });
         }
     }
 }

@@ -33,7 +33,13 @@ impl Game {
         self.commands = commands;
     }
 
-    fn carry_out(&mut self, player: PlayerId, account: AccountId, id: CommandId, command: Command<'_>) -> Outcome {
+    fn carry_out(
+        &mut self,
+        player: PlayerId,
+        account: AccountId,
+        id: CommandId,
+        command: Command<'_>,
+    ) -> Outcome {
         match command {
             Command::Say { text } => self.speak(|chat, audience| chat.say(player, text, audience)),
             Command::Shout { text } => self.speak(|chat, audience| chat.shout(player, text, audience)),

@@ -55,8 +55,8 @@ pub use commands::COMMANDS_MAX;
 pub use config::{GameConfig, GameError, LandSource, Rules, Spawn};
 pub use counters::GameCounters;
 pub use economy::{
-    AccountId, Book, Catalogue, Change, DropId, Economy, EconomyConfig, EconomyError, Effect, Goods, Holdings,
-    Imbalance, Item, Line, LineConfig, MONEY, MONEY_MAX, ShopId, Source, Stack,
+    AccountId, Book, Catalogue, Change, DropId, Economy, EconomyConfig, EconomyError, Effect, Goods,
+    Holdings, Imbalance, Item, Line, LineConfig, MONEY, MONEY_MAX, ShopId, Source, Stack,
 };
 pub use input::{Command, CommandId, Input, Intent, ItemId, Notice, Outcome, PlayerId, Taken, TradeState};
 pub use intents::{CREDIT_MAX, INTENTS_MAX, STEPS_MAX};
@@ -113,6 +113,8 @@ pub struct Game {
     /// Who died in this tick.
     deaths: Vec<Death>,
     separation: Separation,
+    /// Scratch: which rows are somebody's.
+    live: Vec<u16>,
     economy: Economy,
     /// Scratch: what the economy changed in this tick.
     changes: Vec<Change>,
@@ -176,6 +178,7 @@ impl Game {
             combat: Combat::new(rules.combat.clone())?,
             deaths: Vec::new(),
             separation: Separation::default(),
+            live: Vec::new(),
             economy: Economy::new(content::catalogue()?, &economy)?,
             changes: Vec::with_capacity(deals::CHANGES_MAX as usize),
             progression: content::progression()?,
@@ -256,7 +259,7 @@ impl Game {
         self.execute();
         let random = Random::of_tick(self.config.world.seed, tick, Stream::Creatures as u32);
         self.creatures.tick(&mut self.world, &self.land, random, self.think_divisor);
-        movement::walk(&mut self.world, &self.land);
+        movement::walk(&mut self.world, &self.land, &mut self.live);
         self.give_way();
         self.combat.tick(&mut self.world, &self.land, self.creatures.species(), &mut self.deaths);
         self.bury();

@@ -79,11 +79,13 @@ impl Kernel for Walk<'_> {
     }
 }
 
-/// Everybody who has a step to take takes it.
-pub(crate) fn walk(world: &mut World<Traits>, land: &Land) {
+/// Everybody who has a step to take takes it. `live` is scratch.
+pub(crate) fn walk(world: &mut World<Traits>, land: &Land, live: &mut Vec<u16>) {
     let tick_s = 1.0 / f32::from(world.config().tick_hz);
     let (rows, level) = (world.rows(), world.level());
-    let live = world.live().to_vec();
+    live.clear();
+    live.extend_from_slice(world.live());
+    let live = &live[..];
     let (body, game) = (&mut world.body, &mut world.game);
     let columns = (
         (&mut body.x[..], &mut body.y[..], &mut body.z[..]),

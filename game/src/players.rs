@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use throng_engine::{Digest, EntityId};
 
-use crate::{AccountId, PlayerId};
 use crate::chat::Budgets;
 use crate::intents::Intents;
 use crate::zones::Stay;
+use crate::{AccountId, PlayerId};
 
 /// A player whose body is in the world.
 #[derive(Debug)]

@@ -29,7 +29,13 @@ impl Stay {
 
 impl Game {
     /// Into an instance of a zone: the one asked for, or with 0 the fullest that has room, so that people meet.
-    pub(crate) fn enter_zone(&mut self, id: PlayerId, account: AccountId, zone: u32, instance: u32) -> Outcome {
+    pub(crate) fn enter_zone(
+        &mut self,
+        id: PlayerId,
+        account: AccountId,
+        zone: u32,
+        instance: u32,
+    ) -> Outcome {
         let row = match self.traveller(id) {
             Ok(row) => row,
             Err(outcome) => return outcome,
@@ -39,7 +45,8 @@ impl Game {
         }
         let room = self.config.rules.instance_players_max;
         let land = self.land.clone();
-        let mut instances = land.instances(zone).filter(|(_, placed)| instance == 0 || placed.instance == instance);
+        let mut instances =
+            land.instances(zone).filter(|(_, placed)| instance == 0 || placed.instance == instance);
         let Some(first) = instances.next() else { return Outcome::Gone };
         let visitors = |id: ZoneId| self.visitors[id.0 as usize];
         let open = std::iter::once(first).chain(instances).filter(|(id, _)| visitors(*id) < room);

@@ -65,6 +65,9 @@ fn run(threads: usize, level: Level) -> Vec<(u64, u64)> {
                     acked_tick: (tick - 1).saturating_sub(tick % 3),
                     input: game.applied_sequence(*id),
                     budget_bytes: 1160,
+                    speed: 1000,
+                    refresh_ticks: 0,
+                    queued: game.queued(*id),
                 };
                 let encoded = game.encode(viewer, &request, &mut out).unwrap();
                 out[..encoded.bytes].iter().for_each(|byte| snapshots.push(u64::from(*byte)));
