@@ -51,7 +51,7 @@ impl Kernel for Marks<'_> {
                 let (lives, rests) = (health[row] != 0, ready_tick[row] > self.tick);
                 let attacks = wants & lives & !rests;
                 let flies = is_live & (kind[row] == PROJECTILE);
-                marks[row] = u8::from(attacks) * mark::ATTACKS | u8::from(flies) * mark::FLIES;
+                marks[row] = (u8::from(attacks) * mark::ATTACKS) | (u8::from(flies) * mark::FLIES);
                 resting = resting.wrapping_add(u32::from(wants & lives & rests));
                 dead = dead.wrapping_add(u32::from(wants & !lives));
             }

@@ -4,7 +4,7 @@ use glam::Vec2;
 use throng_engine::angle::{Yaw, direction, facing};
 use throng_engine::limits::{BLOCK_ROWS, VIEW_RADIUS_M_MAX};
 use throng_engine::simd::{Kernel, dispatch};
-use throng_engine::{EntityId, Found, Random, Slot, World};
+use throng_engine::{Found, Random, Slot, World};
 use throng_motion::Land;
 
 use super::{CALM_TICKS, Effect, FOLLOW_TICKS, Species, THINK_TICKS, mood, prey};
