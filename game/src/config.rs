@@ -24,6 +24,24 @@ pub struct GameConfig {
     pub creatures: u32,
     /// Where entities appear.
     pub spawn: Spawn,
+    /// The numbers of the rules.
+    pub rules: Rules,
+}
+
+/// The numbers of the rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// How long a body stays after its player has left, if nobody fights it, ticks.
+    pub linger_ticks: u32,
+    /// How long the dead lie before they stand again, ticks.
+    pub respawn_ticks: u32,
+}
+
+impl Default for Rules {
+    /// For 20 ticks a second.
+    fn default() -> Self {
+        Self { linger_ticks: 20, respawn_ticks: 100 }
+    }
 }
 
 /// Why a game, or an avatar in it, cannot be.
@@ -70,6 +88,22 @@ impl GameConfig {
                 Err(GameError::Disc { radius_m, width_m, height_m })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Most players at once: what creatures leave.
+    pub(crate) fn players_max(&self) -> u32 {
+        self.world.entities_max - self.creatures
+    }
+
+    /// The world's config with room for what lies around and flies on top of avatars and creatures, so that no drop
+    /// ever keeps a player out.
+    pub(crate) fn world_with_room(&self) -> WorldConfig {
+        let entities_max = self.world.entities_max;
+        let room = 1_024 + entities_max / 4;
+        WorldConfig {
+            entities_max: (entities_max + room).min(throng_engine::limits::ENTITIES_MAX),
+            ..self.world.clone()
         }
     }
 

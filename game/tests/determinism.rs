@@ -3,11 +3,21 @@
 use glam::Vec2;
 use throng_engine::simd::Level;
 use throng_engine::{Digest, Random};
-use throng_game::{Game, GameConfig, Intent, Request, Spawn, Viewer, WorldConfig};
+use throng_game::{
+    Game, GameConfig, Input, Intent, PlayerId, Request, Rules, Spawn, Taken, Viewer, WorldConfig,
+};
 
 const ENTITIES: u32 = 100_000;
 const PLAYERS: u32 = 400;
 const TICKS: u32 = 1_000;
+
+fn enter(game: &mut Game, character: Option<u64>) -> (PlayerId, Viewer) {
+    let character = character.unwrap();
+    match game.take(Input::Enter { character, name: &format!("c{character}") }) {
+        Taken::Entered(player) => (player, Viewer::default()),
+        other => panic!("{other:?}"),
+    }
+}
 
 /// Digests of the state and of some snapshots, every 100 ticks.
 fn run(threads: usize, level: Level) -> Vec<(u64, u64)> {
@@ -22,9 +32,15 @@ fn run(threads: usize, level: Level) -> Vec<(u64, u64)> {
             seed: 11,
             refresh_ticks: 40,
         };
-        let config = GameConfig { world, creatures: ENTITIES - PLAYERS, spawn: Spawn::Everywhere };
+        let config = GameConfig {
+            world,
+            creatures: ENTITIES - PLAYERS,
+            spawn: Spawn::Everywhere,
+            rules: Rules::default(),
+        };
         let mut game = Game::with_level(config, level).unwrap();
-        let mut players: Vec<_> = (0..PLAYERS).map(|_| (game.join().unwrap(), Viewer::default())).collect();
+        let mut characters = 0..;
+        let mut players: Vec<_> = (0..PLAYERS).map(|_| enter(&mut game, characters.next())).collect();
         let mut digests = Vec::new();
         let mut out = [0; 1160];
         for tick in 1..=TICKS {
@@ -32,21 +48,22 @@ fn run(threads: usize, level: Level) -> Vec<(u64, u64)> {
             for (id, _) in &players {
                 if random.below(40) == 0 {
                     let direction = Vec2::new(random.unit() - 0.5, random.unit() - 0.5) * 3.0;
-                    game.intend(*id, Intent { direction, yaw: random.next_u32() as u16, buttons: 0 });
+                    let intent = Intent { direction, yaw: random.next_u32() as u16, buttons: 0 };
+                    game.take(Input::Intent { player: *id, sequence: tick, shown_tick: tick - 1, intent });
                 }
             }
             if tick % 50 == 0 {
                 let (id, _) = players.swap_remove(random.below(players.len() as u32) as usize);
-                game.leave(id);
-                players.push((game.join().unwrap(), Viewer::default()));
+                game.take(Input::Leave { player: id });
+                players.push(enter(&mut game, characters.next()));
             }
             game.tick();
             let mut snapshots = Digest::default();
             for (id, viewer) in players.iter_mut().take(50) {
                 let request = Request {
-                    own: *id,
+                    own: game.avatar(*id).unwrap(),
                     acked_tick: (tick - 1).saturating_sub(tick % 3),
-                    input: 0,
+                    input: game.applied_sequence(*id),
                     budget_bytes: 1160,
                 };
                 let encoded = game.encode(viewer, &request, &mut out).unwrap();
