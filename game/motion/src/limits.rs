@@ -34,6 +34,9 @@ pub const REACH_M: f32 = STEP_M_MAX + BODY_RADIUS_M + 0.1;
 /// Nobody walks up steeper than this, metres up per metre ahead.
 pub const SLOPE_MAX: f32 = 1.0;
 
+/// On ground that is too steep to walk up, ways that rise less than this count as level, metres up per metre ahead.
+pub const LEVEL_SLOPE: f32 = 0.1;
+
 /// Side of the smallest tile, metres; tiles are as wide as the terrain's spacing where that is wider.
 pub const TILE_M_MIN: u32 = 4;
 
@@ -46,14 +49,15 @@ pub const OBSTACLES_PER_TILE_MAX: usize = 255;
 /// Most entries in the lists of all tiles of a zone.
 pub const TILE_ENTRIES_MAX: usize = 1 << 23;
 
-/// Largest radius of a circle, metres.
-pub const RADIUS_M_MAX: u32 = 32;
+/// Largest radius of a circle, metres. It touches 81 tiles at most, and no wall many more: the index of all obstacles
+/// that a file may have stays below 128 MiB.
+pub const RADIUS_M_MAX: u32 = 16;
 
 /// Longest wall, metres; a longer one is several.
-pub const WALL_M_MAX: u32 = 128;
+pub const WALL_M_MAX: u32 = 64;
 
 /// Greatest thickness of a wall, metres.
-pub const THICKNESS_M_MAX: u32 = 16;
+pub const THICKNESS_M_MAX: u32 = 4;
 
 /// Most bytes of a world file: the terrain of 65 x 65 km with a height each 16 m, twice over.
 pub const FILE_BYTES_MAX: usize = 64 << 20;
@@ -102,5 +106,6 @@ const _: () = {
     assert!(SIDE_M_MAX * UNITS_PER_METRE < 1 << 24);
     // 65 x 65 km with a height each 16 m.
     assert!(4_097 * 4_097 <= HEIGHTS_MAX && 2 * HEIGHTS_MAX < FILE_BYTES_MAX as u32);
-    assert!(TILE_ENTRIES_MAX < 1 << 23 | 1);
+    // What an entry of a tile has bits for.
+    assert!(TILE_ENTRIES_MAX <= 1 << 23 && OBSTACLES_PER_TILE_MAX < 256);
 };

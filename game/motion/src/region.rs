@@ -50,7 +50,7 @@ impl Obstacle {
     #[inline(always)]
     pub(crate) fn to(&self, x: f32, y: f32) -> (f32, f32) {
         let (from_x, from_y) = (x - self.x, y - self.y);
-        let share = ((from_x * self.dx + from_y * self.dy) * self.per_square).max(0.0).min(1.0);
+        let share = bounded((from_x * self.dx + from_y * self.dy) * self.per_square, 0.0, 1.0);
         (from_x - self.dx * share, from_y - self.dy * share)
     }
 
@@ -59,6 +59,14 @@ impl Obstacle {
         let (dx, dy) = self.to(x, y);
         dx * dx + dy * dy
     }
+}
+
+/// `value` within bounds; the lower one for what is no number, and for a zero of either sign if that is the bound:
+/// `f32::max` leaves open which zero it yields, and then two machines might differ.
+#[inline(always)]
+pub(crate) fn bounded(value: f32, least: f32, most: f32) -> f32 {
+    let value = if value > least { value } else { least };
+    if value < most { value } else { most }
 }
 
 #[derive(Clone, Debug)]
@@ -209,18 +217,22 @@ impl Region {
                 .all(|obstacle| obstacle.square_distance(x, y) >= obstacle.keep_square)
     }
 
+    /// Whether the ground at a place is steeper than anybody walks up.
+    pub(crate) fn is_steep_at(&self, x: f32, y: f32) -> bool {
+        let (along_x, along_y) = self.slope(x, y);
+        along_x * along_x + along_y * along_y > SLOPE_MAX * SLOPE_MAX
+    }
+
     /// Whether a body may be at a place and walk from it.
     fn is_standing(&self, x: f32, y: f32) -> bool {
-        let (along_x, along_y) = self.slope(x, y);
-        along_x * along_x + along_y * along_y <= SLOPE_MAX * SLOPE_MAX && self.is_free(x, y)
+        !self.is_steep_at(x, y) && self.is_free(x, y)
     }
 
     /// A place near (x, y) where a body can stand, itself if possible. Looks on squares around it, finely up to 8 m and
     /// ever more coarsely up to 128 m: at most 3,265 places. What it finds is exact as a place of the world too, where
     /// the zone begins at `origin`.
     pub(crate) fn nearest_free(&self, x: f32, y: f32, origin: Vec2) -> Option<(f32, f32)> {
-        // Clamping this way makes 0 of what is no number.
-        let (x, y) = (x.max(0.0).min(self.width_m), y.max(0.0).min(self.height_m));
+        let (x, y) = (bounded(x, 0.0, self.width_m), bounded(y, 0.0, self.height_m));
         let (x, y) = ((x + origin.x) - origin.x, (y + origin.y) - origin.y);
         if self.is_standing(x, y) {
             return Some((x, y));

@@ -4,7 +4,7 @@ use glam::{Vec2, Vec3};
 
 use crate::land::Land;
 use crate::limits::{SIGHT_M_MAX, SIGHT_STEP_M};
-use crate::region::{Obstacle, Region};
+use crate::region::{Obstacle, Region, bounded};
 
 impl Land {
     /// Whether nothing stands between two places with their heights in the world: eyes, hands, the middle of a body.
@@ -63,7 +63,7 @@ impl Obstacle {
         let (way_square, line_square) = (way.length_squared(), line.length_squared());
         let between = from - start;
         let share_within =
-            |above: f32, below: f32| if below > 0.0 { (above / below).max(0.0).min(1.0) } else { 0.0 };
+            |above: f32, below: f32| if below > 0.0 { bounded(above / below, 0.0, 1.0) } else { 0.0 };
         let along = way.dot(line);
         let mut share = share_within(
             along * line.dot(between) - line_square * way.dot(between),

@@ -12,8 +12,8 @@
 use glam::Vec2;
 
 use crate::land::{Ground, Land};
-use crate::limits::{BODY_RADIUS_M, PIECE_M, PIECE_M_MAX, SKIN_M, SLOPE_MAX, STEP_M_MAX};
-use crate::region::Region;
+use crate::limits::{BODY_RADIUS_M, LEVEL_SLOPE, PIECE_M, PIECE_M_MAX, SKIN_M, SLOPE_MAX, STEP_M_MAX};
+use crate::region::{Region, bounded};
 
 /// Where a body is and how it moves: metres and metres per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -67,11 +67,10 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(limits: &Limits, tick_s: f32) -> Self {
-        // Clamping this way makes the least of what is no number.
-        let tick_s = tick_s.max(1e-4).min(1.0);
+        let tick_s = bounded(tick_s, 1e-4, 1.0);
         Self {
-            speed_m_s: limits.speed_max_m_s.max(0.0).min(STEP_M_MAX / tick_s),
-            gain_m_s: (limits.acceleration_m_s2 * tick_s).max(0.0).min(1e6),
+            speed_m_s: bounded(limits.speed_max_m_s, 0.0, STEP_M_MAX / tick_s),
+            gain_m_s: bounded(limits.acceleration_m_s2 * tick_s, 0.0, 1e6),
             tick_s,
         }
     }
@@ -132,7 +131,7 @@ fn careful(land: &Land, ground: Ground<'_>, body: Body, tick_s: f32) -> Body {
     // Nothing in this step's way: it is taken whole.
     if is_near || !mover.take(to.0, to.1) {
         // A step is at most 1 m and what rounding adds.
-        let pieces = (length * (1.0 / PIECE_M)).ceil().max(1.0).min(8.0);
+        let pieces = bounded((length * (1.0 / PIECE_M)).ceil(), 1.0, 8.0);
         (mover.step_x, mover.step_y) = (step_x / pieces, step_y / pieces);
         for _ in 0..pieces as u32 {
             if !mover.piece() {
@@ -165,15 +164,20 @@ impl Mover<'_> {
         may
     }
 
+    /// Whether the way to (x, y) goes up no steeper than anybody walks, and only level or down where the ground is too
+    /// steep: or a steep hill would be climbed in zigzags.
     fn is_walkable(&self, x: f32, y: f32) -> bool {
-        let ground = |x: f32, y: f32| self.region.ground(x - self.origin.x, y - self.origin.y);
-        let (dx, dy) = (x - self.body.x, y - self.body.y);
-        ground(x, y) - ground(self.body.x, self.body.y) <= SLOPE_MAX * (dx * dx + dy * dy).sqrt()
+        let local = |x: f32, y: f32| (x - self.origin.x, y - self.origin.y);
+        let (from, to) = (local(self.body.x, self.body.y), local(x, y));
+        let rise = self.region.ground(to.0, to.1) - self.region.ground(from.0, from.1);
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let run = (dx * dx + dy * dy).sqrt();
+        rise <= LEVEL_SLOPE * run || (rise <= SLOPE_MAX * run && !self.region.is_steep_at(to.0, to.1))
     }
 
     /// Takes away what of velocity and step goes against a direction of length 1.
     fn turn(&mut self, nx: f32, ny: f32) {
-        let along = |x: f32, y: f32| (x * nx + y * ny).min(0.0);
+        let along = |x: f32, y: f32| bounded(x * nx + y * ny, f32::MIN, 0.0);
         let (speed, step) = (along(self.body.vx, self.body.vy), along(self.step_x, self.step_y));
         (self.body.vx, self.body.vy) = (self.body.vx - nx * speed, self.body.vy - ny * speed);
         (self.step_x, self.step_y) = (self.step_x - nx * step, self.step_y - ny * step);
@@ -189,7 +193,7 @@ impl Mover<'_> {
             self.turn(nx, ny);
         }
         let far = self.origin + Vec2::new(self.region.width_m, self.region.height_m);
-        let (inside_x, inside_y) = (x.max(self.origin.x).min(far.x), y.max(self.origin.y).min(far.y));
+        let (inside_x, inside_y) = (bounded(x, self.origin.x, far.x), bounded(y, self.origin.y, far.y));
         if inside_x != x {
             (self.step_x, self.body.vx) = (0.0, 0.0);
         }

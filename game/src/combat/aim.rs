@@ -10,7 +10,7 @@ use throng_engine::{EntityId, Slot, World};
 use throng_motion::Land;
 
 use super::rules::{REWIND_TICKS_MAX, drift_m};
-use super::{Attack, CombatRules, Effect, Scratch};
+use super::{Attack, CombatRules, Effect, Scratch, is_clear};
 use crate::creatures::Species;
 use crate::{AVATAR, CREATURE, PROJECTILE, Traits, buttons};
 
@@ -51,7 +51,7 @@ impl Kernel for Marks<'_> {
                 let (lives, rests) = (health[row] != 0, ready_tick[row] > self.tick);
                 let attacks = wants & lives & !rests;
                 let flies = is_live & (kind[row] == PROJECTILE);
-                marks[row] = u8::from(attacks) * mark::ATTACKS | u8::from(flies) * mark::FLIES;
+                marks[row] = (u8::from(attacks) * mark::ATTACKS) | (u8::from(flies) * mark::FLIES);
                 resting = resting.wrapping_add(u32::from(wants & lives & rests));
                 dead = dead.wrapping_add(u32::from(wants & !lives));
             }
@@ -138,7 +138,7 @@ impl Scene<'_> {
         let rules = self.rules;
         let (here, middle) = (self.place(row), self.blast_middle(row));
         let mut hits = 0;
-        if self.land.is_clear(here, middle) {
+        if is_clear(self.land, here, middle) {
             let then = self.seen_tick(row, scratch);
             self.aim(row, middle, rules.blast_radius_m, then, |_, _| true, scratch);
             let most = rules.blast_targets_max as usize;
@@ -175,7 +175,7 @@ impl Scene<'_> {
             return;
         }
         let mut hits = 0;
-        if self.land.is_clear(here, there) {
+        if is_clear(self.land, here, there) {
             let points = self.rules.at_level(species.points, game.level[row]);
             effects.push(Effect::Blow { row: target as u32, source: self.bits(row), points });
             hits = 1;
@@ -242,7 +242,7 @@ impl Scene<'_> {
         let mut hits = 0;
         for &aim in &aims[..] {
             let there = self.place_at(aim as u32, then);
-            if !self.land.is_clear(from, there) {
+            if !is_clear(self.land, from, there) {
                 counts.blocked += 1;
                 continue;
             }
@@ -284,7 +284,9 @@ impl Scene<'_> {
 
     /// Where who is in a row was at a tick; where it is, when it came to that row later.
     fn place_at(&self, row: u32, tick: u32) -> Vec2 {
-        self.world.place_at(Slot(row), tick).unwrap_or_else(|| self.place(row as usize))
+        self.world
+            .place_at(Slot(row), tick)
+            .map_or_else(|| self.place(row as usize), |[x, y, _]| Vec2::new(x, y))
     }
 
     pub(super) fn bits(&self, row: usize) -> u32 {

@@ -1,17 +1,11 @@
-//! Projectiles: straight, at one speed, until they meet somebody, something or their end.
+//! Projectiles: straight and level over the ground, at one speed, until they meet somebody, something or their end.
 
 use glam::Vec2;
 use throng_engine::angle::direction;
 
 use super::aim::Scene;
 use super::rules::{BODY_RADIUS_M, drift_m};
-use super::{CombatRules, Effect, Scratch};
-
-/// How far and where to a projectile of this facing goes in a tick, metres.
-pub(super) fn step_m(rules: &CombatRules, tick_hz: u16, yaw: u16) -> Vec2 {
-    let (cos, sin) = direction(yaw);
-    Vec2::new(cos, sin) * (rules.shot_speed_m_s / f32::from(tick_hz))
-}
+use super::{Effect, Scratch, chest, is_clear};
 
 impl Scene<'_> {
     /// Tries one tick's path of the projectile in `row` against the bodies near it, as they are now.
@@ -23,7 +17,8 @@ impl Scene<'_> {
             return;
         }
         let from = self.place(row);
-        let path = step_m(self.rules, config.tick_hz, world.body.yaw[row]);
+        let (cos, sin) = direction(world.body.yaw[row]);
+        let path = Vec2::new(cos, sin) * (self.rules.shot_speed_m_s / f32::from(config.tick_hz));
         let to = from + path;
         let (middle, shooter) = ((from + to) * 0.5, game.owner[row]);
         let around_m = path.length() * 0.5 + BODY_RADIUS_M + drift_m(1, config.tick_hz);
@@ -40,15 +35,15 @@ impl Scene<'_> {
                 first = first.min(u64::from(share.to_bits()) << 32 | u64::from(other));
             }
         }
-        if first != u64::MAX && self.land.is_clear(from, self.place(first as u32 as usize)) {
+        if first != u64::MAX && is_clear(self.land, from, self.place(first as u32 as usize)) {
             let points = self.rules.at_level(self.rules.shot_points, game.level[row]);
             effects.push(Effect::Blow { row: first as u32, source: shooter, points });
             effects.push(fall(true));
             return;
         }
         let is_inside = (0.0..=config.width_m).contains(&to.x) && (0.0..=config.height_m).contains(&to.y);
-        if is_inside && self.land.is_clear(from, to) {
-            effects.push(Effect::Fly { row: row as u32 });
+        if is_inside && is_clear(self.land, from, to) {
+            effects.push(Effect::Fly { row: row as u32, to: chest(self.land, to) });
         } else {
             scratch.counts.blocked += 1;
             effects.push(fall(false));

@@ -11,6 +11,8 @@
 //! both die. Blows then fall in the order of the rows, so who brought the last point is the same at any thread count.
 
 mod aim;
+#[cfg(test)]
+mod determinism;
 mod flight;
 mod outcome;
 mod rules;
@@ -18,6 +20,7 @@ mod rules;
 mod tests;
 mod vitals;
 
+use glam::{Vec2, Vec3};
 use throng_engine::schedule::{PerRegion, each_region};
 use throng_engine::{Effects, EntityId, Found, World};
 use throng_motion::Land;
@@ -82,6 +85,18 @@ counts! {
     rewinds_cut,
 }
 
+/// How far above the feet blows fall and eyes look, metres.
+const CHEST_M: f32 = 1.2;
+
+/// Whether nothing stands between two bodies on the ground.
+pub(crate) fn is_clear(land: &Land, from: Vec2, to: Vec2) -> bool {
+    land.is_clear(chest(land, from), chest(land, to))
+}
+
+fn chest(land: &Land, at: Vec2) -> Vec3 {
+    at.extend(land.height_at(at.x, at.y) + CHEST_M)
+}
+
 /// What the systems that read the whole world want done to it.
 #[derive(Clone, Copy, Debug)]
 enum Effect {
@@ -90,7 +105,7 @@ enum Effect {
     /// Who is in `row` loses so many points, by the entity with these bits.
     Blow { row: u32, source: u32, points: u16 },
     /// The projectile in `row` flies on.
-    Fly { row: u32 },
+    Fly { row: u32, to: Vec3 },
     /// It does not.
     Fall { row: u32, is_hit: bool },
 }

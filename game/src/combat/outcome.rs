@@ -3,13 +3,11 @@
 use glam::{Vec2, Vec3};
 use throng_engine::{EntityId, Event, Slot, World};
 
-use super::flight::step_m;
-use super::{Attack, Combat, Death, Effect};
+use super::{Attack, CHEST_M, Combat, Death, Effect};
 use crate::{CREATURE, PROJECTILE, Traits, creatures, events};
 
-/// A projectile begins this far ahead of its shooter and above its feet, metres.
+/// A projectile begins this far ahead of its shooter, metres.
 const MUZZLE_AHEAD_M: f32 = 0.6;
-const MUZZLE_UP_M: f32 = 1.2;
 
 impl Combat {
     pub(super) fn settle_score(&mut self, world: &mut World<Traits>, deaths: &mut Vec<Death>) {
@@ -25,11 +23,9 @@ impl Combat {
                 self.tell(world, row as usize, attack, hits);
             }
             Effect::Blow { row, source, points } => self.blow(world, row as usize, source, points, deaths),
-            Effect::Fly { row } => {
-                let row = row as usize;
-                let step = step_m(&self.rules, world.config().tick_hz, world.body.yaw[row]);
-                world.body.x[row] += step.x;
-                world.body.y[row] += step.y;
+            Effect::Fly { row, to } => {
+                let (body, row) = (&mut world.body, row as usize);
+                (body.x[row], body.y[row], body.z[row]) = to.into();
             }
             Effect::Fall { row, is_hit } => self.fall(world, row as usize, is_hit),
         });
@@ -46,11 +42,11 @@ impl Combat {
                 let (cos, sin) = throng_engine::angle::direction(yaw);
                 let middle = here + Vec2::new(cos, sin) * self.rules.blast_ahead_m;
                 let value = (self.rules.blast_radius_m * 100.0) as u16;
-                world.tell(Event { kind: events::BLAST, value, source, target: 0, x: middle.x, y: middle.y });
+                world.tell(Event { kind: events::BLAST, value, source, target: 0, x_m: middle.x, y_m: middle.y });
             }
             Attack::Strike if hits == 0 => {
                 self.counts.misses += 1;
-                world.tell(Event { kind: events::MISS, value: yaw, source, target: 0, x: here.x, y: here.y });
+                world.tell(Event { kind: events::MISS, value: yaw, source, target: 0, x_m: here.x, y_m: here.y });
             }
             Attack::Strike | Attack::Bite => {}
         }
@@ -61,7 +57,7 @@ impl Combat {
         let (cos, sin) = throng_engine::angle::direction(yaw);
         let body = &world.body;
         let place = Vec3::new(body.x[row], body.y[row], body.z[row])
-            + Vec3::new(cos * MUZZLE_AHEAD_M, sin * MUZZLE_AHEAD_M, MUZZLE_UP_M);
+            + Vec3::new(cos * MUZZLE_AHEAD_M, sin * MUZZLE_AHEAD_M, CHEST_M);
         let is_room = self.shot_count < self.rules.shots_max;
         let Some((id, slot)) = is_room.then(|| world.spawn(place, yaw).ok()).flatten() else {
             self.counts.refused_full += 1;
@@ -76,7 +72,7 @@ impl Combat {
         game.owner[to] = source;
         game.expire_tick[to] = tick.saturating_add(self.rules.shot_flight_ticks);
         let target = id.to_bits();
-        world.tell(Event { kind: events::SHOT, value: yaw, source, target, x: place.x, y: place.y });
+        world.tell(Event { kind: events::SHOT, value: yaw, source, target, x_m: place.x, y_m: place.y });
     }
 
     fn fall(&mut self, world: &mut World<Traits>, row: usize, is_hit: bool) {
@@ -116,11 +112,11 @@ impl Combat {
         }
         let level = game.level[row].into();
         let target = victim.to_bits();
-        world.tell(Event { kind: events::HIT, value: taken, source, target, x, y });
+        world.tell(Event { kind: events::HIT, value: taken, source, target, x_m: x, y_m: y });
         if is_dead {
             self.counts.deaths += 1;
             deaths.push(Death { victim, killer: EntityId::from_bits(source), x, y });
-            world.tell(Event { kind: events::DEATH, value: level, source, target, x, y });
+            world.tell(Event { kind: events::DEATH, value: level, source, target, x_m: x, y_m: y });
         }
     }
 }

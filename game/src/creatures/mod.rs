@@ -155,9 +155,9 @@ impl Creatures {
             let game = &mut world.game;
             if game.kind[row] == CREATURE {
                 let species = self.species.get(usize::from(game.species[row]));
-                let respawn_ticks = species.map_or(0, |species| species.respawn_ticks);
                 (game.mood[row], game.target[row]) = (mood::CALM, 0);
-                game.expire_tick[row] = tick.saturating_add(respawn_ticks.max(1));
+                game.expire_tick[row] =
+                    species.map_or(0, |species| tick.saturating_add(species.respawn_ticks.max(1)));
             }
         }
     }
@@ -168,10 +168,10 @@ fn stand(world: &mut World<Traits>, land: &Land, row: usize) {
     let id = world.id_at(Slot(row as u32));
     let (body, game) = (&mut world.body, &mut world.game);
     let (x, y) = (game.home_x[row], game.home_y[row]);
-    (body.x[row], body.y[row], body.z[row]) = (x, y, land.height(x, y));
+    (body.x[row], body.y[row], body.z[row]) = (x, y, land.height_at(x, y));
     (body.vx[row], body.vy[row]) = (0.0, 0.0);
     (game.health[row], game.expire_tick[row], game.fight_until[row]) = (game.health_max[row], 0, 0);
-    world.tell(Event { kind: events::RESPAWN, value: 0, source: 0, target: id.to_bits(), x, y });
+    world.tell(Event { kind: events::RESPAWN, value: 0, source: 0, target: id.to_bits(), x_m: x, y_m: y });
 }
 
 /// The creature in `row` has been hit by `source`, and if it was after nobody, it is after that now.

@@ -1,6 +1,6 @@
 //! Who lives where from the start.
 
-use glam::{Vec2, Vec3};
+use glam::Vec2;
 use throng_engine::{EntityId, Random, World, WorldFull};
 use throng_motion::Land;
 
@@ -65,12 +65,12 @@ impl Creatures {
         owner: u32,
         random: &mut Random,
     ) -> Result<EntityId, WorldFull> {
-        let place = land.nearest_free(place).unwrap_or(place);
+        let place = land.nearest_free(place.x, place.y);
         // A world file may know more kinds than these rules do.
         let species = (species as usize).min(self.species.len().saturating_sub(1));
         let level = level.clamp(1, u8::MAX.into()) as u8;
         let yaw = random.next_u32() as u16;
-        let (id, slot) = world.spawn(Vec3::new(place.x, place.y, land.height(place.x, place.y)), yaw)?;
+        let (id, slot) = world.spawn(place, yaw)?;
         let (body, game, row) = (&world.body, &mut world.game, slot.row());
         game.kind[row] = CREATURE;
         (game.species[row], game.level[row], game.owner[row]) = (species as u8, level, owner);

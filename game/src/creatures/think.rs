@@ -4,10 +4,11 @@ use glam::Vec2;
 use throng_engine::angle::{Yaw, direction, facing};
 use throng_engine::limits::{BLOCK_ROWS, VIEW_RADIUS_M_MAX};
 use throng_engine::simd::{Kernel, dispatch};
-use throng_engine::{EntityId, Found, Random, Slot, World};
+use throng_engine::{Found, Random, Slot, World};
 use throng_motion::Land;
 
 use super::{CALM_TICKS, Effect, FOLLOW_TICKS, Species, THINK_TICKS, mood, prey};
+use crate::combat::is_clear;
 use crate::{AVATAR, CREATURE, SPEED_MAX_M_S, Traits, buttons};
 
 /// Creatures notice players this much before they may be near enough, metres: see [`CALM_TICKS`].
@@ -166,7 +167,7 @@ impl Scene<'_> {
                 continue;
             }
             if game.health[row] == 0 {
-                if game.expire_tick[row] <= self.tick {
+                if (1..=self.tick).contains(&game.expire_tick[row]) {
                     effects.push(Effect::Stand { row: row as u32 });
                 }
                 continue;
@@ -250,7 +251,7 @@ impl Scene<'_> {
         let (index, square) = dispatch(self.world.level(), nearest)?;
         let is_near = square <= species.notice_m * species.notice_m && species.notice_m > 0.0;
         let there = Vec2::new(scratch.x[index], scratch.y[index]);
-        let is_seen = is_near && self.land.is_clear(here, there);
+        let is_seen = is_near && is_clear(self.land, here, there);
         is_seen.then(|| self.world.id_at(Slot(scratch.rows[index])).to_bits())
     }
 
