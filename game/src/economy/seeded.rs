@@ -42,11 +42,12 @@ pub(super) enum Bug {
     LeaverStays,
     ExpiryUnbooked,
     RestockUnbooked,
+    PartnerUntold,
 }
 
 #[cfg(test)]
 impl Bug {
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::ForgetDebit,
         Self::DoubleCredit,
         Self::ForgetCredit,
@@ -73,6 +74,7 @@ impl Bug {
         Self::LeaverStays,
         Self::ExpiryUnbooked,
         Self::RestockUnbooked,
+        Self::PartnerUntold,
     ];
 
     /// Whether it makes or loses value, so that the books alone must tell, without a model beside them.

@@ -45,6 +45,7 @@ fn every_planted_fault_is_noticed() {
         let mut driver = Driver::new(seed, Some(bug), true, 4);
         let caught = driver.run(100_000).expect_err(&format!("nobody noticed {bug:?}"));
         println!("{bug:?}: {caught:?}");
+        assert_eq!(matches!(caught, Caught::Told(_)), bug == Bug::PartnerUntold, "{caught:?}");
     }
 }
 

@@ -107,7 +107,7 @@ impl Model {
         self.tick = tick;
         self.drops.retain(|&(_, _, expires)| expires > tick);
         for shelf in self.shelves.iter_mut().flatten() {
-            if tick % shelf.config.restock_ticks == 0 {
+            if tick.is_multiple_of(shelf.config.restock_ticks) {
                 let (usual, step) =
                     (i64::from(shelf.config.stock_usual), i64::from(shelf.config.restock_step));
                 shelf.stock += (usual - shelf.stock).clamp(-step, step);
