@@ -1,0 +1,84 @@
+//! What fighting leaves behind, for all rows at once: the bits of the state, and health that comes back.
+
+use throng_engine::World;
+use throng_engine::limits::BLOCK_ROWS;
+use throng_engine::schedule::each_region;
+use throng_engine::simd::{Kernel, dispatch};
+
+use super::CombatRules;
+use crate::{Traits, state};
+
+struct Vitals<'a> {
+    first_block: usize,
+    health: &'a mut [u16],
+    health_max: &'a [u16],
+    fight_until: &'a [u32],
+    ready_tick: &'a [u32],
+    state: &'a mut [u8],
+    tick: u32,
+    mend_permille: u32,
+    mend_ticks: u32,
+}
+
+impl Kernel for Vitals<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let health = self.health.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut();
+        let health = health.zip(self.health_max.as_chunks::<BLOCK_ROWS>().0);
+        let ticks = self.fight_until.as_chunks::<BLOCK_ROWS>().0.iter();
+        let ticks = ticks.zip(self.ready_tick.as_chunks::<BLOCK_ROWS>().0);
+        let state = self.state.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut();
+        let tick = self.tick;
+        for (index, (((health, most), (fight_until, ready_tick)), state)) in
+            health.zip(ticks).zip(state).enumerate()
+        {
+            // Blocks take turns: as much work in each tick.
+            let beat = (self.first_block as u32).wrapping_add(index as u32).wrapping_add(tick);
+            if beat.is_multiple_of(self.mend_ticks) {
+                for row in 0..BLOCK_ROWS {
+                    let gain = (u32::from(most[row]).wrapping_mul(self.mend_permille) / 1_000).max(1);
+                    let mended = u32::from(health[row]).wrapping_add(gain).min(most[row].into()) as u16;
+                    let mends = health[row] != 0 && health[row] < most[row] && fight_until[row] <= tick;
+                    health[row] = if mends { mended } else { health[row] };
+                }
+            }
+            for row in 0..BLOCK_ROWS {
+                let is_dead = u8::from((health[row] == 0) & (most[row] != 0)) * state::DEAD;
+                let is_fighting = u8::from(fight_until[row] > tick) * state::FIGHTING;
+                let is_acting = u8::from(ready_tick[row] > tick) * state::ACTING;
+                state[row] = is_dead | is_fighting | is_acting;
+            }
+        }
+    }
+}
+
+/// Writes `state`, and mends whoever is not fighting.
+pub(super) fn vitals(world: &mut World<Traits>, rules: &CombatRules) {
+    let (rows, level, tick) = (world.rows(), world.level(), world.tick());
+    let (mend_permille, mend_ticks) = (rules.mend_permille.into(), rules.mend_ticks);
+    let game = &mut world.game;
+    let columns = (
+        (&mut game.health[..], &game.health_max[..]),
+        (&game.fight_until[..], &game.ready_tick[..]),
+        &mut game.state[..],
+    );
+    each_region(rows, columns, |rows, ((health, health_max), (fight_until, ready_tick), state)| {
+        let first_block = rows.start / BLOCK_ROWS;
+        dispatch(
+            level,
+            Vitals {
+                first_block,
+                health,
+                health_max,
+                fight_until,
+                ready_tick,
+                state,
+                tick,
+                mend_permille,
+                mend_ticks,
+            },
+        );
+    });
+}
