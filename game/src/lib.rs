@@ -10,11 +10,15 @@
 //! A studio replaces this crate by its own; the engine and the network know nothing of it.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod arena;
 mod characters;
 mod chat;
+pub mod combat;
 mod commands;
 mod config;
 mod counters;
+pub mod creatures;
 pub mod events;
 mod execute;
 mod input;
