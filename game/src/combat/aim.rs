@@ -115,7 +115,8 @@ impl Scene<'_> {
         } else if held & buttons::STRIKE != 0 {
             self.strike(row, effects, scratch);
         } else if held & buttons::SHOOT != 0 {
-            effects.push(attacked(row, Attack::Shot, self.rules.shot_rest_ticks, 0));
+            let attack = Attack::Shot { flight_ticks: self.flight_ticks(row, scratch) };
+            effects.push(attacked(row, attack, self.rules.shot_rest_ticks, 0));
         } else {
             self.blast(row, effects, scratch);
         }
