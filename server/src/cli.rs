@@ -1,6 +1,7 @@
 //! The command line of `throng`: every flag of every subcommand.
 
 mod admin;
+mod world;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use admin::{
     AccountArgs, AccountCommand, BanArgs, CreateArgs, InviteArgs, InviteCommand, KeysArgs, KeysCommand,
     PlaceArgs,
 };
+pub use world::{WorldArgs, WorldCommand};
 
 /// A server for massively multiplayer worlds: one process, one world, tens of thousands of players.
 #[derive(Parser, Debug)]
@@ -54,6 +56,8 @@ pub enum Command {
     Keys(KeysArgs),
     /// Make and list invitations, for servers that are not open to everybody
     Invite(InviteArgs),
+    /// Make and check world files
+    World(WorldArgs),
 }
 
 /// `throng demo`.
@@ -301,6 +305,8 @@ mod tests {
             "throng keys rotate --revoke 1 --revoke 2",
             "throng invite create --uses 3 --days 2 --note n",
             "throng invite revoke 4",
+            "throng world generate f --width 64 --height 60000 --seed 9",
+            "throng world check f --instances 0 --view-radius 200",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -351,6 +357,8 @@ mod tests {
             ("throng account ban Ada --days 5 --until 2031-01-01", "cannot be used with"),
             ("throng keys rotate --revoke 65536", "65535"),
             ("throng invite create --uses 0", "1..=10000"),
+            ("throng world generate f --width 63", "64..=60000"),
+            ("throng world check", "required"),
         ] {
             let error = parse(line).expect_err(line).to_string();
             assert!(error.contains(needed), "{line}: {error}");

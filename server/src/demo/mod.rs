@@ -27,7 +27,7 @@ use throng_tools::bots::{BotsReport, Phase};
 
 use crate::bots::{BotsEvent, is_troubled};
 use crate::cli::DemoArgs;
-use crate::config::{Config, Loaded, Network, SpawnChoice};
+use crate::config::{Config, LAND_FLAT, Loaded, Network, SpawnChoice};
 use crate::pipe::{MEASURE_BEGIN, MEASURE_END};
 use crate::report::{Event, Progress as RealmProgress, RealmReport, probe_writable, write_json};
 use crate::serve::unicode_environment;
@@ -126,6 +126,7 @@ fn demo_config(args: &DemoArgs, base: Config) -> Config {
     gateway.admit_per_s = ADMIT_PER_S;
 
     let world = &mut config.world;
+    world.land = LAND_FLAT.to_owned();
     world.creatures = creatures;
     world.view_radius_m = VIEW_RADIUS_M;
     let side_m = if args.crowd {
