@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn glance(tick: u32, baseline: u32, gone: u32, full: u32) -> Glance {
-        Glance { tick, baseline, gone, full, far: 0 }
+        Glance { tick, baseline, gone, full, ..Glance::default() }
     }
 
     fn reconstructed(near: u16) -> Outcome {

@@ -18,6 +18,7 @@
 //!
 //! [`Swarm`] and [`Run`] own no socket and no clock, so tests play them in virtual time.
 
+mod behaviour;
 mod config;
 mod door;
 mod full;
@@ -34,6 +35,7 @@ mod wires;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub use behaviour::Behaviour;
 pub use config::{BotsConfig, BotsError};
 pub use door::{Door, GatewayDoor};
 pub use report::{BotsReport, Phase, Progress, Second};
