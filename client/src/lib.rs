@@ -2,6 +2,8 @@
 //!
 //! ```text
 //!  datagram ──► Session ──► View ──► Interpolator ──► poses to draw
+//!                  │  │       │
+//!                  │  └► messages, each once and in order
 //!                  │          │
 //!                  │          └─ newest reconstructed tick, or 0: "start me afresh"
 //!                  ▼                               │
@@ -17,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod ids;
+mod inbox;
 pub mod interpolation;
 pub mod limits;
 pub mod session;

@@ -1,5 +1,7 @@
 //! Fixed limits of the client, each with its unit and its derivation.
 
+use throng_net::limits::{CHANNEL_BYTES, FRAME_BYTES_ALONE_MAX, MESSAGE_BYTES_MAX, MESSAGE_HEAD_BYTES};
+use throng_schema::INPUT_BYTES;
 use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
 
 /// Near lists kept as possible baselines: what the wire contract asks for.
@@ -22,7 +24,18 @@ pub const SAMPLES_MAX: usize = 16;
 /// Inputs a second before the world has told its tick rate.
 pub const TICK_HZ_ASSUMED: u16 = 20;
 
+/// Bytes of messages, with their lengths, that wait to be asked for: twice what a server has on its way.
+/// Those that do not fit are not acknowledged, so the server sends them again.
+pub const INBOX_BYTES: usize = 2 * CHANNEL_BYTES;
+
+/// Bytes of an input's datagram that a frame of messages may take: a quarter. A longer message goes alone.
+pub const FRAME_BYTES_SHARE: usize = PAYLOAD_BYTES_MAX / 4;
+
 const _: () = {
+    assert!(INBOX_BYTES >= 2 * (MESSAGE_HEAD_BYTES + MESSAGE_BYTES_MAX));
+    // The longest frame and an input are one datagram.
+    assert!(FRAME_BYTES_SHARE <= FRAME_BYTES_ALONE_MAX);
+    assert!(FRAME_BYTES_ALONE_MAX + 2 * INPUT_BYTES <= PAYLOAD_BYTES_MAX);
     assert!(PAYLOAD_BYTES_MAX / FAR_BYTES < 97);
     assert!(FAR_MAX <= u32::MAX as usize);
     // The default render delay of 100 ms fits the samples at every tick rate.

@@ -26,7 +26,9 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use throng_net::limits::SEAL_BYTES;
+use throng_net::limits::{FRAME_BYTES_ALONE_MAX, SEAL_BYTES};
+use throng_net::protocol::channel::frame::FrameError;
+use throng_net::protocol::channel::{Channel, ChannelCounters, KIND_FRAMED, PushError};
 use throng_net::protocol::packet::DISCONNECT_LEFT;
 use throng_net::protocol::token::Grant;
 use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause, HelloTooLong, Reject};
@@ -36,11 +38,12 @@ use throng_schema::{
     write_input,
 };
 
+use crate::inbox::Inbox;
 use crate::interpolation::{InterpolationConfig, Interpolator, Pose};
-use crate::limits::TICK_HZ_ASSUMED;
+use crate::limits::{FRAME_BYTES_SHARE, TICK_HZ_ASSUMED};
 use crate::view::{Applied, View, ViewError};
 
-/// Bytes of an input datagram, sealed.
+/// Bytes of an input datagram without a frame, sealed.
 pub const INPUT_DATAGRAM_BYTES: usize = DATAGRAM_HEADER_BYTES + INPUT_BYTES + SEAL_BYTES;
 
 /// Who plays, and how others are shown.
@@ -83,8 +86,11 @@ pub enum SessionEvent<'d> {
     Challenged,
     /// The session stands; inputs go out from now on.
     Connected,
-    /// Something between the two ends of the connection; [`Session::poll`] may have something to send.
+    /// Something between the two ends of the connection, or messages alone; [`Session::poll`] may have something to
+    /// send.
     Handled,
+    /// Nothing: it came with a frame that no honest server writes.
+    Refused(FrameError),
     /// A snapshot, and what the view made of it.
     Snapshot(Result<Applied, ViewError>),
     /// A message of another kind, not looked into.
@@ -102,6 +108,9 @@ pub enum SessionEvent<'d> {
 #[derive(Debug)]
 pub struct Session {
     link: Client,
+    channel: Channel,
+    channel_counters: ChannelCounters,
+    inbox: Inbox,
     view: View,
     interpolator: Interpolator,
     intent: IntentFields,
@@ -120,6 +129,9 @@ impl Session {
         let hello: Arc<[u8]> = write_hello(SCHEMA_VERSION, &config.name).into();
         Ok(Self {
             link: Client::new(now_us, config.salt, config.grant, hello)?,
+            channel: Channel::new(),
+            channel_counters: ChannelCounters::default(),
+            inbox: Inbox::new(),
             view: View::new(),
             interpolator: Interpolator::new(config.interpolation),
             intent: IntentFields::default(),
@@ -128,7 +140,8 @@ impl Session {
         })
     }
 
-    /// Takes in one datagram from the server's address. It is decrypted where it lies.
+    /// Takes in one datagram from the server's address. It is decrypted where it lies. Whatever it was, messages may
+    /// have come along: ask for them with [`Self::next_message`].
     pub fn handle<'d>(&mut self, now_us: u64, datagram: &'d mut [u8]) -> SessionEvent<'d> {
         match self.link.handle(now_us, datagram) {
             ClientEvent::Dropped(reason) => SessionEvent::Dropped(reason),
@@ -138,15 +151,36 @@ impl Session {
                 self.input_due_us = now_us;
                 SessionEvent::Connected
             }
-            ClientEvent::Data { kind: KIND_SNAPSHOT, payload } => {
+            ClientEvent::Data { kind, payload } if kind & KIND_FRAMED != 0 => {
+                match self.channel.read(payload, &mut self.channel_counters) {
+                    Ok((mut messages, behind)) => {
+                        // Without room they stay where they are, and are sent again.
+                        while self.inbox.has_room()
+                            && let Some(message) = messages.next()
+                        {
+                            self.inbox.push(message);
+                        }
+                        self.data(now_us, kind & !KIND_FRAMED, behind)
+                    }
+                    Err(error) => SessionEvent::Refused(error),
+                }
+            }
+            ClientEvent::Data { kind, payload } => self.data(now_us, kind, payload),
+            ClientEvent::Closed(cause) => SessionEvent::Closed(cause),
+        }
+    }
+
+    fn data<'d>(&mut self, now_us: u64, kind: u8, payload: &'d [u8]) -> SessionEvent<'d> {
+        match kind {
+            0 if payload.is_empty() => SessionEvent::Handled,
+            KIND_SNAPSHOT => {
                 let result = self.view.apply_bytes(payload);
                 if let Ok(Applied::Reconstructed { .. }) = result {
                     self.interpolator.observe(now_us, &self.view);
                 }
                 SessionEvent::Snapshot(result)
             }
-            ClientEvent::Data { kind, payload } => SessionEvent::Message { kind, payload },
-            ClientEvent::Closed(cause) => SessionEvent::Closed(cause),
+            _ => SessionEvent::Message { kind, payload },
         }
     }
 
@@ -156,14 +190,19 @@ impl Session {
         if let Some(bytes) = self.link.poll(now_us, out) {
             return Some(bytes);
         }
-        if now_us < self.input_due_us {
+        if now_us < self.input_due_us || self.link.state() != ClientState::Connected {
             return None;
         }
         let sequence = self.input_sent.saturating_add(1);
         let mut input = [0; INPUT_BYTES];
         write_input(&mut input, sequence, self.view.ack_tick(), self.intent);
-        out[DATAGRAM_HEADER_BYTES..DATAGRAM_HEADER_BYTES + INPUT_BYTES].copy_from_slice(&input);
-        let bytes = self.link.finish(now_us, KIND_INPUT, out, INPUT_BYTES)?;
+        let payload = &mut out[DATAGRAM_HEADER_BYTES..];
+        // Messages ride in front. An input leaves every tick, so none waits for longer than that.
+        let (frame, rtt_us) = (&mut payload[..FRAME_BYTES_ALONE_MAX], self.link.rtt_us());
+        let frame_bytes = self.channel.write(now_us, rtt_us, FRAME_BYTES_SHARE, frame);
+        payload[frame_bytes..frame_bytes + INPUT_BYTES].copy_from_slice(&input);
+        let kind = if frame_bytes == 0 { KIND_INPUT } else { KIND_INPUT | KIND_FRAMED };
+        let bytes = self.link.finish(now_us, kind, out, frame_bytes + INPUT_BYTES)?;
         self.input_sent = sequence;
 
         let tick_hz = self.view.world().map_or(TICK_HZ_ASSUMED, |world| world.tick_hz);
@@ -188,6 +227,26 @@ impl Session {
     pub fn set_intent(&mut self, intent: IntentFields) {
         let finite = |value: f32| if value.is_finite() { value } else { 0.0 };
         self.intent = IntentFields { move_x: finite(intent.move_x), move_y: finite(intent.move_y), ..intent };
+    }
+
+    /// Sends a message of 1 to [`MESSAGE_BYTES_MAX`](throng_net::limits::MESSAGE_BYTES_MAX) bytes, which arrives once
+    /// and in order for as long as the session lives. It goes with the next input. Before the session stands it waits.
+    ///
+    /// # Errors
+    /// When too much is on its way already, or the message has no such length.
+    pub fn send(&mut self, message: &[u8]) -> Result<(), PushError> {
+        self.channel.push(message)
+    }
+
+    /// The oldest message that has come and was not asked for yet; `None` when there is none. Ask after each
+    /// [`Self::handle`], or each time a picture is drawn: who never asks gets no more of them.
+    pub fn next_message(&mut self) -> Option<&[u8]> {
+        self.inbox.next()
+    }
+
+    /// What the frames that brought messages did.
+    pub fn channel_counters(&self) -> &ChannelCounters {
+        &self.channel_counters
     }
 
     /// Leaves; [`Self::poll`] then yields the farewell.

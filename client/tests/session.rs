@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 
 use reference::{Parts, Rng, Server as World};
 use throng_client::{Applied, Session, SessionConfig, SessionEvent, ViewError};
-use throng_net::limits::SEAL_BYTES;
+use throng_net::limits::{FRAME_BYTES_ALONE_MAX, MESSAGE_BYTES_MAX, SEAL_BYTES};
+use throng_net::protocol::channel::frame::FrameError;
+use throng_net::protocol::channel::{Channel, ChannelCounters, KIND_FRAMED, PushError};
 use throng_net::protocol::{Admission, ClientState, CloseCause, Received, Server, SessionIndex};
 use throng_net::testing::Gateway;
-use throng_schema::limits::DATAGRAM_BYTES_MAX;
+use throng_schema::limits::{DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use throng_schema::{
     IntentFields, KIND_INPUT, KIND_SNAPSHOT, check_hello, check_input, read_hello, read_input,
 };
@@ -24,6 +26,8 @@ struct Realm {
     at: Option<SessionIndex>,
     acked: u32,
     inputs: Vec<(u32, u32, IntentFields)>,
+    channel: Channel,
+    commands: Vec<Vec<u8>>,
     disconnects: u32,
     session: Session,
     dice: Rng,
@@ -46,6 +50,8 @@ impl Realm {
             at: None,
             acked: 0,
             inputs: Vec::new(),
+            channel: Channel::new(),
+            commands: Vec::new(),
             disconnects: 0,
             session,
             dice: Rng(seed),
@@ -98,8 +104,14 @@ impl Realm {
             Received::Dropped(_) | Received::Handled => None,
             other => panic!("{other:?}"),
         };
-        if let Some((kind, payload)) = data {
-            assert_eq!(kind, KIND_INPUT);
+        if let Some((kind, mut payload)) = data {
+            assert_eq!(kind & !KIND_FRAMED, KIND_INPUT);
+            if kind != KIND_INPUT {
+                let mut counters = ChannelCounters::default();
+                let (messages, rest) = self.channel.read(payload, &mut counters).expect("an honest frame");
+                self.commands.extend(messages.map(<[u8]>::to_vec));
+                payload = rest;
+            }
             let input = check_input(&read_input(payload).expect("well-formed")).expect("a good input");
             // The newest input counts; what it acknowledges must have been sent.
             if self.inputs.last().is_none_or(|(sequence, ..)| *sequence < input.sequence) {
@@ -118,11 +130,18 @@ impl Realm {
         spoil(&mut parts);
         let mut datagram = [0; 8192];
         let message = parts.bytes();
-        datagram[16..16 + message.len()].copy_from_slice(&message);
+        let rtt_us = self.server.session(at).expect("a live session").rtt_us;
+        // What the snapshot leaves; a fresh start leaves no room for the longest messages.
+        let room = PAYLOAD_BYTES_MAX.saturating_sub(message.len()).min(FRAME_BYTES_ALONE_MAX);
+        let frame = &mut datagram[16..16 + room];
+        let frame_bytes = self.channel.write(self.now_us, rtt_us, 290, frame);
+        let kind = if frame_bytes == 0 { KIND_SNAPSHOT } else { KIND_SNAPSHOT | KIND_FRAMED };
+        let payload_bytes = frame_bytes + message.len();
+        datagram[16 + frame_bytes..16 + payload_bytes].copy_from_slice(&message);
         let half = self.server.transmit_halves().get(at.get()).expect("a live session");
-        let bytes = half.finish(self.now_us, KIND_SNAPSHOT, &mut datagram, message.len());
-        assert_eq!(bytes, Some(16 + message.len() + SEAL_BYTES));
-        self.answer(&datagram[..16 + message.len() + SEAL_BYTES]);
+        let bytes = half.finish(self.now_us, kind, &mut datagram, payload_bytes);
+        assert_eq!(bytes, Some(16 + payload_bytes + SEAL_BYTES));
+        self.answer(&datagram[..16 + payload_bytes + SEAL_BYTES]);
     }
 
     /// One tick of time in milliseconds, the server's tick at its end. Returns the snapshots' results.
@@ -254,4 +273,95 @@ fn garbage_changes_nothing() {
     }
     assert_eq!(realm.session.state(), ClientState::Connected);
     assert!(realm.session.view().newest_tick() > 10);
+}
+
+/// A message that says which one it is.
+fn message(number: usize) -> Vec<u8> {
+    let bytes = if number.is_multiple_of(9) { MESSAGE_BYTES_MAX } else { 4 + number * 7 % 90 };
+    (number as u32).to_le_bytes().into_iter().cycle().take(bytes).collect()
+}
+
+#[test]
+fn messages_arrive_both_ways_beside_inputs_and_snapshots() {
+    for (seed, loss, delay_us) in [(41, 0, 10_000), (42, 20, 60_000), (43, 40, 90_000)] {
+        let mut realm = Realm::new(seed, loss, delay_us);
+        let (mut commands, mut notices, mut heard, mut snapshots) = (0, 0, 0, 0);
+        for round in 0..2000 {
+            // From the start: before the session stands they wait.
+            if round < 400 && round % 4 == 0 {
+                commands += usize::from(realm.session.send(&message(commands)).is_ok());
+                notices += usize::from(realm.channel.push(&message(notices)).is_ok());
+            }
+            let results = realm.run(|_| {});
+            snapshots += results.iter().filter(|result| result.is_ok()).count();
+            while let Some(got) = realm.session.next_message() {
+                assert_eq!(got, message(heard));
+                heard += 1;
+            }
+            let is_over = heard == notices && realm.commands.len() == commands && realm.channel.is_idle();
+            if round > 400 && is_over {
+                break;
+            }
+        }
+        assert!(commands == 100 && notices == 100, "{commands}, {notices}");
+        assert_eq!((realm.commands.len(), heard), (commands, notices));
+        assert!(realm.commands.iter().enumerate().all(|(number, got)| *got == message(number)));
+        assert!(snapshots > 100 && realm.inputs.len() > 100);
+        let counters = realm.session.channel_counters();
+        let dropped = counters.messages_again + counters.messages_early;
+        assert_eq!((counters.messages, dropped > 0), (100, loss > 0));
+    }
+}
+
+#[test]
+fn messages_that_nobody_asks_for_are_left_with_the_server() {
+    let mut realm = Realm::new(44, 0, 5_000);
+    let mut pushed = 0;
+    for _ in 0..400 {
+        while realm.channel.push(&[7; 300]) == Ok(()) {
+            pushed += 1;
+        }
+        realm.run(|_| {});
+    }
+    // The session's queue and the server's ring, and not a message more.
+    assert!(realm.channel.waiting_us(realm.now_us) > 5_000_000);
+    assert!((30..50).contains(&pushed), "{pushed}");
+    let mut heard = 0;
+    for _ in 0..200 {
+        while realm.session.next_message().is_some() {
+            heard += 1;
+        }
+        realm.run(|_| {});
+    }
+    assert_eq!(heard, pushed);
+    assert_eq!(realm.session.send(&[]), Err(PushError::Length(0)));
+}
+
+#[test]
+fn frames_that_no_server_writes_are_refused_with_all_behind_them() {
+    let mut realm = Realm::new(45, 0, 5_000);
+    (0..20).for_each(|_| drop(realm.run(|_| {})));
+    let at = realm.at.expect("a session");
+    let mut event = |kind: u8, payload: &[u8]| {
+        let mut datagram = [0; 64];
+        datagram[16..16 + payload.len()].copy_from_slice(payload);
+        let half = realm.server.transmit_halves().get(at.get()).expect("a live session");
+        let bytes = half.finish(realm.now_us, kind, &mut datagram, payload.len()).expect("sealed");
+        match realm.session.handle(realm.now_us, &mut datagram[..bytes]) {
+            SessionEvent::Refused(error) => Err(Some(error)),
+            SessionEvent::Handled => Ok(0),
+            SessionEvent::Message { kind, payload } => Ok(usize::from(kind) + 1000 * payload.len()),
+            _ => Err(None),
+        }
+    };
+    assert_eq!(event(KIND_FRAMED, &[]), Err(Some(FrameError::Length)));
+    assert_eq!(
+        event(KIND_FRAMED | KIND_SNAPSHOT, &[8, 0, 0, 0, 1, 0, 0, 0, 9]),
+        Err(Some(FrameError::AckUnsent))
+    );
+    assert_eq!(event(KIND_FRAMED, &[8, 0, 0, 0, 0, 0, 0, 0]), Ok(0));
+    assert_eq!(event(KIND_FRAMED | 77, &[8, 0, 0, 0, 0, 0, 0, 0, 1, 2]), Ok(2077));
+    assert_eq!(event(77, &[1, 2]), Ok(2077));
+    let counters = realm.session.channel_counters();
+    assert_eq!((counters.frames, counters.frame_length, counters.frame_ack_unsent), (2, 1, 1));
 }

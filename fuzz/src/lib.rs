@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+pub mod channel_frame;
 pub mod hello;
 pub mod input_message;
 mod server;
@@ -30,10 +31,11 @@ mod reference;
 pub type Target = fn(&[u8]);
 
 /// Every target by name: its seeds lie in `seeds/<name>`, its wrapper in `libfuzzer/targets/<name>.rs`.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("token", token::run),
     ("hello", hello::run),
     ("session_datagram", session_datagram::run),
+    ("channel_frame", channel_frame::run),
     ("input_message", input_message::run),
     ("snapshot_message", snapshot_message::run),
 ];

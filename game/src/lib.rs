@@ -9,13 +9,20 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod economy;
 mod input;
+mod progress;
 mod systems;
 #[cfg(test)]
 mod tests;
 
 pub use config::{GameConfig, GameError, Spawn};
+pub use economy::{
+    AccountId, Book, Catalogue, Change, DropId, Economy, EconomyConfig, EconomyError, Effect, Goods,
+    Holdings, Imbalance, Item, Line, LineConfig, MONEY, MONEY_MAX, ShopId, Source, Stack,
+};
 pub use input::{Command, CommandId, Input, Intent, ItemId, Notice, Outcome, PlayerId, Taken, TradeState};
+pub use progress::{Accomplishment, Accomplishments, Counter, Gain, Progression, ProgressionError, Sheet};
 pub use throng_engine::{Encoded, EntityId, Request, Viewer, WorldConfig};
 
 use glam::{Vec2, Vec3};

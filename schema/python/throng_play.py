@@ -259,6 +259,7 @@ class Session:
         self.inputs = self.input_applied = self.unusable_in_a_row = 0
         self.direction = (0.0, 0.0)
         self.ticks, self.seen, self.dropped = [], collections.Counter(), collections.Counter()
+        self.channel, self.messages = transport.Channel(), []
         self.udp = udp_socket(self.address)
         self.client = self.new_client()
 
@@ -299,6 +300,13 @@ class Session:
             return None, None
         if name == "disconnect":
             raise Failure(f"the server ended the session with {kind} ({FAREWELLS.get(kind, 'its own reason')})")
+        if name == "data" and kind & transport.FRAMED:
+            try:
+                messages, body = self.channel.read(body)
+            except transport.Dropped as reason:
+                raise Failure(f"a frame of the server is refused: {reason}") from reason
+            self.messages += messages
+            kind &= ~transport.FRAMED
         if name == "data" and kind == decode.KIND_SNAPSHOT:
             self.snapshot(body)
         return name, reply
@@ -350,7 +358,9 @@ class Session:
         if now >= self.input_at:
             self.inputs += 1
             message = input_message(self.inputs, self.view.ack_tick, self.direction)
-            send(self.udp, self.client.seal(transport.DATA, decode.KIND_INPUT, message))
+            frame = self.channel.write(now * 1000)
+            kind = decode.KIND_INPUT | (transport.FRAMED if frame else 0)
+            send(self.udp, self.client.seal(transport.DATA, kind, frame + message))
             hz = self.world["tick_hz"] if self.world else TICK_HZ_AT_FIRST
             self.input_at = max(self.input_at + 1 / hz, now)
         _, reply = self.take(receive(self.udp, self.input_at - time.monotonic()))

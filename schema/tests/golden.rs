@@ -6,6 +6,7 @@
 #![allow(missing_docs)]
 
 mod common;
+mod golden_channel;
 mod golden_handshake;
 mod golden_messages;
 mod golden_sequence;
@@ -68,4 +69,9 @@ fn sequence() {
 #[test]
 fn handshake() {
     check("handshake.json", &golden_handshake::handshake());
+}
+
+#[test]
+fn channel() {
+    check("channel.json", &golden_channel::channel());
 }

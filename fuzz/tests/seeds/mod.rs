@@ -1,7 +1,9 @@
 //! The generated seeds: scripts that reach each branch, and the golden vectors.
 
 use serde_json::Value;
-use throng_fuzz::{hello, session_datagram as session, snapshot_message as snapshot, token};
+use throng_fuzz::{
+    channel_frame as channel, hello, session_datagram as session, snapshot_message as snapshot, token,
+};
 use throng_schema::{INPUT_BYTES, IntentFields, SCHEMA_VERSION, write_hello, write_input};
 
 type Seed = (String, Vec<u8>);
@@ -11,6 +13,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "token" => tokens(),
         "hello" => hellos(),
         "session_datagram" => sessions(),
+        "channel_frame" => channels(),
         "input_message" => messages(),
         "snapshot_message" => snapshots(),
         other => panic!("no seeds for {other}"),
@@ -252,6 +255,115 @@ fn sessions() -> Vec<Seed> {
                 hello[..2].copy_from_slice(&[1, 2]);
                 hello
             }),
+        ),
+    ]
+}
+
+fn channels() -> Vec<Seed> {
+    use channel::{CHANGED, LOST, PUSH, RAW, SECOND, TIRED, TWICE, WAIT, WRITE};
+    // A share of 288 bytes.
+    const SHARE: u8 = 72;
+    let write = |what: u8| step(WRITE | what, SHARE, b"");
+    let frame = |count: u16, ack: u32, rest: &[u8]| {
+        let bytes = (8 + rest.len()) as u16;
+        [&bytes.to_le_bytes(), &count.to_le_bytes(), &ack.to_le_bytes()[..], rest].concat()
+    };
+    let raw = |frame: &[u8]| step(RAW, 0, frame);
+    let one = [1, 0, 0, 0, 2, 0, b'h', b'i'];
+    let talk: Vec<u8> = (0..12)
+        .flat_map(|i| {
+            [step(PUSH, i, &[i; 30]), write(0), step(PUSH | SECOND, i, &[i; 90]), write(SECOND)].concat()
+        })
+        .collect();
+    let lossy: Vec<u8> = (0..24)
+        .flat_map(|i| {
+            let fate = [0, LOST, TWICE, LOST][usize::from(i) % 4];
+            [step(PUSH, i, &[i; 40]), write(fate), write(SECOND | fate), step(WAIT, 9, b"")].concat()
+        })
+        .collect();
+    let full: Vec<u8> = [
+        (0..20).flat_map(|i| step(PUSH, i, &[i; 300])).collect::<Vec<u8>>(),
+        (0..20).flat_map(|_| [write(0), write(SECOND)].concat()).collect(),
+        (0..20).flat_map(|i| step(PUSH, i, &[i; 500])).collect(),
+        (0..20).flat_map(|_| [write(0), write(SECOND | TWICE)].concat()).collect(),
+    ]
+    .concat();
+    let changes: Vec<u8> = (0..24_u8).flat_map(|at| step(CHANGED | SECOND, at, &[1 << (at % 8)])).collect();
+    vec![
+        named("talk", talk),
+        named("lossy", lossy),
+        named("full", full),
+        named(
+            "lengths",
+            [step(PUSH, 1, b""), step(PUSH, 2, &[0; 513]), step(PUSH, 3, &[0; 512]), write(0)].concat(),
+        ),
+        named(
+            "long-waits",
+            [step(PUSH, 1, &[9; 512]), step(WRITE, SHARE, b"less"), write(0), write(0)].concat(),
+        ),
+        named(
+            "tired",
+            [
+                [1, 2, 3].map(|i| step(PUSH, i, &[i; 9])).concat(),
+                step(TIRED | SECOND, 2, b""),
+                write(0),
+                write(SECOND),
+                step(WAIT, 30, b""),
+                write(0),
+                write(SECOND),
+            ]
+            .concat(),
+        ),
+        named("changed", [step(PUSH, 1, b"hello"), write(0), changes].concat()),
+        named(
+            "ack-unsent",
+            [
+                step(PUSH, 1, b"hello"),
+                raw(&frame(0, 1, b"")),
+                write(LOST),
+                raw(&frame(0, 2, b"")),
+                raw(&frame(0, 1, b"")),
+            ]
+            .concat(),
+        ),
+        named(
+            "ack-of-old",
+            [
+                step(PUSH, 1, b"hello"),
+                write(LOST),
+                step(WAIT, 99, b""),
+                raw(&frame(0, 1, b"")),
+                write(0),
+                raw(&frame(0, 0, b"")),
+            ]
+            .concat(),
+        ),
+        named("raw-frame", raw(&frame(1, 0, &one))),
+        named("raw-behind", raw(&[&frame(1, 0, &one)[..], b"rest"].concat())),
+        named("raw-early", raw(&frame(1, 0, &[2, 0, 0, 0, 2, 0, b'h', b'i']))),
+        named(
+            "raw-known-and-new",
+            [raw(&frame(1, 0, &one)), raw(&frame(2, 0, &[1, 0, 0, 0, 1, 0, b'a', 1, 0, b'b', 0, 0]))]
+                .concat(),
+        ),
+        named("raw-many", raw(&frame(100, 0, &[&[1, 0, 0, 0][..], &[1, 0, 7].repeat(100)].concat()))),
+        named("raw-count-beyond", raw(&frame(u16::MAX, 0, &one))),
+        named("raw-number-0", raw(&frame(1, 0, &[0, 0, 0, 0, 2, 0, b'h', b'i']))),
+        named("raw-numbers-wrap", raw(&frame(1, 0, &[255, 255, 255, 255, 2, 0, b'h', b'i']))),
+        named("raw-empty-message", raw(&frame(1, 0, &[1, 0, 0, 0, 0, 0, 0, 0]))),
+        named("raw-long-message", raw(&frame(1, 0, &[&[1, 0, 0, 0, 1, 2][..], &[5; 514]].concat()))),
+        named(
+            "raw-padding",
+            [
+                raw(&frame(1, 0, &[1, 0, 0, 0, 1, 0, 7, 9])),
+                raw(&frame(1, 0, &[2, 0, 0, 0, 1, 0, 7, 0, 0, 0, 0, 0])),
+            ]
+            .concat(),
+        ),
+        named(
+            "raw-short",
+            [raw(&[8, 0, 0, 0, 0, 0, 0]), raw(&[4, 0, 0, 0]), raw(&[12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])]
+                .concat(),
         ),
     ]
 }

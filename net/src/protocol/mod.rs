@@ -24,6 +24,7 @@
 mod caps;
 #[cfg(test)]
 mod caps_tests;
+pub mod channel;
 mod client;
 mod cookie;
 mod counters;
