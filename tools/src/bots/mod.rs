@@ -19,6 +19,7 @@
 //! [`Swarm`] and [`Run`] own no socket and no clock, so tests play them in virtual time.
 
 mod behaviour;
+mod books;
 mod config;
 mod door;
 mod full;
@@ -30,6 +31,7 @@ mod run;
 mod socket;
 mod swarm;
 mod totals;
+mod walker;
 mod wires;
 
 use std::sync::atomic::{AtomicBool, Ordering};
