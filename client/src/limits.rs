@@ -1,8 +1,9 @@
 //! Fixed limits of the client, each with its unit and its derivation.
 
 use throng_net::limits::{CHANNEL_BYTES, FRAME_BYTES_ALONE_MAX, MESSAGE_BYTES_MAX, MESSAGE_HEAD_BYTES};
-use throng_schema::INPUT_BYTES;
+use throng_net::protocol::channel::KIND_FRAMED;
 use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
+use throng_schema::{INPUT_BYTES, KIND_INPUT, KIND_SNAPSHOT};
 
 /// Near lists kept as possible baselines: what the wire contract asks for.
 pub const BASELINES_MAX: usize = VIEW_HISTORY_TICKS as usize;
@@ -32,6 +33,8 @@ pub const INBOX_BYTES: usize = 2 * CHANNEL_BYTES;
 pub const FRAME_BYTES_SHARE: usize = PAYLOAD_BYTES_MAX / 4;
 
 const _: () = {
+    // Bit 7 of a kind tells of the frame alone.
+    assert!((KIND_INPUT | KIND_SNAPSHOT) & KIND_FRAMED == 0);
     assert!(INBOX_BYTES >= 2 * (MESSAGE_HEAD_BYTES + MESSAGE_BYTES_MAX));
     // The longest frame and an input are one datagram.
     assert!(FRAME_BYTES_SHARE <= FRAME_BYTES_ALONE_MAX);

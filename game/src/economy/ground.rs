@@ -4,7 +4,8 @@ use super::account::AccountId;
 use super::goods::Goods;
 use super::ledger::{Book, Source};
 use super::seeded::seeded;
-use super::{Change, Economy, Holder};
+use super::transfer::Holder;
+use super::{Change, Economy};
 use crate::{CommandId, ItemId, Outcome};
 use throng_engine::Digest;
 

@@ -2,17 +2,19 @@
 //! calls it has checked who stands where.
 //!
 //! ```text
-//!               Loot, Quest, NewCharacter            Used, Fee
-//!                  │             │                       ▲
-//!          put_drop│             │grant, open            │use_one, charge
-//!                  ▼             ▼                       │
-//!   Expired ◄─── DROP ──pick_up─► PLAYER ────────────────┘
-//!   begin_tick    ▲  ◄───drop──── │  ▲ ▲ │
-//!                 └───────────────┘  │ │ └─trade_offer─► ESCROW ─┐ both trade_confirm: to the other
-//!                          buy, sell │ └─────────────────────────┘ trade_cancel, stop_trading: back
-//!                   items ┌──────────┤
-//!                         ▼          └─ money ─► Purse
-//!          Restock ───► SHOP ───► Spoiled                      CAPITALS hold, the others are outside
+//!                    Loot      Quest, NewCharacter       Fee, Used
+//!                     │ put_drop        │ open, grant        ▲ charge, use_one
+//!                     ▼                 ▼                    │
+//!                 ┌──────┐  pick_up ┌────────┐───────────────┘
+//!   Expired ◄─────│ Drop │─────────►│ Player │  trade_offer  ┌────────┐ both trade_confirm: to the other;
+//!      begin_tick │      │◄─────────│        │──────────────►│ Escrow │ trade_cancel, stop_trading, leave,
+//!                 └──────┘     drop │        │◄──────────────│        │ a lower offer: back
+//!                                   └────────┘               └────────┘
+//!                               items ▲│   ▲│ money
+//!                           buy, sell │▼   │▼
+//!                               ┌──────┐  Purse
+//!                 Restock ─────►│ Shop │
+//!                 Spoiled ◄─────└──────┘          in boxes: who holds; the others are sources and sinks
 //! ```
 //!
 //! Each arrow is a [transfer](Economy::transfer) between two books of the [ledger](ledger), and nothing else changes what
@@ -22,11 +24,13 @@
 //! **Commands take effect at most once.** Each carries a [`CommandId`]; the outcomes of the last
 //! [`ANSWERS_MAX`](limits::ANSWERS_MAX) of an account are remembered, refusals too. A repeat gets the first outcome,
 //! whatever its other fields say by now. The caller asks [`Economy::answered`] before it looks at places (what a repeat
-//! names may be gone because of the first), and has its own refusals remembered with [`Economy::refuse`].
+//! names may be gone because of the first), and has its own refusals remembered with [`Economy::refuse`]. The one outcome
+//! that is not remembered is [`TooFast`](Outcome::TooFast): it asks for a repeat.
 //!
 //! Memory is reserved when the economy is made; operations take none but a first [`Economy::open`].
 
 mod account;
+mod audit;
 mod catalogue;
 mod change;
 mod goods;
@@ -38,6 +42,7 @@ mod shop;
 #[cfg(test)]
 mod tests;
 mod trade;
+mod transfer;
 
 pub use account::{AccountId, Holdings};
 pub use catalogue::{Catalogue, EconomyError, Effect, Item};
@@ -51,13 +56,13 @@ pub use shop::{Line, LineConfig, ShopId};
 use crate::{CommandId, ItemId, Outcome};
 use account::Account;
 use ground::Ground;
-use ledger::{HOLDERS, Ledger};
-use limits::{ACCOUNT_STACKS_MAX, ACCOUNTS_MAX, CHANGES_PER_OPERATION_MAX, DROPS_MAX};
+use ledger::Ledger;
+use limits::{ACCOUNTS_MAX, CHANGES_PER_OPERATION_MAX, DROPS_MAX};
 use seeded::seeded;
 use shop::Shop;
 use std::collections::BTreeMap;
-use throng_engine::Digest;
 use trade::Trade;
+use transfer::Holder;
 
 /// What an economy is made with.
 #[derive(Clone, Debug)]
@@ -79,31 +84,6 @@ pub struct EconomyConfig {
     pub shops: Vec<Vec<LineConfig>>,
 }
 
-/// Where value is.
-#[derive(Clone, Copy, Debug)]
-enum Holder {
-    Player(AccountId),
-    /// Shop and row.
-    Shop(u32, u32),
-    /// Place on the ground.
-    Heap(u32),
-    /// Trade and side.
-    Offer(u32, u8),
-    Outside(Book),
-}
-
-impl Holder {
-    fn book(self) -> Book {
-        match self {
-            Self::Player(_) => Book::Player,
-            Self::Shop(..) => Book::Shop,
-            Self::Heap(_) => Book::Drop,
-            Self::Offer(..) => Book::Escrow,
-            Self::Outside(book) => book,
-        }
-    }
-}
-
 /// All that is of value in a world.
 #[derive(Debug)]
 pub struct Economy {
@@ -123,7 +103,7 @@ pub struct Economy {
     ledger: Ledger,
     changes: Vec<Change>,
     #[cfg(test)]
-    bug: Option<seeded::Bug>,
+    planted: seeded::Planted,
 }
 
 impl Economy {
@@ -153,7 +133,7 @@ impl Economy {
             changes: Vec::with_capacity(changes_max),
             catalogue,
             #[cfg(test)]
-            bug: None,
+            planted: seeded::Planted::default(),
         };
         if !economy.is_holdable(&economy.start) {
             return Err(EconomyError::Start);
@@ -168,7 +148,8 @@ impl Economy {
     }
 
     /// The account of a character who is there from now on; made, with a new character's goods, at the first time.
-    /// `None` when there are as many accounts as there may be.
+    /// `None` when there are as many accounts as there may be. It tells nothing: whoever enters is told all of
+    /// [`holdings`](Self::holdings).
     pub fn open(&mut self, character: u64) -> Option<AccountId> {
         if let Some(&id) = self.by_character.get(&character) {
             self.accounts[id.row()].is_present = true;
@@ -206,6 +187,7 @@ impl Economy {
     }
 
     /// Has a refusal by the caller remembered, like those of the economy itself; what was remembered before counts.
+    /// [`TooFast`](Outcome::TooFast) is not remembered.
     pub fn refuse(&mut self, account: AccountId, id: CommandId, outcome: Outcome) -> Outcome {
         self.once(account, id, |_| outcome)
     }
@@ -300,71 +282,6 @@ impl Economy {
         self.ledger.postings()
     }
 
-    /// Counts all that anybody holds anew and compares it with the ledger. Takes time and memory: for checkpoints.
-    ///
-    /// # Errors
-    /// When value was made or lost, or an account has more than it may: the world must stop.
-    pub fn audit(&self) -> Result<(), Imbalance> {
-        let mut counted = vec![[0i128; HOLDERS.len()]; self.catalogue.len() + 1];
-        let mut count = |book: Book, what: ItemId, amount: i64| {
-            counted[what.0 as usize][book as usize] += i128::from(amount);
-        };
-        for (id, account) in (0..).zip(&self.accounts) {
-            self.audit_account(AccountId(id))?;
-            account.goods.amounts().for_each(|(what, amount)| count(Book::Player, what, amount));
-        }
-        for line in self.shops.iter().flat_map(Shop::lines) {
-            count(Book::Shop, line.item, i64::from(line.stock));
-        }
-        for (what, amount) in self.ground.goods().flat_map(Goods::amounts) {
-            count(Book::Drop, what, amount);
-        }
-        for (what, amount) in self.trades.iter().flat_map(|trade| &trade.offers).flat_map(Goods::amounts) {
-            count(Book::Escrow, what, amount);
-        }
-        self.ledger.check_all(&counted)
-    }
-
-    fn audit_account(&self, id: AccountId) -> Result<(), Imbalance> {
-        let account = &self.accounts[id.row()];
-        let is_seated = account.seat.is_none_or(|seat| {
-            self.trades.get(seat.trade as usize).is_some_and(|t| t.members[usize::from(seat.side)] == id)
-        });
-        let why = if !is_seated {
-            "it is not where its trade says"
-        } else if account.seat.is_some() && !account.is_present {
-            "it trades and is away"
-        } else if !self.fits(id, &Goods::<1>::EMPTY, false) || !self.is_stacked(id) {
-            "it has more than it may"
-        } else {
-            return Ok(());
-        };
-        Err(Imbalance::Account { account: id.0, why })
-    }
-
-    /// Whether an account is within its stack limits, with what may come back from its trade.
-    fn is_stacked(&self, id: AccountId) -> bool {
-        let (here, back) = (&self.accounts[id.row()].goods, self.escrow(id));
-        let mut stacks = here.stacks().iter().chain(back.stacks());
-        stacks.all(|&Stack { item, .. }| {
-            let stack_max = self.catalogue.get(item).map_or(0, |item| item.stack_max);
-            here.amount(item) + back.amount(item) <= i64::from(stack_max)
-        })
-    }
-
-    /// Digest of everything, in a fixed order.
-    pub fn digest(&self) -> u64 {
-        let mut digest = Digest::default();
-        digest.push(u64::from(self.tick));
-        self.accounts.iter().for_each(|account| account.digest(&mut digest));
-        self.shops.iter().for_each(|shop| shop.digest(&mut digest));
-        self.ground.digest(&mut digest);
-        self.trades.iter().for_each(|trade| trade.digest(&mut digest));
-        self.free_trades.iter().for_each(|&place| digest.push(u64::from(place)));
-        self.ledger.digest(&mut digest);
-        digest.value()
-    }
-
     /// Carries a command out unless that has been done.
     fn once(&mut self, account: AccountId, id: CommandId, act: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
         let Some(row) = self.accounts.get(account.row()) else { return Outcome::Gone };
@@ -379,118 +296,9 @@ impl Economy {
         }
         let outcome = act(self);
         let capacity = if seeded!(self, ShortMemory) { limits::ANSWERS_MAX - 1 } else { limits::ANSWERS_MAX };
-        if outcome == Outcome::Done || !seeded!(self, ForgetRefusals) {
+        if outcome == Outcome::Done || (outcome != Outcome::TooFast && !seeded!(self, ForgetRefusals)) {
             self.accounts[account.row()].answers.remember(id, outcome, capacity);
         }
         outcome
-    }
-
-    /// Whether an account could have that, each item within its stack limit.
-    fn is_holdable(&self, goods: &Goods) -> bool {
-        let mut stacks = goods.stacks().iter();
-        stacks
-            .all(|stack| self.catalogue.get(stack.item).is_some_and(|item| stack.quantity <= item.stack_max))
-    }
-
-    /// Whether that much of an item, or of money, fits into an account.
-    fn fits_amount(&self, account: AccountId, what: ItemId, amount: i64) -> bool {
-        let mut goods = Goods::<1>::EMPTY;
-        goods.adjust(what, amount) && self.fits(account, &goods, false)
-    }
-
-    /// Whether `goods` fit into an account beside what it has and what may come back from its trade, unless that
-    /// `is_swapped` for them.
-    fn fits<const N: usize>(&self, account: AccountId, goods: &Goods<N>, is_swapped: bool) -> bool {
-        let here = &self.accounts[account.row()].goods;
-        let is_forgotten = is_swapped || seeded!(self, EscrowUnreserved);
-        let back = if is_forgotten { &Goods::EMPTY } else { self.escrow(account) };
-        if here.money() + back.money() + goods.money() > MONEY_MAX {
-            return false;
-        }
-        let stack_max = |item| self.catalogue.get(item).map_or(0, |item| u64::from(item.stack_max));
-        let is_within = |item| {
-            let quantities = [here.quantity(item), back.quantity(item), goods.quantity(item)];
-            quantities.into_iter().map(u64::from).sum::<u64>() <= stack_max(item)
-                || seeded!(self, IgnoreStackLimit)
-        };
-        let mut stacks_needed = here.stacks().len();
-        for stack in back.stacks() {
-            stacks_needed += usize::from(here.quantity(stack.item) == 0);
-        }
-        for stack in goods.stacks() {
-            if !is_within(stack.item) {
-                return false;
-            }
-            stacks_needed += usize::from(here.quantity(stack.item) == 0 && back.quantity(stack.item) == 0);
-        }
-        stacks_needed <= ACCOUNT_STACKS_MAX
-    }
-
-    /// Moves value from one holder to another and books it. The one has it and the other has room: operations check all
-    /// before they change anything. Should they be wrong, nothing moves and the tick ends in an [`Imbalance`].
-    fn transfer(&mut self, from: Holder, to: Holder, what: ItemId, amount: i64) {
-        if amount == 0 {
-            return;
-        }
-        let is_taken = seeded!(self, ForgetDebit) || self.adjust(from, what, -amount);
-        let is_given = is_taken && (seeded!(self, ForgetCredit) || self.adjust(to, what, amount));
-        let (from_book, to_book) = (from.book(), to.book());
-        if !is_given {
-            if is_taken {
-                let _ = self.adjust(from, what, amount);
-            }
-            self.ledger.fail(Imbalance::Impossible { what, from: from_book, to: to_book, amount });
-            return;
-        }
-        #[cfg(test)]
-        match self.bug {
-            Some(seeded::Bug::DoubleCredit) => _ = self.adjust(to, what, amount),
-            Some(seeded::Bug::SkipPosting) => return,
-            Some(seeded::Bug::PostOneSide) => return self.ledger.post_one_side(to_book, what, amount),
-            _ => {}
-        }
-        self.ledger.post(from_book, to_book, what, amount);
-    }
-
-    fn transfer_all(&mut self, from: Holder, to: Holder, goods: &Goods) {
-        for (what, amount) in goods.amounts() {
-            self.transfer(from, to, what, amount);
-        }
-    }
-
-    /// Changes what a holder has, and tells the ledger.
-    fn adjust(&mut self, holder: Holder, what: ItemId, delta: i64) -> bool {
-        let is_done = match holder {
-            Holder::Player(account) => self.accounts[account.row()].goods.adjust(what, delta),
-            Holder::Shop(shop, row) => self.shops[shop as usize].adjust(row, delta),
-            Holder::Heap(place) => self.ground.adjust(place, what, delta),
-            Holder::Offer(trade, side) => {
-                self.trades[trade as usize].offers[usize::from(side)].adjust(what, delta)
-            }
-            Holder::Outside(_) => return true,
-        };
-        if is_done {
-            self.ledger.hold(holder.book(), what, delta);
-        }
-        is_done
-    }
-
-    /// Whether whatever one operation does can be told.
-    fn can_tell(&self) -> bool {
-        self.changes.len() + CHANGES_PER_OPERATION_MAX <= self.changes_max
-    }
-
-    fn tell(&mut self, change: Change) {
-        self.changes.push(change);
-    }
-
-    /// Tells an account what it has of an item, or of money.
-    fn tell_amount(&mut self, account: AccountId, what: ItemId) {
-        let goods = &self.accounts[account.row()].goods;
-        self.tell(if what == MONEY {
-            Change::Money { account, money: goods.money() }
-        } else {
-            Change::Item { account, item: what, quantity: goods.quantity(what) }
-        });
     }
 }

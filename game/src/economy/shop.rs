@@ -9,7 +9,8 @@ use super::goods::MONEY;
 use super::ledger::Book;
 use super::limits::{SHOP_LINES_MAX, SHOPS_MAX};
 use super::seeded::seeded;
-use super::{Change, Economy, Holder};
+use super::transfer::Holder;
+use super::{Change, Economy};
 use crate::{CommandId, ItemId, Outcome};
 use throng_engine::Digest;
 

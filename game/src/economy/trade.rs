@@ -8,7 +8,8 @@
 use super::account::{AccountId, Seat};
 use super::goods::{Goods, MONEY};
 use super::seeded::seeded;
-use super::{Change, Economy, Holder};
+use super::transfer::Holder;
+use super::{Change, Economy};
 use crate::{CommandId, ItemId, Outcome, TradeState};
 use throng_engine::Digest;
 
@@ -186,7 +187,9 @@ impl Economy {
             let to = if is_misled { members[0] } else { members[if is_kept { side } else { 1 - side }] };
             self.transfer_all(Holder::Offer(place, side as u8), Holder::Player(to), &offers[side]);
             for (what, _) in offers[side].amounts() {
-                self.tell_amount(to, what);
+                if side == 1 || !seeded!(self, PartnerUntold) {
+                    self.tell_amount(to, what);
+                }
             }
         }
         self.end_trade(place, TradeState::Done);
@@ -207,8 +210,18 @@ impl Economy {
     /// was anything to cancel.
     pub fn stop_trading(&mut self, account: AccountId) -> bool {
         let Some(row) = self.accounts.get_mut(account.row()) else { return false };
-        let had_asked = row.asked.take().is_some();
-        let Some(Seat { trade: place, .. }) = row.seat else { return had_asked };
+        let asked = row.asked.take();
+        let Some(Seat { trade: place, .. }) = row.seat else {
+            if let Some((whom, _)) = asked {
+                self.tell(Change::Trade {
+                    account: whom,
+                    with: account,
+                    revision: 0,
+                    state: TradeState::Cancelled,
+                });
+            }
+            return asked.is_some();
+        };
         let Trade { members, offers, .. } = self.trades[place as usize];
         for side in 0..2 {
             if seeded!(self, CancelLosesGoods) {

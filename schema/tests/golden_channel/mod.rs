@@ -62,7 +62,7 @@ fn frames() -> Vec<Value> {
         refused(&ack(0)[..7], "cut"),
         refused(&frame(5, 9, &[b"ab", b"c"])[..19], "cut"),
         refused(&change(0, &[16]), "its second message lies outside"),
-        refused(&[&change(0, &[24])[..], &[0; 4]].concat(), "five bytes of padding"),
+        refused(&[&[20][..], &frame(0, 1, &[b"ab"])[1..], &[0; 4]].concat(), "four bytes of padding"),
         refused(&[&change(0, &[21])[..], &[0; 4]].concat(), "no multiple of 4"),
         refused(&[&[12, 0, 0, 0][..], &[0; 8]].concat(), "no messages, but more than 8 bytes"),
         refused(&[&[8, 0, 1, 0][..], &[0; 12]].concat(), "a message, but 8 bytes"),

@@ -1,8 +1,8 @@
 //! Single cases that the driver reaches seldom or cannot judge.
 
-use super::Bug;
 use super::driver::{catalogue, config};
 use crate::economy::limits::{ACCOUNT_STACKS_MAX, ANSWERS_MAX, GOODS_STACKS_MAX, PRICE_MAX, STACK_MAX};
+use crate::economy::seeded::{Bug, Planted};
 use crate::economy::*;
 use crate::{CommandId, ItemId, Outcome, TradeState};
 
@@ -77,6 +77,9 @@ fn a_refusal_by_the_caller_is_remembered_like_any_other() {
         Outcome::Done,
         "it was done before it was too far"
     );
+    let hasty = id();
+    assert_eq!(economy.refuse(one, hasty, Outcome::TooFast), Outcome::TooFast);
+    assert_eq!(economy.use_one(one, hasty, ItemId(3)).0, Outcome::Done, "what may be tried again is");
     assert_eq!(economy.refuse(AccountId(u32::MAX), used, Outcome::TooFar), Outcome::Gone);
 }
 
@@ -186,6 +189,42 @@ fn a_sale_that_no_purse_can_hold_is_refused() {
 }
 
 #[test]
+fn a_deal_tells_what_there_is_now_and_a_refusal_what_it_would_take() {
+    let line = LineConfig {
+        item: ItemId(7),
+        stock_usual: 10,
+        stock_max: 12,
+        restock_ticks: 5,
+        restock_step: 1,
+        ask_margin: 100,
+        pay_margin: 500,
+    };
+    let (mut economy, [one, _], mut id) = pair(&EconomyConfig { shops: vec![vec![line]], ..config() });
+    let (item, shop) = (ItemId(7), ShopId(0));
+    // One is worth 7; at the start there are 5,000 and two of it.
+    let price = |stock| Change::Price { account: one, shop, item, asks: 8, pays: 3, stock };
+    assert_eq!(economy.buy(one, id(), shop, item, 4, 31), Outcome::Price);
+    assert_eq!(economy.drain_changes().collect::<Vec<_>>(), [price(10)]);
+    assert_eq!(economy.buy(one, id(), shop, item, 4, 32), Outcome::Done);
+    let now = |money, quantity| {
+        [Change::Money { account: one, money }, Change::Item { account: one, item, quantity }]
+    };
+    let [money, have] = now(4_968, 6);
+    assert_eq!(economy.drain_changes().collect::<Vec<_>>(), [money, have, price(6)]);
+    economy.begin_tick(5);
+    assert_eq!(economy.sell(one, id(), shop, item, 6, 19), Outcome::Price);
+    assert_eq!(economy.sell(one, id(), shop, item, 6, 18), Outcome::Full, "7 and 6 are more than 12");
+    economy.drain_changes();
+    assert_eq!(economy.sell(one, id(), shop, item, 5, 15), Outcome::Done);
+    let [money, have] = now(4_983, 1);
+    assert_eq!(economy.drain_changes().collect::<Vec<_>>(), [money, have, price(12)]);
+    economy.begin_tick(10);
+    assert_eq!(economy.shop_lines(shop).next().unwrap().stock, 11, "it drifts back");
+    assert_eq!(economy.balance(Book::Spoiled, item), 1);
+    economy.end_tick().unwrap();
+}
+
+#[test]
 fn no_shop_pays_more_than_another_asks() {
     let economy = Economy::new(catalogue(), &config()).unwrap();
     let lines: Vec<Line> = (0..3).flat_map(|shop| economy.shop_lines(ShopId(shop)).copied()).collect();
@@ -216,9 +255,9 @@ fn what_expires_is_told_and_booked() {
 #[test]
 fn a_failed_check_fails_for_ever() {
     let (mut economy, [one, _], mut id) = pair(&config());
-    economy.bug = Some(Bug::ForgetDebit);
+    economy.planted = Planted::always(Bug::ForgetDebit);
     economy.use_one(one, id(), ItemId(3));
-    economy.bug = None;
+    economy.planted = Planted::default();
     let fault = economy.end_tick().unwrap_err();
     assert_eq!((economy.end_tick(), economy.audit()), (Err(fault), Err(fault)));
     assert!(fault.to_string().contains("ItemId(3)"), "{fault}");

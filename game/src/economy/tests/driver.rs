@@ -2,8 +2,9 @@
 //! oracles that must notice whatever goes wrong.
 
 use super::model::{Act, Amounts, ITEMS, Model, amounts};
+use crate::TradeState;
 use crate::economy::limits::{ANSWERS_MAX, PRICE_MAX};
-use crate::economy::seeded::Bug;
+use crate::economy::seeded::Planted;
 use crate::economy::*;
 use throng_engine::Random;
 
@@ -45,8 +46,10 @@ pub struct Driver {
     remembered: [u64; ACCOUNTS as usize],
     /// Drops of late, there or not.
     drops: [DropId; 16],
-    /// What each account was told.
+    /// What each account was told that it has.
     told: Vec<Amounts>,
+    /// What each was told of its trade: with whom, at which revision, what the other offers.
+    told_trades: Vec<Option<(AccountId, u32, Amounts)>>,
     audit_ticks: u32,
     tick: u32,
     /// Outcomes seen, by number.
@@ -93,16 +96,17 @@ pub fn config() -> EconomyConfig {
 }
 
 impl Driver {
-    pub fn new(seed: u64, bug: Option<Bug>, has_model: bool, audit_ticks: u32) -> Self {
+    pub fn new(seed: u64, planted: Planted, has_model: bool, audit_ticks: u32) -> Self {
         let (catalogue, config) = (catalogue(), config());
         let model = has_model.then(|| Model::new(&catalogue, &config, ACCOUNTS as usize));
         let mut economy = Economy::new(catalogue, &config).unwrap();
         for character in 0..u64::from(ACCOUNTS) {
             economy.open(character).unwrap();
         }
-        economy.bug = bug;
+        economy.planted = planted;
         Self {
             told: (0..ACCOUNTS).map(|account| amounts(economy.holdings(AccountId(account)))).collect(),
+            told_trades: vec![None; ACCOUNTS as usize],
             economy,
             model,
             random: Random::of_tick(seed, 0, 0),
@@ -286,7 +290,7 @@ impl Driver {
         }
         self.outcomes[outcome as usize] += 1;
         let Some(model) = &mut self.model else { return Ok(()) };
-        let is_changed = before != (self.economy.transfers(), self.economy.changes.len());
+        let is_changed = drop.is_some() || before != (self.economy.transfers(), self.economy.changes.len());
         let remembered = self.remembered.get_mut(account as usize);
         let expected = match (remembered, first) {
             (None, _) => Outcome::Gone,
@@ -349,12 +353,34 @@ impl Driver {
                 Change::Item { account, item, quantity } => {
                     self.told[account.row()][item.0 as usize] = i64::from(quantity);
                 }
-                Change::Trade { state: crate::TradeState::Done, .. } => self.trades_done += 1,
+                Change::Offer { account, with, revision, item, quantity, money } => {
+                    let told = &mut self.told_trades[account.row()];
+                    let mut offer = told.map_or([0; ITEMS + 1], |(.., offer)| offer);
+                    offer[item.0 as usize] = if item == MONEY { money } else { i64::from(quantity) };
+                    *told = Some((with, revision, offer));
+                }
+                Change::Trade { account, with, revision, state } => {
+                    let told = &mut self.told_trades[account.row()];
+                    let of_it = told.filter(|&(partner, ..)| partner == with);
+                    *told = match state {
+                        TradeState::Open if revision == 1 => Some((with, 1, [0; ITEMS + 1])),
+                        TradeState::Open => of_it.map(|(.., offer)| (with, revision, offer)),
+                        // An ask or its end, from whomever, is none of the trade's business.
+                        _ if revision == 0 => *told,
+                        TradeState::Done | TradeState::Cancelled => None,
+                        _ => *told,
+                    };
+                    self.trades_done += u64::from(state == TradeState::Done);
+                }
                 _ => {}
             }
         }
         let account = self.random.below(ACCOUNTS);
-        if self.told[account as usize] != amounts(self.economy.holdings(AccountId(account))) {
+        let id = AccountId(account);
+        let trade =
+            self.economy.trade_of(id).map(|(with, revision, _, theirs)| (with, revision, amounts(theirs)));
+        let is_told = self.told[id.row()] == amounts(self.economy.holdings(id));
+        if !is_told || self.told_trades[id.row()] != trade {
             return Err(Caught::Told(account));
         }
         if self.tick.is_multiple_of(self.audit_ticks) {
