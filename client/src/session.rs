@@ -32,8 +32,8 @@ use throng_net::protocol::token::Grant;
 use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause, HelloTooLong, Reject};
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
 use throng_schema::{
-    INPUT_BYTES, IntentFields, KIND_INPUT, KIND_SNAPSHOT, NameError, SCHEMA_VERSION, check_name, write_hello,
-    write_input,
+    INPUT_BYTES, INTENTS_SENT, IntentFields, KIND_INPUT, KIND_SNAPSHOT, NameError, SCHEMA_VERSION,
+    check_name, write_hello, write_input,
 };
 
 use crate::interpolation::{InterpolationConfig, Interpolator, Pose};
@@ -105,6 +105,8 @@ pub struct Session {
     view: View,
     interpolator: Interpolator,
     intent: IntentFields,
+    /// Those of the last inputs sent, the newest first.
+    past: [IntentFields; INTENTS_SENT - 1],
     /// Sequence of the last input sent.
     input_sent: u32,
     input_due_us: u64,
@@ -123,6 +125,7 @@ impl Session {
             view: View::new(),
             interpolator: Interpolator::new(config.interpolation),
             intent: IntentFields::default(),
+            past: Default::default(),
             input_sent: 0,
             input_due_us: 0,
         })
@@ -161,10 +164,13 @@ impl Session {
         }
         let sequence = self.input_sent.saturating_add(1);
         let mut input = [0; INPUT_BYTES];
-        write_input(&mut input, sequence, self.view.ack_tick(), self.intent);
+        let [first, second, third] = self.past;
+        let intents = [self.intent, first, second, third];
+        write_input(&mut input, sequence, self.view.ack_tick(), 0, &intents);
         out[DATAGRAM_HEADER_BYTES..DATAGRAM_HEADER_BYTES + INPUT_BYTES].copy_from_slice(&input);
         let bytes = self.link.finish(now_us, KIND_INPUT, out, INPUT_BYTES)?;
         self.input_sent = sequence;
+        self.past = [self.intent, first, second];
 
         let tick_hz = self.view.world().map_or(TICK_HZ_ASSUMED, |world| world.tick_hz);
         let tick_us = 1_000_000 / u64::from(tick_hz);
