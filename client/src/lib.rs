@@ -27,4 +27,4 @@ pub mod view;
 
 pub use interpolation::{Interpolator, Pose};
 pub use session::{Session, SessionConfig, SessionEvent};
-pub use view::{Applied, Entity, FarEntity, View, ViewError};
+pub use view::{Applied, Entity, FarEntity, Happening, Pace, View, ViewError};

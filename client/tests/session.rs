@@ -117,7 +117,7 @@ impl Realm {
             if self.inputs.last().is_none_or(|(sequence, ..)| *sequence < input.sequence) {
                 assert!(input.ack_tick == 0 || self.world.sent.contains_key(&input.ack_tick));
                 self.acked = input.ack_tick;
-                self.inputs.push((input.sequence, input.ack_tick, input.intent));
+                self.inputs.push((input.sequence, input.ack_tick, input.intent()));
             }
         }
     }

@@ -1,10 +1,11 @@
 //! The messages that a server reads: input and hello. The bytes are the message itself.
 
 use flatbuffers::VerifierOptions;
-use throng_schema::limits::{VERIFY_APPARENT_BYTES_MAX, VERIFY_DEPTH_MAX, VERIFY_TABLES_MAX};
+use throng_schema::limits::{INTENTS_MAX, VERIFY_APPARENT_BYTES_MAX, VERIFY_DEPTH_MAX, VERIFY_TABLES_MAX};
 use throng_schema::wire::{Hello, Input};
 use throng_schema::{
-    INPUT_BYTES, InputRefusal, check_hello, check_input, decode_input, read_hello, read_input, write_input,
+    INPUT_BYTES, INTENTS_SENT, InputRefusal, IntentFields, check_hello, check_input, decode_input,
+    read_hello, read_input, write_input,
 };
 
 const OPTIONS: VerifierOptions = VerifierOptions {
@@ -33,10 +34,23 @@ fn one(message: &[u8]) {
     let checked = input.map_err(InputRefusal::from).and_then(|input| Ok(check_input(&input)?));
     assert_eq!(decode_input(message), checked);
     if let Ok(fields) = checked {
-        assert!(fields.sequence != 0 && fields.intent.move_x.is_finite() && fields.intent.move_y.is_finite());
+        let intents = fields.intents();
+        assert!((1..=INTENTS_MAX.min(fields.sequence as usize)).contains(&intents.len()));
+        assert!(intents.iter().all(|i| i.move_x.is_finite() && i.move_y.is_finite()));
+        let first = fields.sequence - intents.len() as u32 + 1;
+        assert!(fields.steps().map(|(sequence, _)| sequence).eq(first..=fields.sequence));
+        // Laid by hand there are always four; those that are not in this message are not told apart from standing.
+        let mut four = [IntentFields::default(); INTENTS_SENT];
+        let sent = intents.len().min(INTENTS_SENT);
+        four[..sent].copy_from_slice(&intents[..sent]);
         let mut again = [0; INPUT_BYTES];
-        write_input(&mut again, fields.sequence, fields.ack_tick, fields.intent);
-        assert_eq!(decode_input(&again), checked);
+        write_input(&mut again, fields.sequence, fields.ack_tick, fields.shown_tick, &four);
+        let again = decode_input(&again).expect("checked");
+        assert_eq!(
+            (again.sequence, again.ack_tick, again.shown_tick),
+            (fields.sequence, fields.ack_tick, fields.shown_tick)
+        );
+        assert_eq!(again.intents()[..sent], intents[..sent]);
     }
 
     let hello = read_hello(message);

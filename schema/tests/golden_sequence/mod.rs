@@ -133,6 +133,7 @@ pub fn sequence() -> Value {
             digest: tick % 5 == 0,
             world: baseline == 0,
             far: &turn,
+            ..Draft::default()
         };
         let old = if baseline == 0 { &[][..] } else { &truth[&baseline] };
         let message = if tick == TICK_WRONG_DIGEST {
