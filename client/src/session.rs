@@ -232,8 +232,8 @@ impl Session {
         }
     }
 
-    /// What the avatar is to do from the next input on, one tick per input. A server drops an input that is not finite, so a
-    /// component that is not becomes 0.
+    /// What the avatar is to do from the next input on: each input is one tick's step. A server drops an input that is
+    /// not finite, so a component that is not becomes 0.
     pub fn set_intent(&mut self, intent: IntentFields) {
         let finite = |value: f32| if value.is_finite() { value } else { 0.0 };
         self.intent = IntentFields { move_x: finite(intent.move_x), move_y: finite(intent.move_y), ..intent };

@@ -1,10 +1,8 @@
 //! The generated seeds: scripts that reach each branch, and the golden vectors.
 
 use serde_json::Value;
-use throng_fuzz::{
-    channel_frame as channel, hello, session_datagram as session, snapshot_message as snapshot, token,
-};
-use throng_schema::{INPUT_BYTES, IntentFields, SCHEMA_VERSION, write_hello, write_input};
+use throng_fuzz::{hello, session_datagram as session, snapshot_message as snapshot, token};
+use throng_schema::{INPUT_BYTES, INTENTS_SENT, IntentFields, SCHEMA_VERSION, write_hello, write_input};
 
 type Seed = (String, Vec<u8>);
 
@@ -13,7 +11,6 @@ pub fn of(target: &str) -> Vec<Seed> {
         "token" => tokens(),
         "hello" => hellos(),
         "session_datagram" => sessions(),
-        "channel_frame" => channels(),
         "input_message" => messages(),
         "snapshot_message" => snapshots(),
         other => panic!("no seeds for {other}"),
@@ -259,131 +256,32 @@ fn sessions() -> Vec<Seed> {
     ]
 }
 
-fn channels() -> Vec<Seed> {
-    use channel::{CHANGED, LOST, PUSH, RAW, SECOND, TIRED, TWICE, WAIT, WRITE};
-    // A share of 288 bytes.
-    const SHARE: u8 = 72;
-    let write = |what: u8| step(WRITE | what, SHARE, b"");
-    let frame = |count: u16, ack: u32, rest: &[u8]| {
-        let bytes = (8 + rest.len()) as u16;
-        [&bytes.to_le_bytes(), &count.to_le_bytes(), &ack.to_le_bytes()[..], rest].concat()
-    };
-    let raw = |frame: &[u8]| step(RAW, 0, frame);
-    let one = [1, 0, 0, 0, 2, 0, b'h', b'i'];
-    let talk: Vec<u8> = (0..12)
-        .flat_map(|i| {
-            [step(PUSH, i, &[i; 30]), write(0), step(PUSH | SECOND, i, &[i; 90]), write(SECOND)].concat()
-        })
-        .collect();
-    let lossy: Vec<u8> = (0..24)
-        .flat_map(|i| {
-            let fate = [0, LOST, TWICE, LOST][usize::from(i) % 4];
-            [step(PUSH, i, &[i; 40]), write(fate), write(SECOND | fate), step(WAIT, 9, b"")].concat()
-        })
-        .collect();
-    let full: Vec<u8> = [
-        (0..20).flat_map(|i| step(PUSH, i, &[i; 300])).collect::<Vec<u8>>(),
-        (0..20).flat_map(|_| [write(0), write(SECOND)].concat()).collect(),
-        (0..20).flat_map(|i| step(PUSH, i, &[i; 500])).collect(),
-        (0..20).flat_map(|_| [write(0), write(SECOND | TWICE)].concat()).collect(),
-    ]
-    .concat();
-    let changes: Vec<u8> = (0..24_u8).flat_map(|at| step(CHANGED | SECOND, at, &[1 << (at % 8)])).collect();
-    vec![
-        named("talk", talk),
-        named("lossy", lossy),
-        named("full", full),
-        named(
-            "lengths",
-            [step(PUSH, 1, b""), step(PUSH, 2, &[0; 513]), step(PUSH, 3, &[0; 512]), write(0)].concat(),
-        ),
-        named(
-            "long-waits",
-            [step(PUSH, 1, &[9; 512]), step(WRITE, SHARE, b"less"), write(0), write(0)].concat(),
-        ),
-        named(
-            "tired",
-            [
-                [1, 2, 3].map(|i| step(PUSH, i, &[i; 9])).concat(),
-                step(TIRED | SECOND, 2, b""),
-                write(0),
-                write(SECOND),
-                step(WAIT, 30, b""),
-                write(0),
-                write(SECOND),
-            ]
-            .concat(),
-        ),
-        named("changed", [step(PUSH, 1, b"hello"), write(0), changes].concat()),
-        named(
-            "ack-unsent",
-            [
-                step(PUSH, 1, b"hello"),
-                raw(&frame(0, 1, b"")),
-                write(LOST),
-                raw(&frame(0, 2, b"")),
-                raw(&frame(0, 1, b"")),
-            ]
-            .concat(),
-        ),
-        named(
-            "ack-of-old",
-            [
-                step(PUSH, 1, b"hello"),
-                write(LOST),
-                step(WAIT, 99, b""),
-                raw(&frame(0, 1, b"")),
-                write(0),
-                raw(&frame(0, 0, b"")),
-            ]
-            .concat(),
-        ),
-        named("raw-frame", raw(&frame(1, 0, &one))),
-        named("raw-behind", raw(&[&frame(1, 0, &one)[..], b"rest"].concat())),
-        named("raw-early", raw(&frame(1, 0, &[2, 0, 0, 0, 2, 0, b'h', b'i']))),
-        named(
-            "raw-known-and-new",
-            [raw(&frame(1, 0, &one)), raw(&frame(2, 0, &[1, 0, 0, 0, 1, 0, b'a', 1, 0, b'b', 0, 0]))]
-                .concat(),
-        ),
-        named("raw-many", raw(&frame(100, 0, &[&[1, 0, 0, 0][..], &[1, 0, 7].repeat(100)].concat()))),
-        named("raw-count-beyond", raw(&frame(u16::MAX, 0, &one))),
-        named("raw-number-0", raw(&frame(1, 0, &[0, 0, 0, 0, 2, 0, b'h', b'i']))),
-        named("raw-numbers-wrap", raw(&frame(1, 0, &[255, 255, 255, 255, 2, 0, b'h', b'i']))),
-        named("raw-empty-message", raw(&frame(1, 0, &[1, 0, 0, 0, 0, 0, 0, 0]))),
-        named("raw-long-message", raw(&frame(1, 0, &[&[1, 0, 0, 0, 1, 2][..], &[5; 514]].concat()))),
-        named(
-            "raw-padding",
-            [
-                raw(&frame(1, 0, &[1, 0, 0, 0, 1, 0, 7, 9])),
-                raw(&frame(1, 0, &[2, 0, 0, 0, 1, 0, 7, 0, 0, 0, 0, 0])),
-            ]
-            .concat(),
-        ),
-        named(
-            "raw-short",
-            [raw(&[8, 0, 0, 0, 0, 0, 0]), raw(&[4, 0, 0, 0]), raw(&[12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])]
-                .concat(),
-        ),
-    ]
-}
-
 fn messages() -> Vec<Seed> {
     let mut seeds = Vec::new();
-    for file in ["inputs.json", "hellos.json", "malformed.json"] {
+    for file in ["inputs.json", "hellos.json", "malformed.json", "commands.json", "notices.json"] {
         for case in vectors(file).as_array().unwrap() {
             seeds.push(named(file.trim_end_matches(".json"), unhex(&case["message"])));
         }
     }
     let mut input = [0; INPUT_BYTES];
-    write_input(&mut input, 1, 2, IntentFields { move_x: 1.0, ..IntentFields::default() });
+    write_input(
+        &mut input,
+        9,
+        2,
+        1,
+        &[IntentFields { move_x: 1.0, ..IntentFields::default() }; INTENTS_SENT],
+    );
     for (name, at, bytes) in [
         ("root-outside", 4, [0xff, 0xff, 0, 0]),
-        ("vtable-ahead", 20, [0xf0, 0xff, 0xff, 0xff]),
-        ("vtable-long", 10, [0xfe, 0xff, 24, 0]),
-        ("vtable-odd", 10, [11, 0, 24, 0]),
-        ("intent-absent", 16, [8, 0, 0, 0]),
-        ("intent-outside", 16, [8, 0, 0xf0, 0]),
+        ("vtable-ahead", 24, [0xf0, 0xff, 0xff, 0xff]),
+        ("vtable-long", 10, [0xfe, 0xff, 32, 0]),
+        ("vtable-odd", 10, [15, 0, 32, 0]),
+        ("intent-absent", 16, [12, 0, 0, 0]),
+        ("intent-outside", 16, [12, 0, 0xf0, 0]),
+        ("past-outside", 28, [0xff, 0xff, 0, 0]),
+        ("past-one-too-many", 56, [4, 0, 0, 0]),
+        ("past-one-less", 56, [2, 0, 0, 0]),
+        ("past-without-end", 56, [0xff, 0xff, 0xff, 0xff]),
     ] {
         let mut bad = input;
         bad[at..at + 4].copy_from_slice(&bytes);
