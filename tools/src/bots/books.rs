@@ -32,7 +32,6 @@ mod trade_state {
 
 #[derive(Clone, Copy, Debug)]
 struct Trade {
-    with: u32,
     revision: u32,
     has_offered: bool,
     /// The revision that was agreed to; 0: none yet.
@@ -91,7 +90,7 @@ impl Books {
         match notice.quantity {
             trade_state::ASKED => self.asked_by = notice.entity,
             trade_state::OPEN | trade_state::CONFIRMED => {
-                let begun = Trade { with: notice.entity, revision: 0, has_offered: false, confirmed: 0, turns: 0 };
+                let begun = Trade { revision: 0, has_offered: false, confirmed: 0, turns: 0 };
                 let trade = self.trade.get_or_insert(begun);
                 trade.revision = trade.revision.max(notice.revision);
             }
@@ -145,7 +144,9 @@ impl Books {
     fn deal(&self, errand: Errand, partner: u32, rng: &mut Rng) -> Option<CommandFields<'static>> {
         let entity = self.shopkeepers[rng.below(self.seen.clamp(1, SHOPKEEPERS) as u64) as usize];
         match errand {
-            Errand::Talk => Some(CommandFields { verb: Verb::Say, text: PHRASES[rng.below(4) as usize], ..empty() }),
+            Errand::Talk => {
+                Some(CommandFields { verb: Verb::Say, text: PHRASES[rng.below(4) as usize], ..empty() })
+            }
             Errand::Buy if entity != 0 => {
                 let (item, quantity) = (1 + rng.below(ITEMS) as u32, 1 + rng.below(3) as u32);
                 Some(CommandFields { verb: Verb::Buy, entity, item, quantity, money: self.money, ..empty() })
@@ -154,7 +155,9 @@ impl Books {
                 let (item, _) = *self.goods.get(rng.below(self.goods.len().max(1) as u64) as usize)?;
                 Some(CommandFields { verb: Verb::Sell, entity, item, quantity: 1, ..empty() })
             }
-            Errand::Swap if partner != 0 => Some(CommandFields { verb: Verb::TradeOpen, entity: partner, ..empty() }),
+            Errand::Swap if partner != 0 => {
+                Some(CommandFields { verb: Verb::TradeOpen, entity: partner, ..empty() })
+            }
             _ => None,
         }
     }
@@ -204,7 +207,8 @@ mod tests {
         let answer = books.command(None, 0, &mut rng).expect("an answer");
         assert_eq!((answer.verb, answer.entity), (Verb::TradeOpen, 9));
         books.hear(&state(trade_state::OPEN, 1));
-        let commands: Vec<_> = (0..=TRADE_TURNS_MAX).filter_map(|_| books.command(None, 0, &mut rng)).collect();
+        let commands: Vec<_> =
+            (0..=TRADE_TURNS_MAX).filter_map(|_| books.command(None, 0, &mut rng)).collect();
         assert_eq!(commands.last().map(|command| command.verb), Some(Verb::TradeCancel));
     }
 

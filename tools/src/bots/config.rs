@@ -14,7 +14,7 @@ const CLIENTS_MAX: u32 = 1 << 20;
 const DELAY_MS_MAX: u32 = 500;
 
 /// What to play. [`BotsConfig::new`] fills in everything that has a usual value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct BotsConfig {
     /// The server, on 127.0.0.0/8.
     pub server: SocketAddr,

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use throng_client::{Beat, Interpolator, PredictionConfig, Predictor, View};
+use throng_client::View;
+use throng_client::interpolation::Interpolator;
+use throng_client::pacing::Beat;
+use throng_client::prediction::{PredictionConfig, Predictor};
 use throng_schema::IntentFields;
 
 use super::walker::Walker;
@@ -56,7 +59,13 @@ impl Full {
     }
 
     /// Takes a step of its own, if it knows the land.
-    pub(super) fn input(&mut self, now_us: u64, walker: Option<&Walker>, sequence: u32, intent: IntentFields) {
+    pub(super) fn input(
+        &mut self,
+        now_us: u64,
+        walker: Option<&Walker>,
+        sequence: u32,
+        intent: IntentFields,
+    ) {
         let (Some(walker), Some(world)) = (walker, self.view.world()) else { return };
         let beat = Beat { due_us: now_us, period_us: 1_000_000 / u64::from(world.tick_hz) };
         self.predictor.input(now_us, walker, sequence, intent, beat);
@@ -85,7 +94,7 @@ impl Full {
     /// Starts counting anew.
     pub(super) fn reset(&mut self) {
         self.refresh.reset();
-        self.predictor.reset_errors();
+        self.predictor = Predictor::new(PredictionConfig::default());
         (self.hits, self.hits_unseen) = (0, 0);
     }
 }

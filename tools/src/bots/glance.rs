@@ -22,7 +22,7 @@ pub(super) struct Glance {
     /// World time for real time in 1/1000; 0: as usual.
     pub speed: u16,
     /// Where the records of `full` begin.
-    full_at: usize,
+    pub full_at: usize,
 }
 
 impl Glance {
@@ -56,9 +56,9 @@ impl Glance {
     /// Those who come into view: their ids and their attribute 1, which says what they are.
     pub(super) fn newcomers<'m>(&self, message: &'m [u8]) -> impl Iterator<Item = (u32, u16)> + use<'m> {
         let records = message.get(self.full_at..).unwrap_or_default().chunks_exact(FULL_BYTES);
-        records.take(self.full as usize).filter_map(|record| {
-            Some((u32_at(record, 0)?, u16_at(record, FULL_ATTR_AT + 2)?))
-        })
+        records
+            .take(self.full as usize)
+            .filter_map(|record| Some((u32_at(record, 0)?, u16_at(record, FULL_ATTR_AT + 2)?)))
     }
 }
 
@@ -126,18 +126,22 @@ mod tests {
 
     fn message(tick: u32, baseline: u32, gone: u16, full: u16, far: u32) -> Vec<u8> {
         let mut builder = flatbuffers::FlatBufferBuilder::new();
-        let full: Vec<_> = (0..full).map(|i| wire::Full::new(i.into(), 0, 0, 0, 0, 0, i, &[0, i + 5, 0, 0])).collect();
+        let full: Vec<_> =
+            (0..full).map(|i| wire::Full::new(i.into(), 0, 0, 0, 0, 0, i, &[0, i + 5, 0, 0])).collect();
         let far: Vec<_> = (0..far).map(|i| wire::Far::new(i, 0, 0, 0, 0, 0)).collect();
         let gone: Vec<_> = (0..gone).collect();
+        let own = wire::Own::new(3.5, 4.5, 0.0, 0.0, 0.0, 0, 0);
+        let world = wire::World::new(77, 100.0, 100.0, 50.0, 10, 32, 20, 0);
+        let pace = wire::Pace::new(500, 20);
         let args = wire::SnapshotArgs {
             tick,
             baseline,
             gone: (!gone.is_empty()).then(|| builder.create_vector(&gone)),
             full: (!full.is_empty()).then(|| builder.create_vector(&full)),
             far: (!far.is_empty()).then(|| builder.create_vector(&far)),
-            own: (tick > 1).then_some(&wire::Own::new(3.5, 4.5, 0.0, 0.0, 0.0, 0, 0)),
-            world: (baseline == 0).then_some(&wire::World::new(77, 100.0, 100.0, 50.0, 10, 32, 20, 0)),
-            pace: (tick > 8).then_some(&wire::Pace::new(500, 20)),
+            own: (tick > 1).then_some(&own),
+            world: (baseline == 0).then_some(&world),
+            pace: (tick > 8).then_some(&pace),
             ..wire::SnapshotArgs::default()
         };
         let root = Snapshot::create(&mut builder, &args);

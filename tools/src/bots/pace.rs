@@ -21,8 +21,16 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(clients: u32, tick_hz: u16, clock: f64) -> Self {
-        let mut pace =
-            Self { clients, tick_hz, speed: SPEED_USUAL, clock, tick_us: 1, epoch_us: None, dealt: 0, next: 0 };
+        let mut pace = Self {
+            clients,
+            tick_hz,
+            speed: SPEED_USUAL,
+            clock,
+            tick_us: 1,
+            epoch_us: None,
+            dealt: 0,
+            next: 0,
+        };
         pace.begin_anew();
         pace
     }

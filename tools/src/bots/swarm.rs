@@ -4,7 +4,8 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use throng_client::{Applied, ErrorHistogram};
+use throng_client::Applied;
+use throng_client::prediction::ErrorHistogram;
 use throng_net::limits::FRAME_BYTES_ALONE_MAX;
 use throng_net::protocol::channel::{Channel, ChannelCounters, KIND_FRAMED};
 use throng_net::protocol::packet::{DISCONNECT_LEFT, TYPE_DATA};
@@ -12,8 +13,8 @@ use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause};
 use throng_schema::limits::{COMMAND_BYTES_MAX, DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
 use throng_schema::wire::{Outcome as Answer, Told};
 use throng_schema::{
-    INPUT_BYTES, IntentFields, KIND_INPUT, KIND_SNAPSHOT, SCHEMA_VERSION, check_name, check_notice, read_notice,
-    write_command, write_hello, write_input,
+    INPUT_BYTES, IntentFields, KIND_INPUT, KIND_SNAPSHOT, SCHEMA_VERSION, check_name, check_notice,
+    read_notice, write_command, write_hello, write_input,
 };
 
 use super::behaviour::{Mind, Wish};
@@ -143,7 +144,11 @@ impl Swarm {
             channels: (0..count).map(|_| Channel::new()).collect(),
             channel_counters: ChannelCounters::default(),
             shops: land.map_or(Vec::new(), |land| {
-                land.shops().iter().filter(|shop| shop.zone.0 == 0).map(|shop| shop.place.to_array()).collect()
+                land.shops()
+                    .iter()
+                    .filter(|shop| shop.zone.0 == 0)
+                    .map(|shop| shop.place.to_array())
+                    .collect()
             }),
             walker: land.cloned().map(Walker),
             totals: Totals::default(),

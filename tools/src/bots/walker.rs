@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use glam::Vec2;
-use throng_client::{Motion, Own};
+use throng_client::Motion;
+use throng_client::view::Own;
 use throng_motion::{Body, Land, Limits, limit, step};
 use throng_schema::IntentFields;
 
