@@ -58,6 +58,7 @@ impl View {
         if result.is_err() {
             self.lost = true;
             self.lists.clear();
+            self.own_attrs.clear();
         }
         result
     }
