@@ -401,7 +401,7 @@ def check_token(vectors, c):
     root, realm, token = vectors["root"], vectors["realm"], vectors["token"]
     key = realm_key(raw(root["key"]), root["key_id"], realm["id"])
     c.equal("realm key", key.hex(), realm["key"])
-    c.equal("protocol hash", protocol_hash(1).hex(), vectors["protocol_hash"])
+    c.equal("protocol hash", protocol_hash(2).hex(), vectors["protocol_hash"])
     c.equal("guard key", hkdf(b"", key, b"throng token guard 1")[:16].hex(), token["guard_key"])
     c.equal("token key", hkdf(raw(token["salt"]), key, b"throng token 1").hex(), token["key"])
     fields = open_token(raw(token["bytes"]), key)

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use throng_tools::bots::Behaviour;
 
 use crate::attack::AttackArgs;
 use crate::config::IoChoice;
@@ -123,9 +124,39 @@ pub struct LoadArgs {
     /// Per cent of datagrams that overtake or fall behind others at the clients, each way
     #[arg(long, value_name = "PCT", default_value_t = 0.0, value_parser = percent)]
     pub reorder: f64,
+    /// What the clients do
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = BehaviourArg::Mixed)]
+    pub behaviour: BehaviourArg,
+    /// The clients' clock against the realm's: 1.1 plays a tenth faster than it may
+    #[arg(long, value_name = "RATE", default_value_t = 1.0, value_parser = clock)]
+    pub clock: f64,
     /// Seed of the world (in a demo) and of what the clients do
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
+}
+
+/// What the clients of a load generator do.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BehaviourArg {
+    /// All walk about.
+    Roam,
+    /// All walk about, striking and shooting.
+    Fight,
+    /// All go from shop to shop, buy, sell and trade with one another.
+    Trade,
+    /// Half of them roam, three of ten fight, two trade.
+    Mixed,
+}
+
+impl From<BehaviourArg> for Behaviour {
+    fn from(what: BehaviourArg) -> Self {
+        match what {
+            BehaviourArg::Roam => Self::Roam,
+            BehaviourArg::Fight => Self::Fight,
+            BehaviourArg::Trade => Self::Trade,
+            BehaviourArg::Mixed => Self::Mixed,
+        }
+    }
 }
 
 /// `throng serve`.
@@ -242,6 +273,10 @@ fn percent(text: &str) -> Result<f64, String> {
     number_within(text, 0.0, 100.0)
 }
 
+fn clock(text: &str) -> Result<f64, String> {
+    number_within(text, 0.1, 20.0)
+}
+
 fn visible(text: &str) -> Result<f64, String> {
     number_within(text, 0.1, 1e6)
 }
@@ -290,7 +325,8 @@ mod tests {
     fn every_documented_line_parses() {
         for line in [
             "throng demo --clients 5 --seconds 3 --creatures 7 --visible 20 --threads 2 --io uring --json f",
-            "throng demo --clients 5 --seconds 3 --crowd",
+            "throng demo --clients 5 --seconds 3 --crowd --behaviour fight",
+            "throng demo --clients 5 --seconds 3 --behaviour roam --clock 1.1",
             "throng serve --config f --listen 0.0.0.0:1 --threads 1 --io mmsg --report r",
             "throng serve --child",
             "throng bots --gateway https://127.0.0.1:1 --ca c --sessions s --clients 2 --seconds 1 --full 1 --loss 2.5 --json f",

@@ -76,8 +76,11 @@ fn frames() -> Vec<Value> {
     ]
 }
 
+/// A payload, and the messages that it delivers unless it is refused.
+type Receipt<'a> = (&'a [u8], Option<&'a [&'a [u8]]>);
+
 fn steps() -> Vec<Value> {
-    let step = |at_ms: u32, push: &[&[u8]], receive: Option<(&[u8], Option<&[&[u8]]>)>, frame: &[u8]| {
+    let step = |at_ms: u32, push: &[&[u8]], receive: Option<Receipt<'_>>, frame: &[u8]| {
         let list =
             |messages: &[&[u8]]| -> Vec<String> { messages.iter().map(|message| hex(message)).collect() };
         let mut step = json!({ "at_ms": at_ms, "push": list(push), "frame": hex(frame) });

@@ -22,6 +22,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use clap::ValueEnum as _;
 use ipnet::Ipv4Net;
 use throng_tools::bots::{BotsReport, Phase};
 
@@ -158,6 +159,10 @@ fn bots_arguments(args: &DemoArgs, gateway: &str, place: &Place) -> Vec<String> 
     flag("delay", load.delay.to_string());
     flag("reorder", load.reorder.to_string());
     flag("seed", load.seed.to_string());
+    flag("clock", load.clock.to_string());
+    if let Some(behaviour) = load.behaviour.to_possible_value() {
+        flag("behaviour", behaviour.get_name().to_owned());
+    }
     arguments
 }
 
