@@ -43,6 +43,12 @@ impl Commands {
         !is_malformed
     }
 
+    /// Makes room for what so many players ask for in a usual tick.
+    pub fn reserve(&mut self, players: usize) {
+        self.waiting.reserve(2 * players);
+        self.texts.reserve(64 * players);
+    }
+
     pub fn len(&self) -> usize {
         self.waiting.len()
     }

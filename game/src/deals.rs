@@ -59,6 +59,9 @@ impl Game {
         id: CommandId,
         command: Command<'_>,
     ) -> Outcome {
+        if id == CommandId::default() {
+            return Outcome::Malformed;
+        }
         if let Some(outcome) = self.economy.answered(account, id) {
             self.counters.commands_repeated += 1;
             return outcome;

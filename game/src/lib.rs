@@ -22,6 +22,8 @@
 //! A studio replaces this crate by its own; the engine and the network know nothing of it.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod arena;
 mod attributes;
 mod characters;
 mod chat;
@@ -176,7 +178,7 @@ impl Game {
             departed: Vec::new(),
             creatures: Creatures::new(rules.species.clone()),
             combat: Combat::new(rules.combat.clone())?,
-            deaths: Vec::new(),
+            deaths: Vec::with_capacity(1_024),
             separation: Separation::default(),
             live: Vec::new(),
             economy: Economy::new(content::catalogue()?, &economy)?,
@@ -184,7 +186,7 @@ impl Game {
             progression: content::progression()?,
             shopkeepers: Vec::with_capacity(shop_count),
             lying: Lying::with_capacity(rules.drops_max),
-            trades: Vec::new(),
+            trades: Vec::with_capacity(1_024),
             counters: GameCounters::default(),
             think_divisor: 1,
             land,

@@ -82,8 +82,11 @@ impl Game {
             stay: Stay::MAIN,
         });
         self.visitors[MAIN.0 as usize] += 1;
-        // Room for the day on which all of them leave in one tick.
-        self.departed.reserve(self.players.place_count() as usize);
+        // A tick takes nothing from the heap: not even the one in which all of them leave.
+        let places = self.players.place_count() as usize;
+        self.departed.reserve(places);
+        self.commands.reserve(places);
+        self.notices.reserve(places);
         self.counters.entered += 1;
 
         let fresh_place = self.player_place(MAIN, account.0);

@@ -63,6 +63,10 @@ impl Texts {
         &self.0[span.range()]
     }
 
+    pub fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -72,6 +76,12 @@ impl Notices {
     pub fn clear(&mut self) {
         self.told.clear();
         self.texts.clear();
+    }
+
+    /// Makes room for what so many players are told in a usual tick.
+    pub fn reserve(&mut self, players: usize) {
+        self.told.reserve(8 * players);
+        self.texts.reserve(64 * players);
     }
 
     pub fn tell(&mut self, player: PlayerId, notice: Notice<'static>) {

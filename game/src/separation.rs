@@ -6,9 +6,9 @@
 
 use glam::Vec2;
 use throng_engine::angle::direction;
-use throng_engine::limits::BLOCK_ROWS;
+use throng_engine::limits::{BLOCK_ROWS, REGION_ROWS};
 use throng_engine::schedule::{PerRegion, each_region};
-use throng_engine::{Effects, Found, Slot, World};
+use throng_engine::{Found, Slot, World};
 
 use crate::{AVATAR, CREATURE, SHOPKEEPER, Traits, state};
 
@@ -24,24 +24,30 @@ const LOOK_TICKS: u32 = 4;
 /// How far a neighbour may have gone since the published tick, by which it is found, metres.
 const STRIDE_M: f32 = 0.5;
 
-/// Scratch of the pushes.
+/// Bodies of a region that are usually pushed at most in one tick.
+const PUSHES_USUAL: usize = REGION_ROWS / LOOK_TICKS as usize;
+
+/// Scratch of the pushes, one for each region.
 #[derive(Debug, Default)]
 pub(crate) struct Separation {
-    founds: Vec<Found>,
-    pushes: Effects<(u32, Vec2)>,
+    regions: Vec<Region>,
+}
+
+#[derive(Debug)]
+struct Region {
+    found: Found,
+    /// Who must give way, and by how much.
+    pushes: Vec<(u32, Vec2)>,
 }
 
 impl Separation {
     /// Finds who must give way.
     pub fn find(&mut self, world: &World<Traits>) {
         let rows = world.rows();
-        let regions = rows.div_ceil(throng_engine::limits::REGION_ROWS);
-        if self.founds.len() < regions {
-            self.founds.resize_with(regions, Found::default);
-        }
-        let columns = (PerRegion(&mut self.founds[..]), self.pushes.per_region(rows));
-        each_region(rows, columns, |rows, (founds, pushes)| {
-            let (found, pushes) = (&mut founds.0[0], &mut pushes.0[0]);
+        let fresh = || Region { found: Found::default(), pushes: Vec::with_capacity(PUSHES_USUAL) };
+        self.regions.resize_with(rows.div_ceil(REGION_ROWS), fresh);
+        each_region(rows, PerRegion(&mut self.regions[..]), |rows, regions| {
+            let Region { found, pushes } = &mut regions.0[0];
             for block in rows.start / BLOCK_ROWS..rows.end / BLOCK_ROWS {
                 let mut live = world.live()[block];
                 while live != 0 {
@@ -59,7 +65,8 @@ impl Separation {
 
     /// Hands each row that must give way, and by how much, to `moved`, in the order of rows.
     pub fn drain(&mut self, mut moved: impl FnMut(usize, Vec2)) {
-        self.pushes.drain(|(row, push)| moved(row as usize, push));
+        let pushes = self.regions.iter_mut().flat_map(|region| region.pushes.drain(..));
+        pushes.for_each(|(row, push)| moved(row as usize, push));
     }
 }
 

@@ -6,9 +6,9 @@ use super::*;
 
 fn heard(game: &Game, player: PlayerId) -> Vec<(String, String)> {
     let words = told(game, player).into_iter().filter_map(|notice| match notice {
-        Notice::Said { name, text, .. } | Notice::Shouted { name, text } | Notice::Whispered { name, text } => {
-            Some((name.to_owned(), text.to_owned()))
-        }
+        Notice::Said { name, text, .. }
+        | Notice::Shouted { name, text }
+        | Notice::Whispered { name, text } => Some((name.to_owned(), text.to_owned())),
         _ => None,
     });
     words.collect()
@@ -52,6 +52,7 @@ fn a_whisper_reaches_one_and_may_be_muted() {
     assert_eq!(outcome(&mut game, two, 5, mute("Player 2", true)), Outcome::Oneself);
     assert_eq!(outcome(&mut game, two, 6, mute("nobody", true)), Outcome::Gone);
     assert_eq!(outcome(&mut game, one, 7, whisper("Player 2")), Outcome::Muted);
+    (0..100).for_each(|_| game.tick());
     assert_eq!(outcome(&mut game, one, 8, Command::Say { text: "hello" }), Outcome::Done);
     assert_eq!(heard(&game, two), []);
     assert_eq!(outcome(&mut game, two, 9, mute("Player 1", false)), Outcome::Done);
@@ -82,7 +83,8 @@ fn what_is_no_text_is_not_said() {
     let mut game = game_on_land();
     let [one, two, _] = three(&mut game);
     let (long, huge) = ("x".repeat(257), "ä".repeat(32 << 10));
-    let bad = ["", "  ", "a\nb", "a\0", "\u{7f}", "\u{85}", "abc\u{202e}cba", "\u{2028}", "\u{feff}", &long, &huge];
+    let bad =
+        ["", "  ", "a\nb", "a\0", "\u{7f}", "\u{85}", "abc\u{202e}cba", "\u{2028}", "\u{feff}", &long, &huge];
     for (id, text) in (1..).zip(bad) {
         assert_eq!(outcome(&mut game, one, id, Command::Say { text }), Outcome::Malformed, "{text:.10?}");
         assert_eq!(heard(&game, two), []);
@@ -90,7 +92,10 @@ fn what_is_no_text_is_not_said() {
     }
     assert_eq!(game.counters().texts_refused, bad.len() as u64);
     assert_eq!(outcome(&mut game, one, 50, Command::Whisper { name: "\n", text: "a" }), Outcome::Malformed);
-    assert_eq!(outcome(&mut game, one, 51, Command::Mute { name: &huge, is_muted: true }), Outcome::Malformed);
+    assert_eq!(
+        outcome(&mut game, one, 51, Command::Mute { name: &huge, is_muted: true }),
+        Outcome::Malformed
+    );
     let most = "é".repeat(128);
     assert_eq!(outcome(&mut game, one, 52, Command::Say { text: &most }), Outcome::Done, "256 bytes");
     assert_eq!(heard(&game, two)[0].1, most);
@@ -100,17 +105,21 @@ fn what_is_no_text_is_not_said() {
 fn nobody_talks_without_end() {
     let mut game = game_on_land();
     let [one, ..] = three(&mut game);
-    let said = (1..=10).filter(|id| outcome(&mut game, one, *id, Command::Say { text: "spam" }) == Outcome::Done);
+    let said =
+        (1..=10).filter(|id| outcome(&mut game, one, *id, Command::Say { text: "spam" }) == Outcome::Done);
     assert_eq!(said.count(), 5);
     (0..20).for_each(|_| game.tick());
     assert_eq!(outcome(&mut game, one, 20, Command::Say { text: "spam" }), Outcome::Done, "one a second");
-    let shouted = (30..40).filter(|id| outcome(&mut game, one, *id, Command::Shout { text: "!" }) == Outcome::Done);
+    let shouted =
+        (30..40).filter(|id| outcome(&mut game, one, *id, Command::Shout { text: "!" }) == Outcome::Done);
     assert_eq!(shouted.count(), 2);
     // And all together no more than the realm bears.
     let mut shouted = 0;
     for character in 10..60_u64 {
         let player = enter(&mut game, character);
-        shouted += u32::from(outcome(&mut game, player, character.into(), Command::Shout { text: "!" }) == Outcome::Done);
+        shouted += u32::from(
+            outcome(&mut game, player, character.into(), Command::Shout { text: "!" }) == Outcome::Done,
+        );
     }
     assert!((10..=14).contains(&shouted), "{shouted}");
 }

@@ -42,7 +42,11 @@ fn command<'a>(game: &Game, random: &mut Random, texts: &'a [String]) -> Command
         3 | 4 => Command::PickUp { drop: entity(game, random) },
         5 | 6 => Command::Drop { item, quantity },
         7 => Command::Use { item },
-        8 | 9 => Command::TradeOpen { with: entity(game, random) },
+        8 => Command::TradeOpen { with: entity(game, random) },
+        9 => {
+            let other = game.player_of(u64::from(random.below(PLAYERS as u32)));
+            Command::TradeOpen { with: other.map_or(0, |other| bits(game, other)) }
+        }
         10 | 11 => Command::TradeOffer { item, quantity, money },
         12 | 13 => Command::TradeConfirm { revision: random.below(6) },
         14 => Command::TradeCancel,
@@ -64,7 +68,7 @@ fn anything_at_all() {
 
 fn anything(seed: u64) {
     println!("seed {seed}");
-    let mut config = config(60, Spawn::Land);
+    let mut config = config(400, Spawn::Land);
     config.land = LandSource::Given(land());
     config.rules.instance_players_max = 3;
     config.rules.drop_ticks = 100;
@@ -72,32 +76,38 @@ fn anything(seed: u64) {
     let mut texts: Vec<_> = (0..PLAYERS).map(|character| format!("Player {character}")).collect();
     texts.extend(["\n".into(), String::new(), "x".repeat(300), "héllo".into()]);
     let mut sequences = [0; PLAYERS as usize];
+    let mut is_here = [false; PLAYERS as usize];
     let mut commands = 0;
     for tick in 1..=TICKS {
         let mut random = Random::of_tick(seed, tick, 1);
         let mut asked = Vec::new();
         for character in 0..PLAYERS {
-            let player = game.player_of(character);
-            let Some(player) = player.filter(|_| random.below(200) != 0) else {
+            if !is_here[character as usize] {
                 if random.below(20) == 0 {
-                    assert!(matches!(enter(&mut game, character), PlayerId(_)));
-                    sequences[character as usize] = 0;
+                    enter(&mut game, character);
+                    (is_here[character as usize], sequences[character as usize]) = (true, 0);
                 }
                 continue;
-            };
+            }
+            let player = game.player_of(character).unwrap();
             if random.below(300) == 0 {
                 game.take(Input::Leave { player });
+                is_here[character as usize] = false;
             }
             let direction = Vec2::new(random.unit() - 0.5, random.unit() - 0.5) * 4.0;
             let intent = Intent { direction, yaw: random.next_u32() as u16, buttons: random.below(8) as u16 };
             let sequence = &mut sequences[character as usize];
-            *sequence += random.below(3);
-            game.take(Input::Intent { player, sequence: *sequence, shown_tick: tick - 1, intent });
-            for _ in 0..random.below(3) {
+            // Now and then a number that has been, or more than there is time for.
+            for _ in 0..if random.below(50) == 0 { 10 } else { random.below(3) } {
+                *sequence += u32::from(random.below(10) != 0);
+                game.take(Input::Intent { player, sequence: *sequence, shown_tick: tick - 1, intent });
+            }
+            for _ in 0..if random.below(100) == 0 { 12 } else { random.below(2) } {
                 commands += 1;
                 // Now and then a number that was used before, maybe for something else.
                 let back = if random.below(10) == 0 { random.below(50) } else { 0 };
-                let id = CommandId(u128::from(character) << 32 | u128::from(commands - back.min(commands - 1)));
+                let id =
+                    CommandId(u128::from(character) << 32 | u128::from(commands - back.min(commands - 1)));
                 if game.take(Input::Command { player, id, command: command(&game, &mut random, &texts) })
                     == Taken::Queued
                 {
@@ -126,6 +136,9 @@ fn anything(seed: u64) {
     }
     let counters = game.counters();
     assert!(counters.commands_done > 1_000 && counters.commands_refused > 1_000, "{counters:?}");
-    assert!(counters.avatars_died > 0 && counters.creatures_died > 0 && counters.departed > 0, "{counters:?}");
+    assert!(
+        counters.avatars_died > 0 && counters.creatures_died > 0 && counters.departed > 0,
+        "{counters:?}"
+    );
     assert!(game.economy().transfers() > 500);
 }

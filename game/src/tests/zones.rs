@@ -21,7 +21,10 @@ fn an_instance_holds_so_many_and_whoever_leaves_comes_back_to_where_it_was() {
     assert_eq!(outcome(&mut game, players[0], 1, go(2)), Outcome::Done);
     assert_eq!(zone_of(&game, players[0]), (1, 2));
     assert!(told(&game, players[0]).contains(&Notice::Zone { zone: 1, instance: 2 }));
-    assert!(told(&game, players[0]).contains(&Notice::Accomplished { what: content::accomplishments::FIRST_VISIT }));
+    assert!(
+        told(&game, players[0])
+            .contains(&Notice::Accomplished { what: content::accomplishments::FIRST_VISIT })
+    );
     // Any: the one where somebody is.
     assert_eq!(outcome(&mut game, players[1], 2, go(0)), Outcome::Done);
     assert_eq!(zone_of(&game, players[1]), (1, 2));
