@@ -26,21 +26,25 @@
 use std::sync::Arc;
 
 use thiserror::Error;
-use throng_net::limits::SEAL_BYTES;
+use throng_net::limits::{FRAME_BYTES_ALONE_MAX, SEAL_BYTES};
+use throng_net::protocol::channel::frame::FrameError;
+use throng_net::protocol::channel::{Channel, ChannelCounters, KIND_FRAMED, PushError};
 use throng_net::protocol::packet::DISCONNECT_LEFT;
 use throng_net::protocol::token::Grant;
 use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause, HelloTooLong, Reject};
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
 use throng_schema::{
-    INPUT_BYTES, IntentFields, KIND_INPUT, KIND_SNAPSHOT, NameError, SCHEMA_VERSION, check_name, write_hello,
-    write_input,
+    INPUT_BYTES, INTENTS_SENT, IntentFields, KIND_INPUT, KIND_SNAPSHOT, NameError, SCHEMA_VERSION,
+    check_name, write_hello, write_input,
 };
 
+use crate::inbox::Inbox;
 use crate::interpolation::{InterpolationConfig, Interpolator, Pose};
-use crate::limits::TICK_HZ_ASSUMED;
+use crate::limits::FRAME_BYTES_SHARE;
+use crate::pacing::{Beat, Pacer};
 use crate::view::{Applied, View, ViewError};
 
-/// Bytes of an input datagram, sealed.
+/// Bytes of an input datagram without a frame, sealed.
 pub const INPUT_DATAGRAM_BYTES: usize = DATAGRAM_HEADER_BYTES + INPUT_BYTES + SEAL_BYTES;
 
 /// Who plays, and how others are shown.
@@ -83,8 +87,11 @@ pub enum SessionEvent<'d> {
     Challenged,
     /// The session stands; inputs go out from now on.
     Connected,
-    /// Something between the two ends of the connection; [`Session::poll`] may have something to send.
+    /// Something between the two ends of the connection, or messages alone; [`Session::poll`] may have something to
+    /// send.
     Handled,
+    /// Nothing: it came with a frame that no honest server writes.
+    Refused(FrameError),
     /// A snapshot, and what the view made of it.
     Snapshot(Result<Applied, ViewError>),
     /// A message of another kind, not looked into.
@@ -102,12 +109,19 @@ pub enum SessionEvent<'d> {
 #[derive(Debug)]
 pub struct Session {
     link: Client,
+    channel: Channel,
+    channel_counters: ChannelCounters,
+    inbox: Inbox,
     view: View,
     interpolator: Interpolator,
+    pacer: Pacer,
     intent: IntentFields,
     /// Sequence of the last input sent.
     input_sent: u32,
-    input_due_us: u64,
+    /// Of that input.
+    beat: Beat,
+    /// The intents of the last inputs, the newest first.
+    sent: [IntentFields; INTENTS_SENT],
 }
 
 impl Session {
@@ -120,33 +134,64 @@ impl Session {
         let hello: Arc<[u8]> = write_hello(SCHEMA_VERSION, &config.name).into();
         Ok(Self {
             link: Client::new(now_us, config.salt, config.grant, hello)?,
+            channel: Channel::new(),
+            channel_counters: ChannelCounters::default(),
+            inbox: Inbox::new(),
             view: View::new(),
             interpolator: Interpolator::new(config.interpolation),
+            pacer: Pacer::new(now_us),
             intent: IntentFields::default(),
             input_sent: 0,
-            input_due_us: 0,
+            beat: Beat::default(),
+            sent: Default::default(),
         })
     }
 
-    /// Takes in one datagram from the server's address. It is decrypted where it lies.
+    /// Takes in one datagram from the server's address. It is decrypted where it lies. Whatever it was, messages may
+    /// have come along: ask for them with [`Self::next_message`].
     pub fn handle<'d>(&mut self, now_us: u64, datagram: &'d mut [u8]) -> SessionEvent<'d> {
         match self.link.handle(now_us, datagram) {
             ClientEvent::Dropped(reason) => SessionEvent::Dropped(reason),
             ClientEvent::Challenged => SessionEvent::Challenged,
             ClientEvent::Handled => SessionEvent::Handled,
             ClientEvent::Connected => {
-                self.input_due_us = now_us;
+                self.pacer = Pacer::new(now_us);
                 SessionEvent::Connected
             }
-            ClientEvent::Data { kind: KIND_SNAPSHOT, payload } => {
+            ClientEvent::Data { kind, payload } if kind & KIND_FRAMED != 0 => {
+                match self.channel.read(payload, &mut self.channel_counters) {
+                    Ok((mut messages, behind)) => {
+                        // Without room they stay where they are, and are sent again.
+                        while self.inbox.has_room()
+                            && let Some(message) = messages.next()
+                        {
+                            self.inbox.push(message);
+                        }
+                        self.data(now_us, kind & !KIND_FRAMED, behind)
+                    }
+                    Err(error) => SessionEvent::Refused(error),
+                }
+            }
+            ClientEvent::Data { kind, payload } => self.data(now_us, kind, payload),
+            ClientEvent::Closed(cause) => SessionEvent::Closed(cause),
+        }
+    }
+
+    fn data<'d>(&mut self, now_us: u64, kind: u8, payload: &'d [u8]) -> SessionEvent<'d> {
+        match kind {
+            0 if payload.is_empty() => SessionEvent::Handled,
+            KIND_SNAPSHOT => {
                 let result = self.view.apply_bytes(payload);
                 if let Ok(Applied::Reconstructed { .. }) = result {
                     self.interpolator.observe(now_us, &self.view);
+                    if let Some(world) = self.view.world() {
+                        let (speed, queued) = (self.view.pace().speed, self.view.own().queued);
+                        self.pacer.observe(now_us, world.tick_hz, speed, queued.into());
+                    }
                 }
                 SessionEvent::Snapshot(result)
             }
-            ClientEvent::Data { kind, payload } => SessionEvent::Message { kind, payload },
-            ClientEvent::Closed(cause) => SessionEvent::Closed(cause),
+            _ => SessionEvent::Message { kind, payload },
         }
     }
 
@@ -156,38 +201,62 @@ impl Session {
         if let Some(bytes) = self.link.poll(now_us, out) {
             return Some(bytes);
         }
-        if now_us < self.input_due_us {
+        if now_us < self.pacer.due_us() || self.link.state() != ClientState::Connected {
             return None;
         }
         let sequence = self.input_sent.saturating_add(1);
+        let mut intents = self.sent;
+        intents.rotate_right(1);
+        intents[0] = self.intent;
         let mut input = [0; INPUT_BYTES];
-        write_input(&mut input, sequence, self.view.ack_tick(), self.intent);
-        out[DATAGRAM_HEADER_BYTES..DATAGRAM_HEADER_BYTES + INPUT_BYTES].copy_from_slice(&input);
-        let bytes = self.link.finish(now_us, KIND_INPUT, out, INPUT_BYTES)?;
-        self.input_sent = sequence;
-
-        let tick_hz = self.view.world().map_or(TICK_HZ_ASSUMED, |world| world.tick_hz);
-        let tick_us = 1_000_000 / u64::from(tick_hz);
-        // On a steady beat, except after a stall: inputs that were not sent are not made up for, as only
-        // the newest counts.
-        let next_us = self.input_due_us.saturating_add(tick_us);
-        self.input_due_us = if next_us > now_us { next_us } else { now_us.saturating_add(tick_us) };
+        let shown_tick = self.interpolator.shown_tick(now_us);
+        write_input(&mut input, sequence, self.view.ack_tick(), shown_tick, &intents);
+        let payload = &mut out[DATAGRAM_HEADER_BYTES..];
+        // Messages ride in front. An input leaves every tick, so none waits for longer than that.
+        let (frame, rtt_us) = (&mut payload[..FRAME_BYTES_ALONE_MAX], self.link.rtt_us());
+        let frame_bytes = self.channel.write(now_us, rtt_us, FRAME_BYTES_SHARE, frame);
+        payload[frame_bytes..frame_bytes + INPUT_BYTES].copy_from_slice(&input);
+        let kind = if frame_bytes == 0 { KIND_INPUT } else { KIND_INPUT | KIND_FRAMED };
+        let bytes = self.link.finish(now_us, kind, out, frame_bytes + INPUT_BYTES)?;
+        (self.input_sent, self.sent) = (sequence, intents);
+        self.beat = self.pacer.beat();
+        self.pacer.sent(now_us);
         Some(bytes)
     }
 
     /// When [`Self::poll`] has something to do next, at the latest; `u64::MAX` for never.
     pub fn due_us(&self) -> u64 {
         match self.link.state() {
-            ClientState::Connected => self.link.due_us().min(self.input_due_us),
+            ClientState::Connected => self.link.due_us().min(self.pacer.due_us()),
             _ => self.link.due_us(),
         }
     }
 
-    /// What the avatar is to do from the next input on. A server drops an input that is not finite, so a
-    /// component that is not becomes 0.
+    /// What the avatar is to do from the next input on: each input is one tick's step. A server drops an input that is
+    /// not finite, so a component that is not becomes 0.
     pub fn set_intent(&mut self, intent: IntentFields) {
         let finite = |value: f32| if value.is_finite() { value } else { 0.0 };
         self.intent = IntentFields { move_x: finite(intent.move_x), move_y: finite(intent.move_y), ..intent };
+    }
+
+    /// Sends a message of 1 to [`MESSAGE_BYTES_MAX`](throng_net::limits::MESSAGE_BYTES_MAX) bytes, which arrives once
+    /// and in order for as long as the session lives. It goes with the next input. Before the session stands it waits.
+    ///
+    /// # Errors
+    /// When too much is on its way already, or the message has no such length.
+    pub fn send(&mut self, message: &[u8]) -> Result<(), PushError> {
+        self.channel.push(message)
+    }
+
+    /// The oldest message that has come and was not asked for yet; `None` when there is none. Ask after each
+    /// [`Self::handle`], or each time a picture is drawn: who never asks gets no more of them.
+    pub fn next_message(&mut self) -> Option<&[u8]> {
+        self.inbox.next()
+    }
+
+    /// What the frames that brought messages did.
+    pub fn channel_counters(&self) -> &ChannelCounters {
+        &self.channel_counters
     }
 
     /// Leaves; [`Self::poll`] then yields the farewell.
@@ -210,9 +279,31 @@ impl Session {
         self.interpolator.sample(now_us, poses);
     }
 
-    /// Sequence of the last input sent. Those after [`View::input_applied`] are still to take effect in the view.
+    /// Sequence of the last input sent. Those after [`View::input_applied`] are still to take effect in the view:
+    /// a [`Predictor`](crate::Predictor) shows them already.
     pub fn input_sent(&self) -> u32 {
         self.input_sent
+    }
+
+    /// What the input of this sequence said, while it is among the last four sent.
+    pub fn intent_of(&self, sequence: u32) -> Option<IntentFields> {
+        let back = self.input_sent.checked_sub(sequence)? as usize;
+        if sequence == 0 { None } else { self.sent.get(back).copied() }
+    }
+
+    /// The beat of the last input sent.
+    pub fn input_beat(&self) -> Beat {
+        self.beat
+    }
+
+    /// When the next input leaves, and why then.
+    pub fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    /// The tick at which [`Self::poses`] shows the others at `now_us`; 0 before the first snapshot.
+    pub fn shown_tick(&self, now_us: u64) -> u32 {
+        self.interpolator.shown_tick(now_us)
     }
 
     /// Smoothed round-trip time, microseconds, the server's wait for its own tick included.

@@ -177,6 +177,39 @@ pub const TOKEN_HELLO_BURST: u32 = 10;
 /// Sets of 8 addresses that the limit above is kept for: 512 KiB.
 pub const STRANGER_SETS: usize = 8192;
 
+/// Bytes of the longest message of a channel: a line of chat with its sender's name, twice over.
+pub const MESSAGE_BYTES_MAX: usize = 512;
+
+/// Bytes before each message, in a frame and in a queue: its length.
+pub const MESSAGE_HEAD_BYTES: usize = 2;
+
+/// Bytes of a frame without messages.
+pub const FRAME_ACK_BYTES: usize = 8;
+
+/// Bytes of a frame before its messages, when it has any.
+pub const FRAME_HEAD_BYTES: usize = FRAME_ACK_BYTES + 4;
+
+/// Bytes that every frame is a multiple of, so that the message behind it lies as it would without.
+pub const FRAME_ALIGN_BYTES: usize = 4;
+
+/// Bytes of the frame around one message of the greatest length: the room that a frame must have at times, or that
+/// message and all behind it would wait for ever.
+pub const FRAME_BYTES_ALONE_MAX: usize =
+    (FRAME_HEAD_BYTES + MESSAGE_HEAD_BYTES + MESSAGE_BYTES_MAX).next_multiple_of(FRAME_ALIGN_BYTES);
+
+/// Bytes of messages, their lengths included, that one end of a channel holds until they are acknowledged. Also the
+/// most that a channel has on its way: 40 kB/s at a round trip of 100 ms. One page for each session.
+pub const CHANNEL_BYTES: usize = 4096;
+
+/// Microseconds after which unacknowledged messages are sent again while the round-trip time is not known.
+pub const MESSAGE_RETRY_US: u64 = 250_000;
+
+/// The same, at the least: two ticks at 20 Hz, since neither end answers between its ticks.
+pub const MESSAGE_RETRY_US_MIN: u64 = 100_000;
+
+/// The same, at the most: where the doubling stops. A session that hears nothing at all is over ten of these later.
+pub const MESSAGE_RETRY_US_MAX: u64 = 1_000_000;
+
 const _: () = assert!(TOKEN_BYTES == TOKEN_HEADER_BYTES + TOKEN_BODY_BYTES + SEAL_BYTES);
 const _: () = assert!(TOKEN_LIFE_MS <= TOKEN_LIFE_MS_MAX);
 const _: () = assert!(HELLO_BYTES <= DATAGRAM_BYTES_MAX);
@@ -186,3 +219,11 @@ const _: () = assert!(ACCEPT_BYTES <= ANSWER_BYTES_MAX && REFUSED_BYTES <= ANSWE
 const _: () = assert!(CHALLENGE_BYTES * 37 <= HELLO_BYTES && ANSWER_BYTES_MAX * 18 <= HELLO_BYTES);
 const _: () = assert!(WINDOW_PACKETS.is_power_of_two() && WINDOW_PACKETS > ACK_BITS);
 const _: () = assert!(SEQUENCE_AHEAD_MAX > WINDOW_PACKETS);
+const _: () =
+    assert!(MESSAGE_BYTES_MAX <= u16::MAX as usize && FRAME_ACK_BYTES.is_multiple_of(FRAME_ALIGN_BYTES));
+const _: () =
+    assert!(FRAME_BYTES_ALONE_MAX * 2 <= PAYLOAD_BYTES_MAX, "half a datagram stays free for the rest");
+const _: () = assert!(CHANNEL_BYTES.is_power_of_two() && CHANNEL_BYTES <= 1 << 15, "offsets fit 16 bits");
+const _: () = assert!(CHANNEL_BYTES >= 4 * (MESSAGE_HEAD_BYTES + MESSAGE_BYTES_MAX));
+const _: () = assert!(MESSAGE_RETRY_US_MIN <= MESSAGE_RETRY_US && MESSAGE_RETRY_US <= MESSAGE_RETRY_US_MAX);
+const _: () = assert!(MESSAGE_RETRY_US_MAX * 4 <= TIMEOUT_US);

@@ -11,7 +11,8 @@ use sockets::{drain_until, open};
 use throng_net::Address;
 use throng_net::io::impersonate::Impersonator;
 use throng_net::io::{BackendChoice, SocketConfig};
-use throng_net::limits::DATAGRAM_BYTES_MAX;
+use throng_net::limits::{DATAGRAM_BYTES_MAX, FRAME_BYTES_ALONE_MAX};
+use throng_net::protocol::channel::{Channel, ChannelCounters};
 use throng_net::protocol::{Admission, ClientEvent, Received, Reject, ServerConfig};
 use world::{MS, S, address, client, config, connect, hello_of, polled, proven_hello, server_with};
 
@@ -186,6 +187,34 @@ fn comers_and_goers() {
     assert_eq!(server.session_count(), 50);
     assert_eq!(allocations(|| server.expire(30 * S, |_| {})), 0);
     assert_eq!(server.session_count(), 0);
+}
+
+/// Messages both ways, frames lost and repeated, hostile frames and a full queue among them.
+#[test]
+fn channels() {
+    let mut ends = [Channel::new(), Channel::new()];
+    let mut counters = ChannelCounters::default();
+    let count = allocations(|| {
+        let mut refused = 0;
+        for tick in 1..=4000 {
+            for from in 0..2 {
+                for i in 0..3 {
+                    refused += u64::from(ends[from].push(&[i; 90]).is_err());
+                }
+                let mut out = [0; FRAME_BYTES_ALONE_MAX];
+                let bytes = ends[from].write(tick * 50 * MS, Some(100_000), 300, &mut out);
+                let to = &mut ends[1 - from];
+                assert!(to.read(&{ out }[..bytes.saturating_sub(1)], &mut counters).is_err());
+                // One in three lost, one in three twice.
+                for _ in 0..(tick + from as u64) % 3 * u64::from(bytes != 0) {
+                    to.read(&out[..bytes], &mut counters).unwrap().0.for_each(drop);
+                }
+            }
+        }
+        assert!(refused > 1000 && ends.iter().all(|end| end.delivered() > 1000));
+    });
+    assert_eq!(count, 0, "{counters:?}");
+    assert!(counters.messages_again > 0 && counters.messages_early > 0 && counters.frame_length > 1000);
 }
 
 #[test]

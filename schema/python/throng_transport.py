@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""An independent client side of Throng's datagrams, written from PROTOCOL.md: connect tokens, keys, sealing.
+"""An independent client side of Throng's datagrams, written from PROTOCOL.md: connect tokens, keys, sealing, reliable
+messages.
 
-As a program it reads the golden handshake, opens the token, derives every key, opens and seals every datagram,
-prints how much it checked, and exits with 1 if anything differs. As a module it is what a client needs below the
+As a program it reads the golden handshake, opens the token, derives every key, opens and seals every datagram, then
+reads the golden frames and plays one end of a channel, prints how much it checked, and exits with 1 if anything differs. As a module it is what a client needs below the
 messages.
 
     pip install flatbuffers==25.12.19 cryptography
@@ -34,6 +35,11 @@ GENERATION_BITS = 20
 WINDOW_PACKETS = 1024
 SEQUENCE_AHEAD_MAX = 1 << 16
 SEQUENCE_MAX = (1 << 32) - 1
+FRAMED = 0x80  # in the kind of a DATA with a frame
+FRAME_BYTES_MAX = 528  # around one message of the greatest length
+FRAME_BYTES_SHARE = 290
+MESSAGE_BYTES_MAX = 512
+RETRY_MS, RETRY_MS_MIN, RETRY_MS_MAX = 250, 100, 1000
 
 HELLO, CHALLENGE, ACCEPT, REFUSED, DATA, DISCONNECT, CONTROL = range(1, 8)
 CONFIRM, PATH_CHALLENGE, PATH_RESPONSE = range(3)
@@ -297,6 +303,93 @@ class Client:
         return ("data" if type_ == DATA else "disconnect", kind, body), None
 
 
+# ---------------------------------------------------------------- reliable messages
+
+
+def read_frame(payload):
+    """Acknowledgement, first number, messages, and what lies behind the frame."""
+    if len(payload) < 8:
+        raise Dropped("no frame")
+    size, count, ack = struct.unpack_from("<HHI", payload)
+    if size > len(payload) or size < (12 if count else 8):
+        raise Dropped("a frame of another length")
+    first, at, messages = 1, 8, []
+    if count:
+        (first,), at = struct.unpack_from("<I", payload, 8), 12
+        if first == 0 or first + count > SEQUENCE_MAX:
+            raise Dropped("message numbers that nobody has")
+    for _ in range(count):
+        if at + 2 > size:
+            raise Dropped("a message outside its frame")
+        (length,) = struct.unpack_from("<H", payload, at)
+        at += 2 + length
+        if not 1 <= length <= MESSAGE_BYTES_MAX or at > size:
+            raise Dropped("a message of a wrong length")
+        messages.append(payload[at - length : at])
+    if size != (at + 3) // 4 * 4:
+        raise Dropped("a frame of another length")
+    return ack, first, messages, payload[size:]
+
+
+def write_frame(ack, first, messages):
+    body = b"".join(struct.pack("<H", len(message)) + message for message in messages)
+    if messages:
+        body = struct.pack("<I", first) + body
+    body += bytes(-len(body) % 4)
+    return struct.pack("<HHI", 8 + len(body), len(messages), ack) + body
+
+
+class Channel:
+    """One end of a session's reliable messages."""
+
+    def __init__(self):
+        self.first, self.queue = 1, []  # number of the oldest message not acknowledged; it and those behind it
+        self.sent = self.current = 0  # of the queue: sent at all, and since the last going back
+        self.retry_at_ms, self.wait_ms = None, None
+        self.delivered, self.owes_ack = 0, False
+
+    def push(self, message):
+        self.queue.append(message)
+
+    def read(self, payload):
+        """The messages that are next in order, and what lies behind the frame."""
+        ack, first, messages, behind = read_frame(payload)
+        if ack >= self.first + self.sent:
+            raise Dropped("an acknowledgement of what was not sent")
+        acked = max(ack + 1 - self.first, 0)
+        if acked:
+            self.first, self.queue = self.first + acked, self.queue[acked:]
+            self.sent, self.current = self.sent - acked, max(self.current - acked, 0)
+            self.retry_at_ms = None
+        self.owes_ack = self.owes_ack or bool(messages)
+        new = messages[self.delivered + 1 - first :] if first <= self.delivered + 1 else []
+        self.delivered += len(new)
+        return new, behind
+
+    def write(self, now_ms, rtt_ms=None):
+        """The frame that is due; empty for none."""
+        if self.sent and self.retry_at_ms is not None and now_ms >= self.retry_at_ms:
+            self.current, self.wait_ms = 0, min(self.wait_ms * 2, RETRY_MS_MAX)
+            self.retry_at_ms = now_ms + self.wait_ms
+        count = 0
+        frame = write_frame(self.delivered, 0, [])
+        while self.current + count < len(self.queue):
+            due = self.queue[self.current : self.current + count + 1]
+            longer = write_frame(self.delivered, self.first + self.current, due)
+            if len(longer) > (FRAME_BYTES_SHARE if count else FRAME_BYTES_MAX):
+                break
+            count, frame = count + 1, longer
+        if not count and not self.owes_ack:
+            frame = b""
+        self.current, self.owes_ack = self.current + count, False
+        self.sent = max(self.sent, self.current)
+        if self.sent and self.retry_at_ms is None:
+            in_time_ms = RETRY_MS if rtt_ms is None else 2 * rtt_ms
+            self.wait_ms = min(max(in_time_ms, RETRY_MS_MIN), RETRY_MS_MAX)
+            self.retry_at_ms = now_ms + self.wait_ms
+        return frame
+
+
 # ---------------------------------------------------------------- the vectors
 
 
@@ -308,7 +401,7 @@ def check_token(vectors, c):
     root, realm, token = vectors["root"], vectors["realm"], vectors["token"]
     key = realm_key(raw(root["key"]), root["key_id"], realm["id"])
     c.equal("realm key", key.hex(), realm["key"])
-    c.equal("protocol hash", protocol_hash(1).hex(), vectors["protocol_hash"])
+    c.equal("protocol hash", protocol_hash(2).hex(), vectors["protocol_hash"])
     c.equal("guard key", hkdf(b"", key, b"throng token guard 1")[:16].hex(), token["guard_key"])
     c.equal("token key", hkdf(raw(token["salt"]), key, b"throng token 1").hex(), token["key"])
     fields = open_token(raw(token["bytes"]), key)
@@ -407,6 +500,31 @@ def check_datagrams(vectors, fields, keys, c):
     return sum(types.values())
 
 
+def check_channel(vectors, c):
+    for case in vectors["frames"]:
+        payload = raw(case["payload"])
+        try:
+            ack, first, messages, behind = read_frame(payload)
+        except Dropped as reason:
+            c.equal(f"frame {payload[:16].hex()}: {reason}", "refused" in case, True)
+            continue
+        said = {"payload": case["payload"], "ack": ack, "first": first, "behind": behind.hex()}
+        c.equal(f"frame {payload[:16].hex()}", said | {"messages": [m.hex() for m in messages]}, case)
+        c.equal("the same written", read_frame(write_frame(ack, first, messages)), (ack, first, messages, b""))
+    channel = Channel()
+    for number, step in enumerate(vectors["steps"]):
+        what = f"step {number} at {step['at_ms']} ms"
+        for message in step["push"]:
+            channel.push(raw(message))
+        if "receive" in step:
+            try:
+                delivered = [message.hex() for message in channel.read(raw(step["receive"]))[0]]
+                c.equal(f"{what}: delivered", delivered, step.get("delivered"))
+            except Dropped as reason:
+                c.equal(f"{what}: {reason}", step.get("refused"), True)
+        c.equal(f"{what}: frame", channel.write(step["at_ms"]).hex(), step["frame"])
+
+
 def main():
     from throng_decode import Checker
 
@@ -418,6 +536,10 @@ def main():
         fields = check_token(vectors, c)
         keys = check_keys(vectors, fields, c)
         count = check_datagrams(vectors, fields, keys, c)
+        with open(folder / "channel.json", encoding="utf-8") as file:
+            channel = json.load(file)
+        check_channel(channel, c)
+        print(f"channel.json: {len(channel['frames'])} frames, {len(channel['steps'])} steps")
         print(f"handshake.json: a token, {len(vectors['generations'])} generations of keys, {count} datagrams")
     except Dropped as reason:
         c.equal("the vectors", f"dropped: {reason}", "read")

@@ -6,6 +6,7 @@
 #![allow(missing_docs)]
 
 mod common;
+mod golden_channel;
 mod golden_handshake;
 mod golden_messages;
 mod golden_sequence;
@@ -51,6 +52,12 @@ fn inputs_and_hellos() {
 }
 
 #[test]
+fn commands_and_notices() {
+    check("commands.json", &golden_messages::commands());
+    check("notices.json", &golden_messages::notices());
+}
+
+#[test]
 fn malformed() {
     check("malformed.json", &golden_messages::malformed());
 }
@@ -68,4 +75,9 @@ fn sequence() {
 #[test]
 fn handshake() {
     check("handshake.json", &golden_handshake::handshake());
+}
+
+#[test]
+fn channel() {
+    check("channel.json", &golden_channel::channel());
 }

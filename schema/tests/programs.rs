@@ -96,8 +96,15 @@ fn the_python_transport_can_fail() {
     let changed = vectors.replacen("\"header\":\"0602", "\"header\":\"0603", 1);
     assert_ne!(changed, vectors);
     std::fs::write(folder.join("handshake.json"), changed).unwrap();
+    // Another: a frame that an end should have written.
+    let vectors = std::fs::read_to_string("vectors/channel.json").unwrap();
+    let changed = vectors.replacen("\"frame\":\"1800", "\"frame\":\"1801", 1);
+    assert_ne!(changed, vectors);
+    std::fs::write(folder.join("channel.json"), changed).unwrap();
     let output = run("python3", &["python/throng_transport.py", folder.to_str().unwrap()]).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
-    assert!(text(&output).contains("MISMATCH disconnect: the server stops: sealed"), "{}", text(&output));
+    for mismatch in ["MISMATCH disconnect: the server stops: sealed", "MISMATCH step 1 at 0 ms: frame"] {
+        assert!(text(&output).contains(mismatch), "{}", text(&output));
+    }
     assert_eq!(output.status.code(), Some(1));
 }

@@ -97,6 +97,8 @@ fn bots_config(args: &BotsArgs, realm: SocketAddr, clients: u32) -> BotsConfig {
         delay_ms: args.load.delay,
         reorder_percent: args.load.reorder,
         seed: args.load.seed,
+        behaviour: args.load.behaviour.into(),
+        clock: args.load.clock,
         ..BotsConfig::new(realm, clients, args.seconds)
     }
 }

@@ -1,8 +1,12 @@
 //! The generated seeds: scripts that reach each branch, and the golden vectors.
 
 use serde_json::Value;
-use throng_fuzz::{hello, session_datagram as session, snapshot_message as snapshot, token};
-use throng_schema::{INPUT_BYTES, IntentFields, SCHEMA_VERSION, write_hello, write_input};
+use throng_fuzz::{
+    channel_frame as channel, hello, session_datagram as session, snapshot_message as snapshot, token,
+    world_file,
+};
+use throng_motion::{AreaPlan, CirclePlan, DiscPlan, GenerateConfig, Land, ShopPlan, WallPlan, ZonePlan};
+use throng_schema::{INPUT_BYTES, INTENTS_SENT, IntentFields, SCHEMA_VERSION, write_hello, write_input};
 
 type Seed = (String, Vec<u8>);
 
@@ -11,8 +15,10 @@ pub fn of(target: &str) -> Vec<Seed> {
         "token" => tokens(),
         "hello" => hellos(),
         "session_datagram" => sessions(),
+        "channel_frame" => channels(),
         "input_message" => messages(),
         "snapshot_message" => snapshots(),
+        "world_file" => worlds(),
         other => panic!("no seeds for {other}"),
     };
     seeds.into_iter().enumerate().map(|(i, (name, bytes))| (format!("{i:02}-{name}"), bytes)).collect()
@@ -256,22 +262,141 @@ fn sessions() -> Vec<Seed> {
     ]
 }
 
+fn channels() -> Vec<Seed> {
+    use channel::{CHANGED, LOST, PUSH, RAW, SECOND, TIRED, TWICE, WAIT, WRITE};
+    // A share of 288 bytes.
+    const SHARE: u8 = 72;
+    let write = |what: u8| step(WRITE | what, SHARE, b"");
+    let frame = |count: u16, ack: u32, rest: &[u8]| {
+        let bytes = (8 + rest.len()) as u16;
+        [&bytes.to_le_bytes(), &count.to_le_bytes(), &ack.to_le_bytes()[..], rest].concat()
+    };
+    let raw = |frame: &[u8]| step(RAW, 0, frame);
+    let one = [1, 0, 0, 0, 2, 0, b'h', b'i'];
+    let talk: Vec<u8> = (0..12)
+        .flat_map(|i| {
+            [step(PUSH, i, &[i; 30]), write(0), step(PUSH | SECOND, i, &[i; 90]), write(SECOND)].concat()
+        })
+        .collect();
+    let lossy: Vec<u8> = (0..24)
+        .flat_map(|i| {
+            let fate = [0, LOST, TWICE, LOST][usize::from(i) % 4];
+            [step(PUSH, i, &[i; 40]), write(fate), write(SECOND | fate), step(WAIT, 9, b"")].concat()
+        })
+        .collect();
+    let full: Vec<u8> = [
+        (0..20).flat_map(|i| step(PUSH, i, &[i; 300])).collect::<Vec<u8>>(),
+        (0..20).flat_map(|_| [write(0), write(SECOND)].concat()).collect(),
+        (0..20).flat_map(|i| step(PUSH, i, &[i; 500])).collect(),
+        (0..20).flat_map(|_| [write(0), write(SECOND | TWICE)].concat()).collect(),
+    ]
+    .concat();
+    let changes: Vec<u8> = (0..24_u8).flat_map(|at| step(CHANGED | SECOND, at, &[1 << (at % 8)])).collect();
+    vec![
+        named("talk", talk),
+        named("lossy", lossy),
+        named("full", full),
+        named(
+            "lengths",
+            [step(PUSH, 1, b""), step(PUSH, 2, &[0; 513]), step(PUSH, 3, &[0; 512]), write(0)].concat(),
+        ),
+        named(
+            "long-waits",
+            [step(PUSH, 1, &[9; 512]), step(WRITE, SHARE, b"less"), write(0), write(0)].concat(),
+        ),
+        named(
+            "tired",
+            [
+                [1, 2, 3].map(|i| step(PUSH, i, &[i; 9])).concat(),
+                step(TIRED | SECOND, 2, b""),
+                write(0),
+                write(SECOND),
+                step(WAIT, 30, b""),
+                write(0),
+                write(SECOND),
+            ]
+            .concat(),
+        ),
+        named("changed", [step(PUSH, 1, b"hello"), write(0), changes].concat()),
+        named(
+            "ack-unsent",
+            [
+                step(PUSH, 1, b"hello"),
+                raw(&frame(0, 1, b"")),
+                write(LOST),
+                raw(&frame(0, 2, b"")),
+                raw(&frame(0, 1, b"")),
+            ]
+            .concat(),
+        ),
+        named(
+            "ack-of-old",
+            [
+                step(PUSH, 1, b"hello"),
+                write(LOST),
+                step(WAIT, 99, b""),
+                raw(&frame(0, 1, b"")),
+                write(0),
+                raw(&frame(0, 0, b"")),
+            ]
+            .concat(),
+        ),
+        named("raw-frame", raw(&frame(1, 0, &one))),
+        named("raw-behind", raw(&[&frame(1, 0, &one)[..], b"rest"].concat())),
+        named("raw-early", raw(&frame(1, 0, &[2, 0, 0, 0, 2, 0, b'h', b'i']))),
+        named(
+            "raw-known-and-new",
+            [raw(&frame(1, 0, &one)), raw(&frame(2, 0, &[1, 0, 0, 0, 1, 0, b'a', 1, 0, b'b', 0, 0]))]
+                .concat(),
+        ),
+        named("raw-many", raw(&frame(100, 0, &[&[1, 0, 0, 0][..], &[1, 0, 7].repeat(100)].concat()))),
+        named("raw-count-beyond", raw(&frame(u16::MAX, 0, &one))),
+        named("raw-number-0", raw(&frame(1, 0, &[0, 0, 0, 0, 2, 0, b'h', b'i']))),
+        named("raw-numbers-wrap", raw(&frame(1, 0, &[255, 255, 255, 255, 2, 0, b'h', b'i']))),
+        named("raw-empty-message", raw(&frame(1, 0, &[1, 0, 0, 0, 0, 0, 0, 0]))),
+        named("raw-long-message", raw(&frame(1, 0, &[&[1, 0, 0, 0, 1, 2][..], &[5; 514]].concat()))),
+        named(
+            "raw-padding",
+            [
+                raw(&frame(1, 0, &[1, 0, 0, 0, 1, 0, 7, 9])),
+                raw(&frame(1, 0, &[2, 0, 0, 0, 1, 0, 7, 0, 0, 0, 0, 0])),
+            ]
+            .concat(),
+        ),
+        named(
+            "raw-short",
+            [raw(&[8, 0, 0, 0, 0, 0, 0]), raw(&[4, 0, 0, 0]), raw(&[12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])]
+                .concat(),
+        ),
+    ]
+}
+
 fn messages() -> Vec<Seed> {
     let mut seeds = Vec::new();
-    for file in ["inputs.json", "hellos.json", "malformed.json"] {
+    for file in ["inputs.json", "hellos.json", "malformed.json", "commands.json", "notices.json"] {
         for case in vectors(file).as_array().unwrap() {
             seeds.push(named(file.trim_end_matches(".json"), unhex(&case["message"])));
         }
     }
     let mut input = [0; INPUT_BYTES];
-    write_input(&mut input, 1, 2, IntentFields { move_x: 1.0, ..IntentFields::default() });
+    write_input(
+        &mut input,
+        9,
+        2,
+        1,
+        &[IntentFields { move_x: 1.0, ..IntentFields::default() }; INTENTS_SENT],
+    );
     for (name, at, bytes) in [
         ("root-outside", 4, [0xff, 0xff, 0, 0]),
-        ("vtable-ahead", 20, [0xf0, 0xff, 0xff, 0xff]),
-        ("vtable-long", 10, [0xfe, 0xff, 24, 0]),
-        ("vtable-odd", 10, [11, 0, 24, 0]),
-        ("intent-absent", 16, [8, 0, 0, 0]),
-        ("intent-outside", 16, [8, 0, 0xf0, 0]),
+        ("vtable-ahead", 24, [0xf0, 0xff, 0xff, 0xff]),
+        ("vtable-long", 10, [0xfe, 0xff, 32, 0]),
+        ("vtable-odd", 10, [15, 0, 32, 0]),
+        ("intent-absent", 16, [12, 0, 0, 0]),
+        ("intent-outside", 16, [12, 0, 0xf0, 0]),
+        ("past-outside", 28, [0xff, 0xff, 0, 0]),
+        ("past-one-too-many", 56, [4, 0, 0, 0]),
+        ("past-one-less", 56, [2, 0, 0, 0]),
+        ("past-without-end", 56, [0xff, 0xff, 0xff, 0xff]),
     ] {
         let mut bad = input;
         bad[at..at + 4].copy_from_slice(&bytes);
@@ -330,4 +455,60 @@ fn move_ticks(message: &mut [u8]) {
             message[at..at + 4].copy_from_slice(&to.to_le_bytes());
         }
     }
+}
+
+/// A mode, then a world file, whole or spoiled.
+fn worlds() -> Vec<Seed> {
+    use world_file::{RAW, SEALED};
+    let script = |mode: u8, file: &[u8]| [&[mode], file].concat();
+    let mut plan = ZonePlan { width: 640, height: 512, spacing_m: 8, ..ZonePlan::default() };
+    plan.heights = (0..plan.columns() * plan.rows()).map(|index| (index * 37 % 64) as i16).collect();
+    plan.player_spawns = vec![DiscPlan { x: 100, y: 100, radius: 64 }];
+    let bare = Land::build(vec![plan.clone()]).unwrap().write();
+    plan.circles = vec![CirclePlan { x: 300, y: 300, radius: 20, rise: 64 }];
+    plan.walls = vec![WallPlan { x0: 200, y0: 50, x1: 200, y1: 400, thickness: 8, rise: 96 }];
+    let (width, height) = (200, 150);
+    plan.areas = [false, true]
+        .map(|is_disc| AreaPlan {
+            is_disc,
+            level_min: 1,
+            level_max: 4,
+            species: 7,
+            count: 9,
+            x: 320,
+            y: 64,
+            width,
+            height,
+            leash: 960,
+        })
+        .to_vec();
+    plan.shops = vec![ShopPlan { number: 1, x: 120, y: 90 }];
+    let full = Land::build(vec![plan.clone(), plan.clone()]).unwrap().write();
+    let invented = Land::generate(&GenerateConfig { seed: 3, width_m: 64, height_m: 64 }).unwrap().write();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = full.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        script(SEALED, &file)
+    };
+    vec![
+        named("flat", script(RAW, &Land::flat(8.0, 8.0).write())),
+        named("bare", script(RAW, &bare)),
+        named("full", script(RAW, &full)),
+        named("full-sealed", script(SEALED, &full)),
+        named("invented", script(SEALED, &invented)),
+        named("cut", script(SEALED, &full[..200])),
+        named("head-only", script(SEALED, &full[..24])),
+        named("trailing", script(SEALED, &[&full[..], &[0]].concat())),
+        named("unsealed", script(RAW, &with(30, &[1])[1..])),
+        named("no-zones", with(20, &[0])),
+        named("more-zones", with(20, &[3])),
+        named("huge-sides", with(24, &[0xff; 8])),
+        named("largest-sides", with(24, &[0, 0, 0x20, 0, 0, 0, 0x20, 0, 64])),
+        named("odd-spacing", with(32, &[3])),
+        named("many-circles", with(36, &[0xff; 4])),
+        named("no-player-spawns", with(48, &[0])),
+        named("circle-outside", with(56, &[0xff; 4])),
+        named("circle-on-the-spawn", with(56, &[100, 0, 0, 0, 100, 0, 0, 0, 0, 2])),
+        named("steep", with(full.len() - 40, &[0, 0x80, 0xff, 0x7f, 0, 0x80, 0xff, 0x7f])),
+    ]
 }

@@ -120,14 +120,18 @@ impl Land {
 
     /// An empty, level land of one zone. Sides are cut to whole 1/32 m and to what is allowed.
     pub fn flat(width_m: f32, height_m: f32) -> Self {
-        use crate::limits::{SIDE_M_MAX, SIDE_M_MIN};
+        use crate::limits::{SIDE_M_MAX, SIDE_M_MIN, TILE_M_MIN};
         // `as` saturates, and makes 0 of what is no number.
         let side = |metres: f32| {
             ((metres * UNITS_PER_METRE as f32) as u32)
                 .clamp(SIDE_M_MIN * UNITS_PER_METRE, SIDE_M_MAX * UNITS_PER_METRE)
         };
         let (width, height) = (side(width_m), side(height_m));
-        let mut plan = ZonePlan { width, height, spacing_m: SPACING_M_MAX, ..ZonePlan::default() };
+        let mut plan = ZonePlan { width, height, spacing_m: TILE_M_MIN, ..ZonePlan::default() };
+        // Tiles are as wide as the spacing: a wide one makes a wide border.
+        while plan.spacing_m < SPACING_M_MAX && u64::from(plan.columns()) * u64::from(plan.rows()) > 1 << 20 {
+            plan.spacing_m *= 2;
+        }
         plan.heights = vec![0; plan.columns() as usize * plan.rows() as usize];
         let radius = width.min(height) / 4;
         plan.player_spawns = vec![DiscPlan { x: width / 2, y: height / 2, radius }];

@@ -47,7 +47,7 @@ pub const SPACING_M_MAX: u32 = 64;
 pub const OBSTACLES_PER_TILE_MAX: usize = 255;
 
 /// Most entries in the lists of all tiles of a zone.
-pub const TILE_ENTRIES_MAX: usize = 1 << 23;
+pub const TILE_ENTRIES_MAX: usize = 1 << 22;
 
 /// Largest radius of a circle, metres. It touches 81 tiles at most, and no wall many more: the index of all obstacles
 /// that a file may have stays below 128 MiB.
@@ -107,5 +107,5 @@ const _: () = {
     // 65 x 65 km with a height each 16 m.
     assert!(4_097 * 4_097 <= HEIGHTS_MAX && 2 * HEIGHTS_MAX < FILE_BYTES_MAX as u32);
     // What an entry of a tile has bits for.
-    assert!(TILE_ENTRIES_MAX <= 1 << 23 && OBSTACLES_PER_TILE_MAX < 256);
+    assert!(TILE_ENTRIES_MAX <= 1 << 22 && OBSTACLES_PER_TILE_MAX < 256);
 };

@@ -93,6 +93,12 @@ pub(crate) fn blend(low: (f32, f32), high: (f32, f32), share_x: f32, share_y: f3
     (near + (far - near) * share_y) * (1.0 / UNITS_PER_METRE as f32)
 }
 
+/// Two heights of a row.
+#[inline(always)]
+pub(crate) fn unpack(pair: u32) -> (f32, f32) {
+    (((pair << 16) as i32 >> 16) as f32, (pair as i32 >> 16) as f32)
+}
+
 impl Region {
     /// Checks a zone and makes it ready; `zone` and `address` say where it lies in its file.
     pub(crate) fn build(plan: ZonePlan, zone: u32, address: Address) -> Result<Self, LandError> {
@@ -164,15 +170,22 @@ impl Region {
         (cell, across - column as f32, up - row as f32)
     }
 
-    /// The heights at the corners of a cell, in 1/32 m: two at its low y, two at its high one.
+    /// The heights at the corners of a cell, packed by two: those at its low y, those at its high one.
     #[inline(always)]
-    pub(crate) fn corners(&self, cell: u32) -> ((f32, f32), (f32, f32)) {
+    pub(crate) fn corner_pairs(&self, cell: u32) -> (u32, u32) {
         let cell = cell as usize;
         let pair = |at: usize| match self.plan.heights.get(at..at.wrapping_add(2)) {
-            Some(&[left, right]) => (f32::from(left), f32::from(right)),
-            _ => (0.0, 0.0),
+            Some(&[left, right]) => u32::from(left as u16) | u32::from(right as u16) << 16,
+            _ => 0,
         };
         (pair(cell), pair(cell.wrapping_add(self.columns as usize)))
+    }
+
+    /// The heights at the corners of a cell, in 1/32 m: two at its low y, two at its high one.
+    #[inline(always)]
+    fn corners(&self, cell: u32) -> ((f32, f32), (f32, f32)) {
+        let (low, high) = self.corner_pairs(cell);
+        (unpack(low), unpack(high))
     }
 
     /// The ground at a place, metres.

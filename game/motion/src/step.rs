@@ -14,6 +14,7 @@ use glam::Vec2;
 use crate::land::{Ground, Land};
 use crate::limits::{BODY_RADIUS_M, LEVEL_SLOPE, PIECE_M, PIECE_M_MAX, SKIN_M, SLOPE_MAX, STEP_M_MAX};
 use crate::region::{Region, bounded};
+use crate::tiles::STEEP;
 
 /// Where a body is and how it moves: metres and metres per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -34,6 +35,12 @@ pub struct Limits {
     pub speed_max_m_s: f32,
     /// How fast the velocity changes, metres per second squared.
     pub acceleration_m_s2: f32,
+}
+
+impl Limits {
+    /// What avatars are able to, and whoever walks as they do: full speed within an eighth of a second. Clients predict
+    /// with the same, so this is no setting.
+    pub const AVATAR: Self = Self { speed_max_m_s: 5.0, acceleration_m_s2: 40.0 };
 }
 
 /// A vector of at most unit length in the same direction; zero for zero and for what is no number.
@@ -105,20 +112,21 @@ pub(crate) fn one(land: &Land, pace: &Pace, body: Body, wish_x: f32, wish_y: f32
 }
 
 #[cold]
+#[inline(never)]
 fn rescued(land: &Land, body: Body) -> Body {
     let place = land.nearest_free(body.x, body.y);
     Body { x: place.x, y: place.y, z: place.z, vx: 0.0, vy: 0.0 }
 }
 
-/// A step that begins where something is near.
-#[inline(never)]
-fn careful(land: &Land, ground: Ground<'_>, body: Body, tick_s: f32) -> Body {
+/// A step of a body, with its new velocity, from where something is near.
+pub(crate) fn careful(land: &Land, ground: Ground<'_>, body: Body, tick_s: f32) -> Body {
     let Ground { region, origin } = ground;
     let (x, y) = (body.x - origin.x, body.y - origin.y);
     let (step_x, step_y) = (body.vx * tick_s, body.vy * tick_s);
     let length = (step_x * step_x + step_y * step_y).sqrt();
-    let mut is_near = false;
-    for obstacle in region.near(region.entry(x, y)) {
+    let entry = region.entry(x, y);
+    let mut is_near = entry & STEEP != 0;
+    for obstacle in region.near(entry) {
         let square = obstacle.square_distance(x, y);
         if square < obstacle.keep_square {
             return rescued(land, body);
@@ -126,18 +134,25 @@ fn careful(land: &Land, ground: Ground<'_>, body: Body, tick_s: f32) -> Body {
         let reach = obstacle.radius + BODY_RADIUS_M + length + SKIN_M;
         is_near |= square <= reach * reach;
     }
-    let mut mover = Mover { region, origin, body, step_x, step_y };
-    let to = (body.x + step_x, body.y + step_y);
+    let to = Body { x: body.x + step_x, y: body.y + step_y, ..body };
+    let (to_x, to_y) = (to.x - origin.x, to.y - origin.y);
     // Nothing in this step's way: it is taken whole.
-    if is_near || !mover.take(to.0, to.1) {
-        // A step is at most 1 m and what rounding adds.
-        let pieces = bounded((length * (1.0 / PIECE_M)).ceil(), 1.0, 8.0);
-        (mover.step_x, mover.step_y) = (step_x / pieces, step_y / pieces);
-        for _ in 0..pieces as u32 {
-            if !mover.piece() {
-                (mover.body.vx, mover.body.vy) = (0.0, 0.0);
-                break;
-            }
+    if !is_near && region.contains(to_x, to_y) {
+        return Body { z: region.ground(to_x, to_y), ..to };
+    }
+    in_pieces(ground, body, (step_x, step_y), length)
+}
+
+#[inline(never)]
+fn in_pieces(ground: Ground<'_>, body: Body, step: (f32, f32), length: f32) -> Body {
+    let Ground { region, origin } = ground;
+    // A step is at most 1 m and what rounding adds.
+    let pieces = bounded((length * (1.0 / PIECE_M)).ceil(), 1.0, 8.0);
+    let mut mover = Mover { region, origin, body, step_x: step.0 / pieces, step_y: step.1 / pieces };
+    for _ in 0..pieces as u32 {
+        if !mover.piece() {
+            (mover.body.vx, mover.body.vy) = (0.0, 0.0);
+            break;
         }
     }
     let body = mover.body;

@@ -1,8 +1,9 @@
 //! What is near a place: a uniform index of a zone, built once.
 //!
 //! ```text
-//!   entry of a tile   0                          open ground: a step that begins here meets nothing
-//!                     first << 9 | 1 << 8 | n    look out; n obstacles are listed from `first` on
+//!   entry of a tile   0                           open ground: a step that begins here meets nothing
+//!                     first << 10 | steep << 9 | 1 << 8 | n
+//!                                                 look out; n obstacles are listed from `first` on
 //! ```
 //!
 //! A tile lists what lies within [`REACH_M`] of it, so whoever begins a step in it needs no other tile's list. It is open
@@ -14,7 +15,9 @@ use crate::region::Obstacle;
 
 /// What an entry of a tile means that is not open.
 pub(crate) const CAREFUL: u32 = 1 << 8;
-const FIRST_SHIFT: u32 = 9;
+/// Set if ground that is too steep is near.
+pub(crate) const STEEP: u32 = 1 << 9;
+const FIRST_SHIFT: u32 = 10;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Tiles {
@@ -83,7 +86,7 @@ impl Tiles {
         );
         for row in rows.0..=rows.1 {
             for column in columns.0..=columns.1 {
-                self.entries[(row * self.columns + column) as usize] |= CAREFUL;
+                self.entries[(row * self.columns + column) as usize] |= CAREFUL | STEEP;
             }
         }
     }
@@ -114,7 +117,7 @@ impl Tiles {
         let mut first = 0;
         for (entry, count) in self.entries.iter_mut().zip(&counts) {
             if *count > 0 {
-                *entry = first << FIRST_SHIFT | CAREFUL;
+                *entry |= first << FIRST_SHIFT | CAREFUL;
                 first += u32::from(*count);
             }
         }

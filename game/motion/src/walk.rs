@@ -2,12 +2,13 @@
 //!
 //! ```text
 //!   block ─► zone of its first row ─► sixteen tiles ─┬─ open: velocity, place, four heights, blend   (sixteen lanes)
-//!                                                    └─ not, or in another zone: one row at a time   (cold)
+//!                                                    ├─ not: one row at a time, with the velocities of the lanes
+//!                                                    └─ in another zone, or none: one row at a time, from the start
 //! ```
 
 use crate::land::{Ground, Land};
-use crate::region::blend;
-use crate::step::{Body, Limits, Pace, one};
+use crate::region::{blend, unpack};
+use crate::step::{Body, Limits, Pace, careful, one};
 
 /// Rows of a block: as many 32-bit lanes as a cache line and an AVX-512 register hold.
 const ROWS: usize = 16;
@@ -81,72 +82,102 @@ pub fn walk(land: &Land, limits: &Limits, columns: Columns<'_>, tick_s: f32) {
 #[inline(always)]
 fn walk_block(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8) {
     let first = block.steps.iter().position(|steps| *steps > turn).unwrap_or(0);
-    let Some(Ground { region, origin }) = land.ground_at(block.x[first], block.y[first]) else {
-        walk_rows(land, pace, block, turn, 0xffff);
+    let Some(at) = land.ground_at(block.x[first], block.y[first]) else {
+        walk_strays(land, pace, block, turn, 0xffff);
         return;
     };
+    let Ground { region, origin } = at;
+    // Copies: in arrays of its own the compiler knows that no column overlaps another.
+    let (mut x, mut y, mut z) = (*block.x, *block.y, *block.z);
+    let (mut vx, mut vy) = (*block.vx, *block.vy);
+    let (wish_x, wish_y, steps) = (*block.wish_x, *block.wish_y, *block.steps);
     // Tiles of rows outside the zone, and of empty rows, are some number or other; neither is used.
-    let (mut tile, mut may) = ([0_u32; ROWS], [0_u32; ROWS]);
+    let (mut tile, mut goes, mut may) = ([0_u32; ROWS], [0_u32; ROWS], [0_u32; ROWS]);
     for row in 0..ROWS {
-        let (x, y) = (block.x[row] - origin.x, block.y[row] - origin.y);
+        let (x, y) = (x[row] - origin.x, y[row] - origin.y);
         tile[row] = region.tiles.index(x, y);
-        may[row] = u32::from(block.steps[row] > turn) & u32::from(region.contains(x, y));
+        goes[row] = u32::from(steps[row] > turn);
+        may[row] = goes[row] & u32::from(region.contains(x, y));
     }
-    let mut careful = 0_u32;
+    let (mut close, mut stray) = (0_u32, 0_u32);
     for row in 0..ROWS {
-        may[row] &= u32::from(region.tiles.entry(tile[row]) == 0);
-        careful |= u32::from((block.steps[row] > turn) & (may[row] == 0)) << row;
+        let is_open = u32::from(region.tiles.entry(tile[row]) == 0);
+        close |= (may[row] & (is_open ^ 1)) << row;
+        stray |= (goes[row] & (may[row] ^ 1)) << row;
+        may[row] &= is_open;
     }
 
-    let (mut x, mut y) = ([0.0; ROWS], [0.0; ROWS]);
-    let (mut vx, mut vy) = ([0.0; ROWS], [0.0; ROWS]);
+    let (mut new_x, mut new_y) = ([0.0; ROWS], [0.0; ROWS]);
+    let (mut new_vx, mut new_vy) = ([0.0; ROWS], [0.0; ROWS]);
     let (mut share_x, mut share_y, mut cell) = ([0.0; ROWS], [0.0; ROWS], [0_u32; ROWS]);
     for row in 0..ROWS {
-        (vx[row], vy[row]) =
-            pace.velocity(block.vx[row], block.vy[row], block.wish_x[row], block.wish_y[row]);
-        x[row] = block.x[row] + vx[row] * pace.tick_s;
-        y[row] = block.y[row] + vy[row] * pace.tick_s;
-        (cell[row], share_x[row], share_y[row]) = region.cell(x[row] - origin.x, y[row] - origin.y);
+        (new_vx[row], new_vy[row]) = pace.velocity(vx[row], vy[row], wish_x[row], wish_y[row]);
+        new_x[row] = x[row] + new_vx[row] * pace.tick_s;
+        new_y[row] = y[row] + new_vy[row] * pace.tick_s;
+        (cell[row], share_x[row], share_y[row]) = region.cell(new_x[row] - origin.x, new_y[row] - origin.y);
     }
-    let mut corners = [[0.0; ROWS]; 4];
+    let (mut low, mut high) = ([0_u32; ROWS], [0_u32; ROWS]);
     for row in 0..ROWS {
-        let (low, high) = region.corners(cell[row]);
-        (corners[0][row], corners[1][row], corners[2][row], corners[3][row]) = (low.0, low.1, high.0, high.1);
+        (low[row], high[row]) = region.corner_pairs(cell[row]);
     }
+    let mut ground = [0.0; ROWS];
     for row in 0..ROWS {
-        let (low, high) = ((corners[0][row], corners[1][row]), (corners[2][row], corners[3][row]));
-        let z = blend(low, high, share_x[row], share_y[row]);
-        let may = may[row] != 0;
-        block.x[row] = if may { x[row] } else { block.x[row] };
-        block.y[row] = if may { y[row] } else { block.y[row] };
-        block.z[row] = if may { z } else { block.z[row] };
-        block.vx[row] = if may { vx[row] } else { block.vx[row] };
-        block.vy[row] = if may { vy[row] } else { block.vy[row] };
+        ground[row] = blend(unpack(low[row]), unpack(high[row]), share_x[row], share_y[row]);
     }
-    if careful != 0 {
-        walk_rows(land, pace, block, turn, careful);
+    // One column at a time: five at once are more than the compiler makes vectors of.
+    let pick = |old: &mut [f32; ROWS], new: &[f32; ROWS]| {
+        for row in 0..ROWS {
+            old[row] = if may[row] != 0 { new[row] } else { old[row] };
+        }
+    };
+    pick(&mut x, &new_x);
+    pick(&mut y, &new_y);
+    pick(&mut z, &ground);
+    pick(&mut vx, &new_vx);
+    pick(&mut vy, &new_vy);
+    (*block.x, *block.y, *block.z, *block.vx, *block.vy) = (x, y, z, vx, vy);
+    if close != 0 {
+        walk_careful(land, at, pace, block, close, (&new_vx, &new_vy));
+    }
+    if stray != 0 {
+        walk_strays(land, pace, block, turn, stray);
     }
 }
 
-/// One step of those rows of `mask` that take more than `turn`, one by one.
+/// One step of the rows of `mask`, which are in the block's zone but not on open ground, with their new velocities.
+#[inline(never)]
+fn walk_careful(
+    land: &Land,
+    ground: Ground<'_>,
+    pace: &Pace,
+    block: &mut Block<'_>,
+    mut mask: u32,
+    (vx, vy): (&[f32; ROWS], &[f32; ROWS]),
+) {
+    while mask != 0 {
+        let row = mask.trailing_zeros() as usize % ROWS;
+        mask &= mask - 1;
+        let body = Body { x: block.x[row], y: block.y[row], z: block.z[row], vx: vx[row], vy: vy[row] };
+        block.put(row, careful(land, ground, body, pace.tick_s));
+    }
+}
+
+/// One step of those rows of `mask` that take more than `turn`, wherever they are.
 #[cold]
 #[inline(never)]
-fn walk_rows(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8, mask: u32) {
-    for row in (0..ROWS).filter(|row| mask >> row & 1 == 1) {
+fn walk_strays(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8, mask: u32) {
+    for row in (0..ROWS).filter(|row| (mask >> row) & 1 == 1) {
         if block.steps[row] > turn {
-            let body = Body {
-                x: block.x[row],
-                y: block.y[row],
-                z: block.z[row],
-                vx: block.vx[row],
-                vy: block.vy[row],
-            };
-            let body = one(land, pace, body, block.wish_x[row], block.wish_y[row]);
-            block.x[row] = body.x;
-            block.y[row] = body.y;
-            block.z[row] = body.z;
-            block.vx[row] = body.vx;
-            block.vy[row] = body.vy;
+            let (x, y, z) = (block.x[row], block.y[row], block.z[row]);
+            let body = Body { x, y, z, vx: block.vx[row], vy: block.vy[row] };
+            block.put(row, one(land, pace, body, block.wish_x[row], block.wish_y[row]));
         }
+    }
+}
+
+impl Block<'_> {
+    fn put(&mut self, row: usize, body: Body) {
+        (self.x[row], self.y[row], self.z[row]) = (body.x, body.y, body.z);
+        (self.vx[row], self.vy[row]) = (body.vx, body.vy);
     }
 }

@@ -40,8 +40,10 @@ impl Kernel for Marks<'_> {
     #[inline(always)]
     fn run(self) -> (u32, u32) {
         let (mut resting, mut dead) = (0u32, 0u32);
-        let blocks = self.kind.as_chunks::<BLOCK_ROWS>().0.iter().zip(self.health.as_chunks::<BLOCK_ROWS>().0);
-        let orders = self.buttons.as_chunks::<BLOCK_ROWS>().0.iter().zip(self.ready_tick.as_chunks::<BLOCK_ROWS>().0);
+        let blocks =
+            self.kind.as_chunks::<BLOCK_ROWS>().0.iter().zip(self.health.as_chunks::<BLOCK_ROWS>().0);
+        let orders =
+            self.buttons.as_chunks::<BLOCK_ROWS>().0.iter().zip(self.ready_tick.as_chunks::<BLOCK_ROWS>().0);
         let marks = self.marks.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut().zip(self.live);
         for (((kind, health), (buttons, ready_tick)), (marks, &live)) in blocks.zip(orders).zip(marks) {
             for row in 0..BLOCK_ROWS {
@@ -113,7 +115,8 @@ impl Scene<'_> {
         } else if held & buttons::STRIKE != 0 {
             self.strike(row, effects, scratch);
         } else if held & buttons::SHOOT != 0 {
-            effects.push(attacked(row, Attack::Shot, self.rules.shot_rest_ticks, 0));
+            let attack = Attack::Shot { flight_ticks: self.flight_ticks(row, scratch) };
+            effects.push(attacked(row, attack, self.rules.shot_rest_ticks, 0));
         } else {
             self.blast(row, effects, scratch);
         }

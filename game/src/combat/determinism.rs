@@ -54,7 +54,10 @@ fn run(threads: usize, level: Level) -> (Vec<u64>, super::CombatCounts) {
                     arena.world.body.yaw[row] = yaw;
                     (arena.world.game.wish_x[row], arena.world.game.wish_y[row]) = (x, y);
                 }
-                arena.press(*id, [buttons::STRIKE, buttons::SHOOT, buttons::BLAST, 0][random.below(4) as usize]);
+                arena.press(
+                    *id,
+                    [buttons::STRIKE, buttons::SHOOT, buttons::BLAST, 0][random.below(4) as usize],
+                );
                 arena.world.game.shown_tick[row] = arena.world.tick().saturating_sub(random.below(14));
             }
             arena.tick();

@@ -77,7 +77,7 @@ counts! {
     refused_gone,
     /// Refused: no more projectiles, or no more entities, may be in the world.
     refused_full,
-    /// Blows that a wall or hill took.
+    /// Blows that a wall or hill took, and shots whose way it cut short.
     blocked,
     /// Blows at those whom an earlier blow of the same tick has killed.
     late,
@@ -113,7 +113,10 @@ enum Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attack {
     Strike,
-    Shot,
+    /// Its projectile must fall after so many ticks.
+    Shot {
+        flight_ticks: u32,
+    },
     Blast,
     /// A creature's.
     Bite,

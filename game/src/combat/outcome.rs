@@ -6,9 +6,6 @@ use throng_engine::{EntityId, Event, Slot, World};
 use super::{Attack, CHEST_M, Combat, Death, Effect};
 use crate::{CREATURE, PROJECTILE, Traits, creatures, events};
 
-/// A projectile begins this far ahead of its shooter, metres.
-const MUZZLE_AHEAD_M: f32 = 0.6;
-
 impl Combat {
     pub(super) fn settle_score(&mut self, world: &mut World<Traits>, deaths: &mut Vec<Death>) {
         let mut effects = std::mem::take(&mut self.effects);
@@ -36,28 +33,40 @@ impl Combat {
         let source = world.id_at(Slot(row as u32)).to_bits();
         let (here, yaw) = (Vec2::new(world.body.x[row], world.body.y[row]), world.body.yaw[row]);
         match attack {
-            Attack::Shot => self.loose(world, row),
+            Attack::Shot { flight_ticks } => self.loose(world, row, flight_ticks),
             Attack::Blast => {
                 self.counts.misses += u64::from(hits == 0);
                 let (cos, sin) = throng_engine::angle::direction(yaw);
                 let middle = here + Vec2::new(cos, sin) * self.rules.blast_ahead_m;
                 let value = (self.rules.blast_radius_m * 100.0) as u16;
-                world.tell(Event { kind: events::BLAST, value, source, target: 0, x_m: middle.x, y_m: middle.y });
+                world.tell(Event {
+                    kind: events::BLAST,
+                    value,
+                    source,
+                    target: 0,
+                    x_m: middle.x,
+                    y_m: middle.y,
+                });
             }
             Attack::Strike if hits == 0 => {
                 self.counts.misses += 1;
-                world.tell(Event { kind: events::MISS, value: yaw, source, target: 0, x_m: here.x, y_m: here.y });
+                world.tell(Event {
+                    kind: events::MISS,
+                    value: yaw,
+                    source,
+                    target: 0,
+                    x_m: here.x,
+                    y_m: here.y,
+                });
             }
             Attack::Strike | Attack::Bite => {}
         }
     }
 
-    fn loose(&mut self, world: &mut World<Traits>, row: usize) {
-        let (yaw, source) = (world.body.yaw[row], world.id_at(Slot(row as u32)).to_bits());
-        let (cos, sin) = throng_engine::angle::direction(yaw);
-        let body = &world.body;
-        let place = Vec3::new(body.x[row], body.y[row], body.z[row])
-            + Vec3::new(cos * MUZZLE_AHEAD_M, sin * MUZZLE_AHEAD_M, CHEST_M);
+    /// From the middle of its shooter, lest it begin behind a wall.
+    fn loose(&mut self, world: &mut World<Traits>, row: usize, flight_ticks: u32) {
+        let (body, source) = (&world.body, world.id_at(Slot(row as u32)).to_bits());
+        let (place, yaw) = (Vec3::new(body.x[row], body.y[row], body.z[row] + CHEST_M), body.yaw[row]);
         let is_room = self.shot_count < self.rules.shots_max;
         let Some((id, slot)) = is_room.then(|| world.spawn(place, yaw).ok()).flatten() else {
             self.counts.refused_full += 1;
@@ -70,7 +79,7 @@ impl Combat {
         game.species[to] = game.kind[row];
         game.level[to] = game.level[row];
         game.owner[to] = source;
-        game.expire_tick[to] = tick.saturating_add(self.rules.shot_flight_ticks);
+        game.expire_tick[to] = tick.saturating_add(flight_ticks);
         let target = id.to_bits();
         world.tell(Event { kind: events::SHOT, value: yaw, source, target, x_m: place.x, y_m: place.y });
     }

@@ -9,7 +9,8 @@ use super::CombatRules;
 use crate::{Traits, state};
 
 struct Vitals<'a> {
-    first_block: usize,
+    /// Which of the `mend_ticks` turns it is for the first block.
+    turn: u32,
     health: &'a mut [u16],
     health_max: &'a [u16],
     fight_until: &'a [u32],
@@ -25,31 +26,29 @@ impl Kernel for Vitals<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let health = self.health.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut();
-        let health = health.zip(self.health_max.as_chunks::<BLOCK_ROWS>().0);
-        let ticks = self.fight_until.as_chunks::<BLOCK_ROWS>().0.iter();
-        let ticks = ticks.zip(self.ready_tick.as_chunks::<BLOCK_ROWS>().0);
-        let state = self.state.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut();
         let tick = self.tick;
-        for (index, (((health, most), (fight_until, ready_tick)), state)) in
-            health.zip(ticks).zip(state).enumerate()
-        {
-            // Blocks take turns: as much work in each tick.
-            let beat = (self.first_block as u32).wrapping_add(index as u32).wrapping_add(tick);
-            if beat.is_multiple_of(self.mend_ticks) {
-                for row in 0..BLOCK_ROWS {
-                    let gain = (u32::from(most[row]).wrapping_mul(self.mend_permille) / 1_000).max(1);
-                    let mended = u32::from(health[row]).wrapping_add(gain).min(most[row].into()) as u16;
-                    let mends = health[row] != 0 && health[row] < most[row] && fight_until[row] <= tick;
-                    health[row] = if mends { mended } else { health[row] };
-                }
-            }
+        let blocks = self.health.as_chunks_mut::<BLOCK_ROWS>().0.iter_mut();
+        let blocks = blocks.zip(self.health_max.as_chunks::<BLOCK_ROWS>().0);
+        let blocks = blocks.zip(self.fight_until.as_chunks::<BLOCK_ROWS>().0);
+        // Blocks take turns: as much work in each tick.
+        let first = self.mend_ticks - 1 - self.turn;
+        for ((health, most), fight_until) in blocks.skip(first as usize).step_by(self.mend_ticks as usize) {
             for row in 0..BLOCK_ROWS {
-                let is_dead = u8::from((health[row] == 0) & (most[row] != 0)) * state::DEAD;
-                let is_fighting = u8::from(fight_until[row] > tick) * state::FIGHTING;
-                let is_acting = u8::from(ready_tick[row] > tick) * state::ACTING;
-                state[row] = is_dead | is_fighting | is_acting;
+                let gain = (u32::from(most[row]).wrapping_mul(self.mend_permille) / 1_000).max(1);
+                let mended = u32::from(health[row]).wrapping_add(gain).min(most[row].into()) as u16;
+                let mends = health[row] != 0 && health[row] < most[row] && fight_until[row] <= tick;
+                health[row] = if mends { mended } else { health[row] };
             }
+        }
+        let bodies = self.health.iter().zip(self.health_max);
+        let ticks = self.fight_until.iter().zip(self.ready_tick);
+        for ((state, (health, most)), (fight_until, ready_tick)) in
+            self.state.iter_mut().zip(bodies).zip(ticks)
+        {
+            let is_dead = u8::from((*health == 0) & (*most != 0)) * state::DEAD;
+            let is_fighting = u8::from(*fight_until > tick) * state::FIGHTING;
+            let is_acting = u8::from(*ready_tick > tick) * state::ACTING;
+            *state = is_dead | is_fighting | is_acting;
         }
     }
 }
@@ -65,11 +64,11 @@ pub(super) fn vitals(world: &mut World<Traits>, rules: &CombatRules) {
         &mut game.state[..],
     );
     each_region(rows, columns, |rows, ((health, health_max), (fight_until, ready_tick), state)| {
-        let first_block = rows.start / BLOCK_ROWS;
+        let turn = tick.wrapping_add((rows.start / BLOCK_ROWS) as u32) % mend_ticks;
         dispatch(
             level,
             Vitals {
-                first_block,
+                turn,
                 health,
                 health_max,
                 fight_until,

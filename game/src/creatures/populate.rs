@@ -17,12 +17,7 @@ impl Creatures {
     ///
     /// # Errors
     /// When the world is full.
-    pub fn populate(
-        &self,
-        world: &mut World<Traits>,
-        land: &Land,
-        random: Random,
-    ) -> Result<u32, WorldFull> {
+    pub fn populate(&self, world: &mut World<Traits>, land: &Land, random: Random) -> Result<u32, WorldFull> {
         let mut count = 0;
         for (number, area) in land.spawn_areas().iter().enumerate() {
             let random = random.fork(number as u32);

@@ -51,7 +51,7 @@ fn a_wolf_notices_the_nearest_player_chases_and_bites() {
 #[test]
 fn a_wolf_does_not_notice_the_far_the_dead_nor_who_is_behind_a_wall() {
     for case in 0..3 {
-        let land = walled(Vec2::new(104.0, 50.0), Vec2::new(104.0, 150.0));
+        let land = walled(Vec2::new(104.0, 90.0), Vec2::new(104.0, 110.0));
         let mut arena = Arena::new(CombatRules::default(), if case == 2 { land } else { meadow() });
         let wolf = creature(&mut arena, WOLF, 100.0, 100.0);
         // It roams within 12 m, and notices within 15 m.
@@ -185,7 +185,8 @@ fn the_dead_stand_again_at_home() {
 
 #[test]
 fn it_thinks_seldom_with_nobody_near_and_as_seldom_as_it_is_told() {
-    for (divisor, is_watched, pause_ticks) in [(1, false, 32), (1, true, 8), (4, false, 128), (4, true, 32), (0, true, 8)]
+    for (divisor, is_watched, pause_ticks) in
+        [(1, false, 32), (1, true, 8), (4, false, 128), (4, true, 32), (0, true, 8)]
     {
         let mut arena = arena();
         arena.think_divisor = divisor;

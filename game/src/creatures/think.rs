@@ -141,7 +141,7 @@ impl Scene<'_> {
                 self.think(first, block * BLOCK_ROWS, minds, effects, scratch);
             }
             if turn.is_multiple_of(FOLLOW_TICKS) {
-                self.follow(first, block * BLOCK_ROWS, minds);
+                self.follow(first, block * BLOCK_ROWS, turn, minds);
             }
         }
     }
@@ -157,6 +157,9 @@ impl Scene<'_> {
     ) {
         let game = &self.world.game;
         let live = self.world.live()[(first + block) / BLOCK_ROWS];
+        if live == 0 {
+            return;
+        }
         let mut thinkers = [0; BLOCK_ROWS];
         let mut count = 0;
         let (mut least, mut most) = (Vec2::INFINITY, Vec2::NEG_INFINITY);
@@ -222,10 +225,13 @@ impl Scene<'_> {
             let lost_m = (species.notice_m * LOST).max(LOST_M_MIN);
             let leash_m = self.leash_m(row, species);
             let prey = prey(self.world, mind.target).map(|prey| self.place(prey) - here);
-            let is_hurt =
-                u32::from(game.health[row]) * 1_000 < u32::from(game.health_max[row]) * u32::from(species.flee_permille);
+            let is_hurt = u32::from(game.health[row]) * 1_000
+                < u32::from(game.health_max[row]) * u32::from(species.flee_permille);
             match prey {
-                Some(way) if way.length_squared() <= lost_m * lost_m && home.length_squared() <= leash_m * leash_m => {
+                Some(way)
+                    if way.length_squared() <= lost_m * lost_m
+                        && home.length_squared() <= leash_m * leash_m =>
+                {
                     if is_hurt {
                         mind.enter(mood::FLEE, mind.target);
                         mind.go(-way, species.speed_m_s);
@@ -274,13 +280,17 @@ impl Scene<'_> {
     }
 
     /// Those of a block that chase: to where their target is now, and at it when it is in reach.
-    fn follow(&self, first: usize, block: usize, minds: &mut Rows<'_>) {
+    fn follow(&self, first: usize, block: usize, turn: u32, minds: &mut Rows<'_>) {
         let Some(moods) = minds.mood[block..].first_chunk::<BLOCK_ROWS>().copied() else { return };
         if u128::from_ne_bytes(moods) == 0 {
             return;
         }
         for (index, _) in moods.iter().enumerate().filter(|(_, mood)| **mood == mood::CHASE) {
             let (index, row) = (block + index, first + block + index);
+            // Who bites already looks half as often.
+            if minds.buttons[index] != 0 && !turn.is_multiple_of(2 * FOLLOW_TICKS) {
+                continue;
+            }
             let Some(species) = self.species.get(usize::from(self.world.game.species[row])) else { continue };
             let mut mind = minds.mind(index);
             let Some(prey) = prey(self.world, mind.target) else {

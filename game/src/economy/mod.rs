@@ -103,7 +103,7 @@ pub struct Economy {
     ledger: Ledger,
     changes: Vec<Change>,
     #[cfg(test)]
-    bug: Option<seeded::Bug>,
+    planted: seeded::Planted,
 }
 
 impl Economy {
@@ -133,7 +133,7 @@ impl Economy {
             changes: Vec::with_capacity(changes_max),
             catalogue,
             #[cfg(test)]
-            bug: None,
+            planted: seeded::Planted::default(),
         };
         if !economy.is_holdable(&economy.start) {
             return Err(EconomyError::Start);

@@ -18,12 +18,15 @@
 //! ends agreed on (X25519) and that the gateway vouches for; see [`keys`] and [`token`]. Nothing that does not open
 //! changes anything but a counter.
 //!
+//! Datagrams may be lost. What must arrive, and in order, goes over a [`channel`] in front of their payloads.
+//!
 //! `now_us` is microseconds, never decreasing: a client's since any fixed moment, a server's since
 //! [`ServerConfig::started_unix_ms`].
 
 mod caps;
 #[cfg(test)]
 mod caps_tests;
+pub mod channel;
 mod client;
 mod cookie;
 mod counters;

@@ -1,6 +1,8 @@
 //! What the protocol tests share.
 #![allow(dead_code)]
 
+pub mod messages;
+
 use std::cell::RefCell;
 use std::net::SocketAddr;
 

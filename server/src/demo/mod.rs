@@ -22,12 +22,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use clap::ValueEnum as _;
 use ipnet::Ipv4Net;
 use throng_tools::bots::{BotsReport, Phase};
 
 use crate::bots::{BotsEvent, is_troubled};
 use crate::cli::DemoArgs;
-use crate::config::{Config, Loaded, Network, SpawnChoice};
+use crate::config::{Config, LAND_FLAT, Loaded, Network, SpawnChoice};
 use crate::pipe::{MEASURE_BEGIN, MEASURE_END};
 use crate::report::{Event, Progress as RealmProgress, RealmReport, probe_writable, write_json};
 use crate::serve::unicode_environment;
@@ -126,6 +127,7 @@ fn demo_config(args: &DemoArgs, base: Config) -> Config {
     gateway.admit_per_s = ADMIT_PER_S;
 
     let world = &mut config.world;
+    world.land = LAND_FLAT.to_owned();
     world.creatures = creatures;
     world.view_radius_m = VIEW_RADIUS_M;
     let side_m = if args.crowd {
@@ -157,6 +159,10 @@ fn bots_arguments(args: &DemoArgs, gateway: &str, place: &Place) -> Vec<String> 
     flag("delay", load.delay.to_string());
     flag("reorder", load.reorder.to_string());
     flag("seed", load.seed.to_string());
+    flag("clock", load.clock.to_string());
+    if let Some(behaviour) = load.behaviour.to_possible_value() {
+        flag("behaviour", behaviour.get_name().to_owned());
+    }
     arguments
 }
 

@@ -1,8 +1,8 @@
 //! Single cases that the driver reaches seldom or cannot judge.
 
-use super::Bug;
 use super::driver::{catalogue, config};
 use crate::economy::limits::{ACCOUNT_STACKS_MAX, ANSWERS_MAX, GOODS_STACKS_MAX, PRICE_MAX, STACK_MAX};
+use crate::economy::seeded::{Bug, Planted};
 use crate::economy::*;
 use crate::{CommandId, ItemId, Outcome, TradeState};
 
@@ -255,9 +255,9 @@ fn what_expires_is_told_and_booked() {
 #[test]
 fn a_failed_check_fails_for_ever() {
     let (mut economy, [one, _], mut id) = pair(&config());
-    economy.bug = Some(Bug::ForgetDebit);
+    economy.planted = Planted::always(Bug::ForgetDebit);
     economy.use_one(one, id(), ItemId(3));
-    economy.bug = None;
+    economy.planted = Planted::default();
     let fault = economy.end_tick().unwrap_err();
     assert_eq!((economy.end_tick(), economy.audit()), (Err(fault), Err(fault)));
     assert!(fault.to_string().contains("ItemId(3)"), "{fault}");

@@ -4,7 +4,7 @@
 use super::model::{Act, Amounts, ITEMS, Model, amounts};
 use crate::TradeState;
 use crate::economy::limits::{ANSWERS_MAX, PRICE_MAX};
-use crate::economy::seeded::Bug;
+use crate::economy::seeded::Planted;
 use crate::economy::*;
 use throng_engine::Random;
 
@@ -96,14 +96,14 @@ pub fn config() -> EconomyConfig {
 }
 
 impl Driver {
-    pub fn new(seed: u64, bug: Option<Bug>, has_model: bool, audit_ticks: u32) -> Self {
+    pub fn new(seed: u64, planted: Planted, has_model: bool, audit_ticks: u32) -> Self {
         let (catalogue, config) = (catalogue(), config());
         let model = has_model.then(|| Model::new(&catalogue, &config, ACCOUNTS as usize));
         let mut economy = Economy::new(catalogue, &config).unwrap();
         for character in 0..u64::from(ACCOUNTS) {
             economy.open(character).unwrap();
         }
-        economy.bug = bug;
+        economy.planted = planted;
         Self {
             told: (0..ACCOUNTS).map(|account| amounts(economy.holdings(AccountId(account)))).collect(),
             told_trades: vec![None; ACCOUNTS as usize],

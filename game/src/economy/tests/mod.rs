@@ -2,7 +2,7 @@ mod cases;
 mod driver;
 mod model;
 
-use super::seeded::Bug;
+use super::seeded::{Bug, Planted};
 use driver::{Caught, Driver};
 
 /// The seed of this run: fixed, unless `THRONG_TEST_SEED` says otherwise.
@@ -13,7 +13,7 @@ fn seed() -> u64 {
 }
 
 fn run(operations: u64) {
-    let mut driver = Driver::new(seed(), None, true, 64);
+    let mut driver = Driver::new(seed(), Planted::default(), true, 64);
     if let Err(caught) = driver.run(operations) {
         panic!("{caught:?}");
     }
@@ -42,8 +42,8 @@ fn value_is_neither_made_nor_lost_in_a_hundred_million_operations() {
 fn every_planted_fault_is_noticed() {
     let seed = seed();
     for bug in Bug::ALL {
-        let mut driver = Driver::new(seed, Some(bug), true, 4);
-        let caught = driver.run(100_000).expect_err(&format!("nobody noticed {bug:?}"));
+        let mut driver = Driver::new(seed, Planted::always(bug), true, 4);
+        let caught = driver.run(300_000).expect_err(&format!("nobody noticed {bug:?}"));
         println!("{bug:?}: {caught:?}");
         assert_eq!(matches!(caught, Caught::Told(_)), bug == Bug::PartnerUntold, "{caught:?}");
     }
@@ -55,9 +55,11 @@ fn the_books_alone_notice_value_made_or_lost() {
     let bugs: Vec<Bug> = Bug::ALL.into_iter().filter(|bug| bug.breaks_conservation()).collect();
     assert_eq!(bugs.len(), 12);
     for bug in bugs {
-        let mut driver = Driver::new(seed, Some(bug), false, 4);
-        let caught = driver.run(100_000).expect_err(&format!("the books do not notice {bug:?}"));
+        let mut driver = Driver::new(seed, Planted::seldom(bug), false, 4);
+        let caught = driver.run(300_000).expect_err(&format!("the books do not notice {bug:?}"));
         assert!(matches!(caught, Caught::Tick(_) | Caught::Audit(_)), "{bug:?}: {caught:?}");
     }
-    Driver::new(seed, None, false, 4).run(100_000).expect("without a fault there is nothing to notice");
+    Driver::new(seed, Planted::default(), false, 4)
+        .run(100_000)
+        .expect("without a fault there is nothing to notice");
 }
