@@ -19,7 +19,7 @@ use throng_net::limits::{HEADER_BYTES, SEAL_BYTES};
 use throng_net::protocol::{Client, Received, Server, ServerConfig};
 use throng_net::testing::{Gateway, shake_hands};
 use throng_schema::limits::PAYLOAD_BYTES_MAX;
-use throng_schema::{INPUT_BYTES, InputFields, IntentFields, KIND_INPUT, KIND_SNAPSHOT};
+use throng_schema::{INPUT_BYTES, INTENTS_SENT, InputFields, IntentFields, KIND_INPUT, KIND_SNAPSHOT};
 
 use crate::field;
 use crate::raw::clock::Clock;
@@ -68,7 +68,7 @@ impl Swarm {
             let Some(payload) = datagram[HEADER_BYTES..].first_chunk_mut() else {
                 unreachable!("as long as an input")
             };
-            throng_schema::write_input(payload, self.sequence, acked, intent);
+            throng_schema::write_input(payload, self.sequence, acked, 0, &[intent; INTENTS_SENT]);
             let sealed = self.clients[number].finish(now_us, KIND_INPUT, &mut datagram, INPUT_BYTES);
             assert!(sealed.is_some(), "client {number} is connected");
             self.socket.push(local(number), self.to, &datagram);
@@ -251,7 +251,7 @@ impl Realm {
             place.taken_sequence = input.sequence;
             seat.applied_sequence = input.sequence;
             seat.acked_tick = if input.ack_tick <= current_tick { input.ack_tick } else { 0 };
-            let IntentFields { move_x, move_y, yaw, buttons } = input.intent;
+            let IntentFields { move_x, move_y, yaw, buttons } = input.intent();
             self.game.intend(seat.own, Intent { direction: Vec2::new(move_x, move_y), yaw, buttons });
         }
     }
@@ -273,6 +273,7 @@ impl Realm {
                     acked_tick: seat.acked_tick,
                     input: seat.applied_sequence,
                     budget_bytes: PAYLOAD_BYTES_MAX,
+                    ..Request::fresh(seat.own)
                 };
                 let slot = sender.slot();
                 let message = &mut slot[HEADER_BYTES..];

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use reference::{Parts, digest, full, own, world};
 use serde_json::Value;
-use throng_client::{Applied, Entity, View, ViewError};
+use throng_client::{Applied, Entity, Happening, Pace, View, ViewError};
 
 fn vectors(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schema/vectors").join(name);
@@ -68,6 +68,22 @@ fn rows(value: &Value) -> Vec<Vec<i64>> {
     rows
 }
 
+fn numbers(numbers: impl IntoIterator<Item = u16>) -> Value {
+    numbers.into_iter().collect()
+}
+
+/// Events as the vectors write them: positions wrapped.
+fn event_rows(view: &View) -> Value {
+    let row = |e: &Happening| {
+        let wrapped = [e.x, e.y].map(|metres| (metres * 32.0) as i32 as i16);
+        [e.tick.into(), e.kind.into(), e.value.into(), e.source.into(), e.target.into()]
+            .into_iter()
+            .chain(wrapped.map(i64::from))
+            .collect::<Value>()
+    };
+    view.events().iter().map(row).collect()
+}
+
 fn outcome(result: &Result<Applied, ViewError>) -> &'static str {
     match result {
         Ok(Applied::Reconstructed { .. }) => "applied",
@@ -114,6 +130,14 @@ fn single_snapshots() {
                     expect["own"].as_array().expect("own").iter().map(|f| f.as_f64().expect("a float"));
                 assert!(floats.iter().map(|f| f64::from(*f)).eq(wanted), "{name}");
                 assert_eq!(i64::from(own.yaw), number(&expect["own_yaw"]), "{name}");
+                assert_eq!(i64::from(own.queued), number(&expect["queued"]), "{name}");
+                assert_eq!(numbers(own.attr), expect["own_attr"], "{name}");
+                let pace = match &expect["pace"] {
+                    Value::Null => Pace { speed: 1000, refresh_ticks: 8 },
+                    told => Pace { speed: number(&told[0]) as u16, refresh_ticks: number(&told[1]) as u16 },
+                };
+                assert_eq!(view.pace(), pace, "{name}");
+                assert_eq!(event_rows(&view), expect["events"], "{name}");
                 for (entity, wanted) in
                     view.near().iter().zip(expect["near_units"].as_array().expect("units"))
                 {
@@ -160,6 +184,10 @@ fn a_sequence_with_losses_a_stall_and_a_fresh_start() {
             assert_eq!(i64::from(digest(view.near())), wanted, "tick {tick}");
             let lengths = (view.near().len() as i64, view.far().len() as i64);
             assert_eq!(lengths, (number(&expect["near"]), number(&expect["far"])), "tick {tick}");
+            assert_eq!(numbers(view.own().attr), expect["own_attr"], "tick {tick}");
+            let events =
+                if outcome(&result) == "applied" { event_rows(&view) } else { Value::Array(Vec::new()) };
+            assert_eq!(events, expect["events"], "tick {tick}");
         }
     }
     let last = &sequence["final"];

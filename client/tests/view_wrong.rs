@@ -362,3 +362,58 @@ fn far_entities_are_forgotten_in_time_and_when_they_come_near() {
     view.apply_bytes(&delta(12 + 53, 12).bytes()).expect("beyond the bound");
     assert_eq!(held(&view), []);
 }
+
+#[test]
+fn events_come_once_each_and_only_since_the_baseline() {
+    let event = |age, value| wire::Event::new(1, age, value, 2, 3, -32, 64);
+    let values = |view: &View| view.events().iter().map(|e| (e.tick, e.value)).collect::<Vec<_>>();
+    let mut view = view();
+    view.apply_bytes(&Parts { events: vec![event(1, 5), event(1, 6), event(0, 7)], ..delta(12, 10) }.bytes())
+        .expect("two ticks' events");
+    assert_eq!(values(&view), [(11, 5), (11, 6), (12, 7)]);
+    let first = view.events()[0];
+    assert_eq!((first.kind, first.source, first.target, first.x, first.y), (1, 2, 3, -1.0, 2.0));
+    // The acknowledgement was late: the same ones again, and a new one.
+    let again = vec![event(3, 5), event(3, 6), event(2, 7), event(0, 8)];
+    view.apply_bytes(&Parts { events: again, ..delta(14, 10) }.bytes()).expect("on the old baseline");
+    assert_eq!(values(&view), [(14, 8)]);
+    view.apply_bytes(&delta(15, 14).bytes()).expect("nothing happened");
+    assert_eq!(values(&view), []);
+    view.apply_bytes(&Parts { events: vec![event(0, 9)], ..fresh(16, &[]) }.bytes()).expect("afresh");
+    assert_eq!(values(&view), [(16, 9)]);
+
+    for events in [vec![event(1, 0)], vec![event(0, 0), event(1, 0)], vec![event(255, 0)]] {
+        let parts = Parts { events, ..delta(11, 10) };
+        assert!(matches!(refused(parts), ViewError::Event { .. }));
+    }
+    assert_eq!(refused(Parts { events: vec![event(1, 0)], ..fresh(12, &[]) }), ViewError::Event { age: 1 });
+}
+
+#[test]
+fn own_attributes_are_those_of_the_baseline_unless_told() {
+    let told = |attr: [u16; 4]| Some(wire::OwnAttr::new(&attr));
+    let mut view = view();
+    assert_eq!(view.own().attr, [0; 4], "never told");
+    view.apply_bytes(&Parts { own_attr: told([1, 2, 3, 4]), ..delta(11, 10) }.bytes()).expect("told");
+    view.apply_bytes(&Parts { own_attr: told([9; 4]), ..delta(12, 11) }.bytes()).expect("told anew");
+    view.apply_bytes(&delta(13, 11).bytes()).expect("as at tick 11");
+    assert_eq!(view.own().attr, [1, 2, 3, 4]);
+    view.apply_bytes(&delta(14, 12).bytes()).expect("as at tick 12");
+    assert_eq!(view.own().attr, [9; 4]);
+}
+
+#[test]
+fn far_entities_are_kept_as_long_as_the_pace_allows() {
+    let far = |id| wire::Far::new(id, 5, 6, 7, 8, 9);
+    let slow = |refresh_ticks| Some(wire::Pace::new(500, refresh_ticks));
+    let mut view = view();
+    view.apply_bytes(&Parts { far: vec![far(50)], pace: slow(60), ..delta(11, 10) }.bytes()).expect("slow");
+    assert_eq!((view.pace().speed, view.pace().refresh_ticks), (500, 60));
+    // 60 and 32 more, instead of the world's 20.
+    view.apply_bytes(&Parts { pace: slow(60), ..delta(11 + 92, 11) }.bytes()).expect("at the bound");
+    assert_eq!(view.far().len(), 1);
+    view.apply_bytes(&Parts { pace: slow(0), ..delta(11 + 93, 11) }.bytes()).expect("beyond it");
+    assert_eq!((view.far().len(), view.pace().refresh_ticks), (0, 20));
+    view.apply_bytes(&delta(11 + 94, 11).bytes()).expect("as usual");
+    assert_eq!((view.pace().speed, view.pace().refresh_ticks), (1000, 20));
+}

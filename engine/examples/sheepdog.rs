@@ -153,7 +153,7 @@ fn main() -> Result<(), WorldError> {
         game.tick();
         let tick = game.world.tick();
         let Some(own) = dog else { continue };
-        let request = Request { own, acked_tick: tick - 1, input: 0, budget_bytes: message.len() };
+        let request = Request { acked_tick: tick - 1, budget_bytes: message.len(), ..Request::fresh(own) };
         let snapshot = game.world.encode(&mut viewer, &request, &mut message);
         if tick.is_multiple_of(50) {
             println!("tick {tick}: {} g of wool, the first dog's snapshot: {snapshot:?}", game.wool_g());
@@ -176,7 +176,8 @@ mod tests {
         let (mut viewer, mut view, mut message) = (Viewer::default(), View::new(), [0; 1160]);
         for _ in 0..100 {
             game.tick();
-            let request = Request { own, acked_tick: view.ack_tick(), input: 0, budget_bytes: message.len() };
+            let request =
+                Request { acked_tick: view.ack_tick(), budget_bytes: message.len(), ..Request::fresh(own) };
             let encoded = game.world.encode(&mut viewer, &request, &mut message).unwrap();
             view.apply_bytes(&message[..encoded.bytes]).unwrap();
             for seen in view.near() {

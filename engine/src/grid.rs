@@ -13,6 +13,8 @@
 //! are three runs of the scan order. The relative order of two occupied rows in the scan order never changes: near
 //! lists are told to clients in this order, and baselines rely on it.
 
+use std::ops::Range;
+
 use crate::entity::Slot;
 use crate::history::WHOLE;
 use crate::limits::{BLOCK_ROWS, CELLS_MAX, HISTORY_TICKS, UNITS_PER_METRE};
@@ -285,6 +287,20 @@ impl Grid {
     /// The blocks of all cells that may hold somebody in the box, by ascending scan order, as one run per cell row.
     #[inline(always)]
     pub(crate) fn runs(&self, bounds: Bounds) -> Runs<'_> {
+        let [left, right, row, last_row] = self.corners(bounds);
+        Runs { grid: self, left, right, row, last_row }
+    }
+
+    /// The numbers of all cells in which somebody in the box may be, as one range per cell row.
+    pub(crate) fn cell_runs(&self, bounds: Bounds) -> impl Iterator<Item = Range<usize>> {
+        let [left, right, row, last_row] = self.corners(bounds);
+        let columns = self.columns;
+        (row..=last_row).map(move |row| (row * columns + left) as usize..(row * columns + right + 1) as usize)
+    }
+
+    /// First and last column, first and last row.
+    #[inline(always)]
+    fn corners(&self, bounds: Bounds) -> [u32; 4] {
         let Scan { cells_per_unit, margin_units, last_column, last_row } = self.scan;
         // Rounding half a cell less to a whole number rounds down, and takes half as long as a cast, which saturates:
         // nothing can be read before this is known. (Half and a little less: cell 0 must not become -1.)
@@ -292,13 +308,12 @@ impl Grid {
             let cell = bounded(units * cells_per_unit, 0.0, last);
             ((cell - 0.499_99) + WHOLE).to_bits() & 0x3f_ffff
         };
-        Runs {
-            grid: self,
-            left: cell(bounds.left - margin_units, last_column),
-            right: cell(bounds.right + margin_units, last_column),
-            row: cell(bounds.low - margin_units, last_row),
-            last_row: cell(bounds.high + margin_units, last_row),
-        }
+        [
+            cell(bounds.left - margin_units, last_column),
+            cell(bounds.right + margin_units, last_column),
+            cell(bounds.low - margin_units, last_row),
+            cell(bounds.high + margin_units, last_row),
+        ]
     }
 }
 

@@ -10,7 +10,7 @@ use crate::world::{World, WorldConfig, bounded};
 /// Scratch of the queries here, kept by whoever asks often.
 #[derive(Debug, Default)]
 pub struct Found {
-    slots: Vec<u32>,
+    pub(crate) slots: Vec<u32>,
     distances: Vec<u32>,
     nearest: Vec<u64>,
 }
@@ -19,7 +19,7 @@ impl Found {
     /// Room for `blocks` more blocks after `count` entries, so that no write has to ask. Never shrinks: cutting a vector
     /// to its answer and lengthening it again would zero it at each query.
     #[inline(always)]
-    fn reserve(words: &mut Vec<u32>, count: usize, blocks: usize) -> &mut [u32] {
+    pub(crate) fn reserve(words: &mut Vec<u32>, count: usize, blocks: usize) -> &mut [u32] {
         let most = count + (blocks + 1) * BLOCK_ROWS;
         if words.len() < most {
             words.resize(most.next_power_of_two(), 0);
@@ -161,13 +161,13 @@ const OUTSIDE_M: f32 = 2.0 * VIEW_RADIUS_M_MAX;
 /// The box around a question, of whatever is no number nowhere. From the metres rather than the units: so that the reads
 /// of the grid need not wait for those.
 #[inline(always)]
-fn bounds(x_m: f32, y_m: f32, radius_m: f32) -> Bounds {
+pub(crate) fn bounds(x_m: f32, y_m: f32, radius_m: f32) -> Bounds {
     let units = UNITS_PER_METRE as f32;
     Bounds::around(x_m * units, y_m * units, radius_m * units)
 }
 
 #[inline(always)]
-fn units_of(config: &WorldConfig, x_m: f32, y_m: f32, radius_m: f32) -> (i32, i32, i32) {
+pub(crate) fn units_of(config: &WorldConfig, x_m: f32, y_m: f32, radius_m: f32) -> (i32, i32, i32) {
     let near = |place_m, side_m| quantise(bounded(place_m, -OUTSIDE_M, side_m + OUTSIDE_M));
     let radius = quantise(bounded(radius_m, 0.0, VIEW_RADIUS_M_MAX));
     (near(x_m, config.width_m), near(y_m, config.height_m), radius)

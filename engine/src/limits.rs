@@ -38,6 +38,13 @@ pub const VIEW_RADIUS_M_MAX: f32 = 200.0;
 /// Most entities in a near list: places travel in 14 bits, and a datagram holds far fewer anyway.
 pub const NEAR_MAX: usize = wire::NEAR_MAX;
 
+/// Most events that are kept of one tick; 8,192 are one for each player that a process serves. A power of two, so that an
+/// event's age and number fit one word.
+pub const EVENTS_TICK_MAX: usize = 8192;
+
+/// Most events in one snapshot: 16 bytes each, a third of a datagram.
+pub const EVENTS_MAX: usize = 24;
+
 /// A client whose view centre jumped further than this, in units, since its baseline starts afresh: 64 m.
 pub const BASELINE_SHIFT_UNITS_MAX: i32 = 64 * UNITS_PER_METRE;
 
@@ -51,4 +58,6 @@ const _: () = {
     // Squared distances of wrapped 16-bit differences stay within 31 bits as long as one of the two is small.
     assert!(32_768i64 * 32_768 + (4 * radius_units as i64) * (4 * radius_units as i64) < 1 << 31);
     assert!(NEAR_MAX <= 1 << 14);
+    assert!(EVENTS_TICK_MAX.is_power_of_two() && EVENTS_TICK_MAX * HISTORY_TICKS <= 1 << 32);
+    assert!(EVENTS_MAX * wire::EVENT_BYTES * 3 <= wire::PAYLOAD_BYTES_MAX);
 };

@@ -8,8 +8,9 @@ use crate::angle::Yaw;
 use crate::column::Columns;
 use crate::digest::Digest;
 use crate::entity::{Directory, EntityId, Slot};
+use crate::events::{Event, Events};
 use crate::grid::{Grid, Room};
-use crate::history::{FrameMut, History, pack, quantise_row};
+use crate::history::{FrameMut, History, pack, quantise, quantise_row};
 use crate::limits::*;
 use crate::schedule::{PerBlock, each_region};
 use crate::simd::{Kernel, LaneKernel, Lanes, Level, dispatch, dispatch_lanes};
@@ -142,8 +143,8 @@ impl Roster {
 
 /// All entities of a realm, with the game's columns `C` beside the engine's.
 ///
-/// One tick is: [`begin_tick`](Self::begin_tick), the game's systems over `body` and `game`, [`settle`](Self::settle),
-/// [`publish`](Self::publish). After that any number of threads may [`encode`](crate::view) snapshots of it.
+/// One tick is: [`begin_tick`](Self::begin_tick), the game's systems over `body` and `game`, which may
+/// [`tell`](Self::tell) what happens, [`settle`](Self::settle), [`publish`](Self::publish). After that any number of threads may [`encode`](crate::view) snapshots of it.
 #[derive(Debug)]
 pub struct World<C> {
     /// The engine's columns. Systems write them in place; rows of no entity hold leftovers.
@@ -155,6 +156,7 @@ pub struct World<C> {
     pub(crate) grid: Grid,
     pub(crate) rosters: Vec<Roster>,
     pub(crate) history: History,
+    pub(crate) events: Events,
     directory: Directory,
     strays: Vec<u16>,
     /// Scratch of `settle`.
@@ -179,11 +181,13 @@ impl<C: Columns> World<C> {
     /// When the config is impossible.
     pub fn with_level(config: WorldConfig, level: Level) -> Result<Self, WorldError> {
         config.check()?;
+        let grid = Grid::new(config.width_m, config.height_m, config.view_radius_m);
         let mut world = Self {
             body: Body::default(),
             game: C::default(),
             level,
-            grid: Grid::new(config.width_m, config.height_m, config.view_radius_m),
+            events: Events::new(grid.cell_count()),
+            grid,
             rosters: Vec::new(),
             history: History::new(),
             directory: Directory::new(config.entities_max),
@@ -301,6 +305,23 @@ impl<C: Columns> World<C> {
         assert_eq!(self.tick, self.published, "tick {} was begun but not published", self.tick);
         self.tick += 1;
         self.tick
+    }
+
+    /// Tells of something that happens in this tick, between [`begin_tick`](Self::begin_tick) and
+    /// [`publish`](Self::publish): everybody who sees the place then hears of it, as far as it fits the snapshots.
+    ///
+    /// Of one tick [`EVENTS_TICK_MAX`] are kept; what is more is [counted](Self::events_left_out_count). A client gets
+    /// those of one cell and tick in the order of telling.
+    pub fn tell(&mut self, event: Event) {
+        assert_eq!(self.tick, self.published + 1, "an event that belongs to no tick");
+        let x_m = bounded(event.x_m, 0.0, self.config.width_m);
+        let y_m = bounded(event.y_m, 0.0, self.config.height_m);
+        self.events.tell(&event, self.grid.cell_at(x_m, y_m), quantise(x_m), quantise(y_m));
+    }
+
+    /// How many events were not kept because a tick had too many, since the beginning.
+    pub fn events_left_out_count(&self) -> u64 {
+        self.events.left_out_count()
     }
 
     /// Moves every entity that has left its cell to a row of the cell that it is in now.
@@ -464,6 +485,7 @@ impl<C: Columns> World<C> {
             }
         }
         self.published = self.tick;
+        self.events.publish(self.tick);
         let (level, body, game) = (self.level, &self.body, &self.game);
         let frame = self.history.frame_mut(self.tick);
         let is_wide = AtomicBool::new(false);

@@ -27,7 +27,7 @@ impl Client {
 
     fn encode(&mut self, world: &World<Tags>, budget_bytes: usize) -> (Encoded, Vec<u8>) {
         let mut out = [0xaa; PAYLOAD_BYTES_MAX];
-        let request = Request { own: self.own, acked_tick: self.acked, input: 9, budget_bytes };
+        let request = Request { acked_tick: self.acked, input: 9, budget_bytes, ..Request::fresh(self.own) };
         let encoded = world.encode(&mut self.viewer, &request, &mut out).expect("the avatar lives");
         assert!(encoded.bytes <= budget_bytes);
         assert!(out[budget_bytes..].iter().all(|byte| *byte == 0xaa), "nothing is written beyond the budget");
@@ -191,7 +191,7 @@ fn a_budget_too_small_and_a_dead_avatar_give_nothing() {
     tick(&mut world, 1);
     let mut viewer = Viewer::default();
     let mut out = [0; PAYLOAD_BYTES_MAX];
-    let request = Request { own, acked_tick: 0, input: 0, budget_bytes: 64 };
+    let request = Request { budget_bytes: 64, ..Request::fresh(own) };
     assert_eq!(world.encode(&mut viewer, &request, &mut out), None);
     let request = Request { budget_bytes: PAYLOAD_BYTES_MAX, ..request };
     assert_eq!(world.encode(&mut viewer, &request, &mut out[..64]), None);
@@ -211,7 +211,7 @@ fn acks_from_the_future_or_never_sent_are_no_baseline() {
     for step in 1..100u32 {
         tick(&mut world, 1);
         let acked_tick = [step, step + 1, step + 32, u32::MAX, 0, step.wrapping_sub(40)][step as usize % 6];
-        let request = Request { own, acked_tick, input: 0, budget_bytes: PAYLOAD_BYTES_MAX };
+        let request = Request { acked_tick, ..Request::fresh(own) };
         assert_eq!(world.encode(&mut viewer, &request, &mut out).unwrap().baseline, 0, "acked {acked_tick}");
     }
 }

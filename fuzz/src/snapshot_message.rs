@@ -5,7 +5,7 @@
 
 use throng_client::{Applied, Entity as ClientEntity, View, ViewError};
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, NEAR_MAX};
-use throng_schema::wire::{Attr, Full, Moved};
+use throng_schema::wire::{Attr, Event, Full, Moved};
 use throng_schema::{peek_snapshot, read_snapshot};
 
 use crate::bytes::Bytes;
@@ -51,6 +51,8 @@ fn apply(view: &mut View, message: &[u8]) {
     let newest = view.newest_tick();
     let near_before: Vec<ClientEntity> = view.near().to_vec();
     let snapshot = read_snapshot(message);
+    // After a fresh start from far behind, nothing that was is known.
+    let known = if snapshot.is_ok_and(|s| s.tick() <= newest) { 0 } else { newest };
     if message.len() <= DATAGRAM_BYTES_MAX {
         assert_eq!(peek_snapshot(message).err(), snapshot.err());
     }
@@ -72,6 +74,8 @@ fn apply(view: &mut View, message: &[u8]) {
             assert_eq!(view.near().iter().map(plain).collect::<Vec<_>>(), list);
             assert!(told == 0 || told == digest(&list));
             assert_eq!(view.newest_tick(), tick);
+            assert!(view.events().is_sorted_by_key(|event| event.tick));
+            assert!(view.events().iter().all(|event| (known + 1..=tick).contains(&event.tick)));
             assert!(view.far().iter().all(|f| f.tick <= tick && list.iter().all(|e| e.id != f.id)));
             for e in view.near() {
                 let _ = view.units_of(e.x, e.y, e.z);
@@ -145,7 +149,20 @@ fn build(script: &mut Bytes<'_>, flags: u8, view: &View) -> Vec<u8> {
     };
     let far: Vec<Entity> =
         (0..script.byte() % 4).map(|_| Entity { id: script.byte().into(), ..Entity::default() }).collect();
-    let draft = Draft { tick, baseline, world: baseline == 0, far: &far, ..Draft::default() };
+    let events: Vec<Event> = (0..script.byte() % 4)
+        .map(|_| Event::new(1, script.byte() % 8, 2, 3, 4, script.half() as i16, script.half() as i16))
+        .collect();
+    let (has_attr, has_pace) = (script.byte() & 1 == 1, script.byte() & 1 == 1);
+    let draft = Draft {
+        tick,
+        baseline,
+        world: baseline == 0,
+        far: &far,
+        events: &events,
+        own_attr: has_attr.then_some([script.half(); 4]),
+        pace: has_pace.then_some([script.half(), script.byte().into()]),
+        ..Draft::default()
+    };
     let message = draft.build(&records, 0);
     if flags & DIGEST == 0 {
         return message;

@@ -46,8 +46,7 @@ fn run(threads: usize, level: Level) -> Vec<(u64, u64)> {
                 let request = Request {
                     own: *id,
                     acked_tick: (tick - 1).saturating_sub(tick % 3),
-                    input: 0,
-                    budget_bytes: 1160,
+                    ..Request::fresh(*id)
                 };
                 let encoded = game.encode(viewer, &request, &mut out).unwrap();
                 out[..encoded.bytes].iter().for_each(|byte| snapshots.push(u64::from(*byte)));

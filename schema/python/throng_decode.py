@@ -20,15 +20,22 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from throng.wire.Command import Command  # noqa: E402
 from throng.wire.Hello import Hello  # noqa: E402
 from throng.wire.Input import Input  # noqa: E402
+from throng.wire.Notice import Notice  # noqa: E402
 from throng.wire.Snapshot import Snapshot  # noqa: E402
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KIND_INPUT = 1
 KIND_SNAPSHOT = 2
 NEAR_MAX = 4096
 NAME_BYTES_MAX = 32
+CHARACTER_NAME_BYTES_MAX = 47
+TEXT_BYTES_MAX = 256
+INTENTS_MAX = 8
+VERBS = range(1, 16)
+SPEED_USUAL = 1000
 UNITS_PER_METRE = 32
 VIEW_RADIUS_M_MAX = 960
 VIEW_HISTORY_TICKS = 64
@@ -61,15 +68,44 @@ def check_input(message):
     intent = message.Intent()
     if intent is None:
         raise Refused("no intent")
-    if not (math.isfinite(intent.MoveX()) and math.isfinite(intent.MoveY())):
+    sequence, ack_tick = message.Sequence(), message.AckTick()
+    intents = [intent, *map(message.Past, range(message.PastLength()))][: min(INTENTS_MAX, sequence)]
+    if not all(math.isfinite(i.MoveX()) and math.isfinite(i.MoveY()) for i in intents):
         raise Refused("not finite")
+    steps = [[sequence - age, i.MoveX(), i.MoveY(), i.Yaw(), i.Buttons()] for age, i in enumerate(intents)]
     return {
-        "sequence": message.Sequence(),
-        "ack_tick": message.AckTick(),
-        "move_x": intent.MoveX(),
-        "move_y": intent.MoveY(),
-        "yaw": intent.Yaw(),
-        "buttons": intent.Buttons(),
+        "sequence": sequence,
+        "ack_tick": ack_tick,
+        "shown_tick": message.ShownTick() or ack_tick,
+        "steps": steps[::-1],
+    }
+
+
+def check_command(message):
+    if message.Verb() not in VERBS:
+        raise Refused("no such verb")
+    if message.Money() < 0:
+        raise Refused("negative money")
+    return {"verb": message.Verb(), **check_told(message)}
+
+
+def check_notice(message):
+    return {"tick": message.Tick(), "told": message.Told(), "outcome": message.Outcome(), **check_told(message)}
+
+
+def check_told(message):
+    """What commands and notices have in common."""
+    id_ = message.Id()
+    number = 0 if id_ is None else id_.High() << 64 | id_.Low()
+    return {
+        "id": f"{number:032x}",
+        "entity": message.Entity(),
+        "item": message.Item(),
+        "quantity": message.Quantity(),
+        "money": str(message.Money()),
+        "revision": message.Revision(),
+        "text": check_text(message.Text() or b"", TEXT_BYTES_MAX, False),
+        "name": check_text(message.Name() or b"", CHARACTER_NAME_BYTES_MAX, True),
     }
 
 
@@ -82,21 +118,26 @@ UNPRINTABLE = [
 ]  # fmt: skip
 
 
-def name_is_good(raw):
+def check_text(raw, bytes_max, is_name):
     try:
-        name = raw.decode("utf-8")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        return False
-    if not 1 <= len(raw) <= NAME_BYTES_MAX or name[0] == " " or name[-1] == " ":
-        return False
-    codes = [ord(c) for c in name]
-    return not any(
-        code & 0xFFFE == 0xFFFE or any(low <= code <= high for low, high in UNPRINTABLE) for code in codes
-    )
+        raise Refused("not UTF-8") from None
+    if len(raw) > bytes_max:
+        raise Refused("too long")
+    if is_name and text != text.strip(" "):
+        raise Refused("a space at its end")
+    for code in map(ord, text):
+        if code & 0xFFFE == 0xFFFE or any(low <= code <= high for low, high in UNPRINTABLE):
+            raise Refused("cannot be shown")
+    return text
 
 
 def hello_is_good(hello):
-    return hello.Version() == SCHEMA_VERSION and name_is_good(hello.Name() or b"")
+    try:
+        return hello.Version() == SCHEMA_VERSION and check_text(hello.Name() or b"", NAME_BYTES_MAX, True) != ""
+    except Refused:
+        return False
 
 
 # ---------------------------------------------------------------- views
@@ -135,8 +176,11 @@ class View:
         self.newest = 0
         self.fresh_wanted = False
         self.lists = {}
+        self.own_attrs = {}
         self.far = {}
         self.refresh_ticks = 0
+        self.pace = None
+        self.events = []
 
     @property
     def near(self):
@@ -156,6 +200,7 @@ class View:
         except Refused:
             self.fresh_wanted = True
             self.lists.clear()
+            self.own_attrs.clear()
             raise
 
     def apply(self, s):
@@ -181,7 +226,18 @@ class View:
         if s.Digest() != 0 and s.Digest() != digest(near):
             raise Refused("digest differs")
 
+        ages = [s.Events(j).Age() for j in range(s.EventsLength())]
+        oldest = tick - baseline - 1 if baseline else 0
+        if any(b > a for a, b in zip([oldest, *ages], ages)):
+            raise Refused("events")
+
         self.refresh_ticks = refresh_ticks
+        pace = s.Pace()
+        self.pace = pace and [pace.Speed(), pace.RefreshTicks()]
+        if pace and pace.RefreshTicks():
+            refresh_ticks = pace.RefreshTicks()
+        attr = s.OwnAttr()
+        attr = [attr.Attr(k) for k in range(4)] if attr else self.own_attrs.get(baseline, [0, 0, 0, 0])
         if baseline == 0:
             self.fresh_wanted = False
         for f in map(s.Far, range(s.FarLength())):
@@ -189,10 +245,15 @@ class View:
         near_ids = {e[0] for e in near}
         oldest = tick - refresh_ticks - FAR_FORGET_EXTRA_TICKS
         self.far = {i: f for i, f in self.far.items() if i not in near_ids and f[6] >= oldest}
+        happened = [(tick - age, s.Events(j)) for j, age in enumerate(ages)]
+        self.events = [
+            [at, e.Kind(), e.Value(), e.Source(), e.Target(), e.X(), e.Y()] for at, e in happened if at > self.newest
+        ]
         self.newest = tick
-        self.lists[tick] = near
+        self.lists[tick], self.own_attrs[tick] = near, attr
         while len(self.lists) > VIEW_HISTORY_TICKS:
             del self.lists[min(self.lists)]
+            del self.own_attrs[min(self.own_attrs)]
         return "applied"
 
 
@@ -254,15 +315,27 @@ class Checker:
             print(f"MISMATCH {what}: found {found!r}, expected {expected!r}")
 
 
-def check_inputs(vectors, c):
+def check_messages(vectors, c, table, check):
     for case in vectors:
         try:
-            found = check_input(read(bytes.fromhex(case["message"]), Input))
+            found = check(read(bytes.fromhex(case["message"]), table))
         except Refused:
             found = "refused"
         expect = case["expect"]
         c.equal(case["name"], found, "refused" if "refused" in expect else expect)
-    return f"{len(vectors)} inputs"
+    return f"{len(vectors)} {table.__name__.lower()}s"
+
+
+def check_inputs(vectors, c):
+    return check_messages(vectors, c, Input, check_input)
+
+
+def check_commands(vectors, c):
+    return check_messages(vectors, c, Command, check_command)
+
+
+def check_notices(vectors, c):
+    return check_messages(vectors, c, Notice, check_notice)
 
 
 def check_hellos(vectors, c):
@@ -304,6 +377,10 @@ def check_snapshots(vectors, c):
         c.equal(f"{name}: tick", [s.Tick(), s.Baseline(), s.Input()], [expect[k] for k in ("tick", "baseline", "input")])
         c.equal(f"{name}: own", [own.X(), own.Y(), own.Z(), own.Vx(), own.Vy()], expect["own"])
         c.equal(f"{name}: own yaw", own.Yaw(), expect["own_yaw"])
+        c.equal(f"{name}: queued", own.Flags() & 15, expect["queued"])
+        c.equal(f"{name}: pace", view.pace, expect["pace"])
+        c.equal(f"{name}: events", view.events, expect["events"])
+        c.equal(f"{name}: own attributes", view.own_attrs.get(view.newest), expect["own_attr"])
         c.equal(f"{name}: near", view.near, expect["near"])
         c.equal(f"{name}: digest", digest(view.near), expect["digest"])
         c.equal(f"{name}: digest carried", s.Digest() != 0, expect["digest_carried"])
@@ -332,6 +409,8 @@ def check_sequence(vectors, c):
         c.equal(f"{what}: ack", view.ack_tick, expect["ack_tick"])
         if "digest" in expect:
             c.equal(f"{what}: digest", digest(view.near), expect["digest"])
+            c.equal(f"{what}: own attributes", view.own_attrs[view.newest], expect["own_attr"])
+            c.equal(f"{what}: events", view.events if outcome == "applied" else [], expect["events"])
             c.equal(f"{what}: sizes", [len(view.near), len(view.far)], [expect["near"], expect["far"]])
         entities += len(view.near)
     final = vectors["final"]
@@ -344,6 +423,8 @@ def check_sequence(vectors, c):
 
 CHECKS = {
     "inputs.json": check_inputs,
+    "commands.json": check_commands,
+    "notices.json": check_notices,
     "hellos.json": check_hellos,
     "malformed.json": check_malformed,
     "snapshots.json": check_snapshots,

@@ -40,6 +40,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  
 import throng_decode as decode  # noqa: E402
 import throng_transport as transport  # noqa: E402
 from throng.wire import Hello  # noqa: E402
+from throng.wire.Notice import Notice  # noqa: E402
 from throng.wire.Snapshot import Snapshot  # noqa: E402
 
 HELLO_REPEAT_S = (0.25, 0.5, 1.0)  # the last again and again
@@ -210,12 +211,20 @@ def hello_message(name):
 
 
 # An input as section 7 of PROTOCOL.md lays it by hand: size, root, padding, vtable, table.
-INPUT_HEAD = bytes.fromhex("28000000 10000000 0000 0a00 1800 0400 0800 0c00 0a000000")
+INPUT_HEAD = bytes.fromhex("5c000000 14000000 0000 0e00 2000 0800 0c00 1400 0400 1000 0e000000 1c000000")
+INTENTS_SENT = 4
 
 
-def input_message(sequence, ack_tick, direction):
+def intent_bytes(direction):
     yaw = int(math.atan2(direction[1], direction[0]) / math.tau * 65536) & 0xFFFF
-    return INPUT_HEAD + struct.pack("<IIffHH", sequence, ack_tick, *direction, yaw, 0)
+    return struct.pack("<ffHH", *direction, yaw, 0)
+
+
+def input_message(sequence, ack_tick, intents):
+    """`intents` as bytes, the newest first: this input's and those of the three before it."""
+    newest, *past = intents
+    head = struct.pack("<III", sequence, ack_tick, 0)
+    return INPUT_HEAD + head + newest + struct.pack("<I", len(past)) + b"".join(past)
 
 
 def udp_socket(address):
@@ -258,6 +267,7 @@ class Session:
         self.world = self.own = self.first_own = None
         self.inputs = self.input_applied = self.unusable_in_a_row = 0
         self.direction = (0.0, 0.0)
+        self.intents = collections.deque([intent_bytes(self.direction)] * INTENTS_SENT, INTENTS_SENT)
         self.ticks, self.seen, self.dropped = [], collections.Counter(), collections.Counter()
         self.channel, self.messages = transport.Channel(), []
         self.udp = udp_socket(self.address)
@@ -305,7 +315,7 @@ class Session:
                 messages, body = self.channel.read(body)
             except transport.Dropped as reason:
                 raise Failure(f"a frame of the server is refused: {reason}") from reason
-            self.messages += messages
+            self.messages += [decode.check_notice(decode.read(message, Notice)) for message in messages]
             kind &= ~transport.FRAMED
         if name == "data" and kind == decode.KIND_SNAPSHOT:
             self.snapshot(body)
@@ -357,7 +367,8 @@ class Session:
             raise Failure(f"no snapshot for {SILENCE_S_MAX:.0f} s ({got})")
         if now >= self.input_at:
             self.inputs += 1
-            message = input_message(self.inputs, self.view.ack_tick, self.direction)
+            self.intents.appendleft(intent_bytes(self.direction))
+            message = input_message(self.inputs, self.view.ack_tick, self.intents)
             frame = self.channel.write(now * 1000)
             kind = decode.KIND_INPUT | (transport.FRAMED if frame else 0)
             send(self.udp, self.client.seal(transport.DATA, kind, frame + message))

@@ -118,6 +118,47 @@ pub enum NameError {
     },
 }
 
+/// A text that cannot be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TextError {
+    /// Longer than allowed.
+    #[error("the text has {found} bytes, at most {most} are allowed")]
+    TooLong {
+        /// Bytes of the text.
+        found: usize,
+        /// Bytes allowed.
+        most: usize,
+    },
+    /// Holds a character that no name may hold.
+    #[error("the text holds U+{:04X} at byte {at}, which cannot be shown there", u32::from(*found))]
+    Unprintable {
+        /// The first character at fault.
+        found: char,
+        /// Its byte position in the text.
+        at: usize,
+    },
+}
+
+/// A well-formed command that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CommandError {
+    /// Absent, or not of this schema.
+    #[error("there is no verb {found}")]
+    Verb {
+        /// Its number.
+        found: u8,
+    },
+    /// Less than no money.
+    #[error("a negative amount of money")]
+    Negative,
+    /// What is to be said cannot be shown.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The name of another cannot be one.
+    #[error("in a name: {0}")]
+    Name(TextError),
+}
+
 /// A well-formed input that must be dropped whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InputError {
@@ -127,7 +168,7 @@ pub enum InputError {
     /// The intent is absent.
     #[error("input without an intent")]
     NoIntent,
-    /// A movement component is NaN or infinite.
+    /// A movement component of the intent, or of a past one, is NaN or infinite.
     #[error("intent with a movement that is not a finite number")]
     NotFinite,
 }

@@ -27,11 +27,11 @@ enum Shape {
 
 impl Field {
     pub(crate) const fn word(slot: u16) -> Self {
-        Self { slot, shape: Shape::Inline { bytes: 4, align: 4 } }
+        Self::inline::<u32>(slot)
     }
 
-    /// Generated structs are byte arrays in Rust and may lie anywhere.
-    pub(crate) const fn structure<T>(slot: u16) -> Self {
+    /// A number, or a struct: those are byte arrays in Rust and may lie anywhere.
+    pub(crate) const fn inline<T>(slot: u16) -> Self {
         Self { slot, shape: Shape::Inline { bytes: size_of::<T>(), align: align_of::<T>() } }
     }
 

@@ -3,7 +3,7 @@
 //! Nothing here is a setting: both ends compile the same values, and `PROTOCOL.md` states them for clients
 //! in other languages. What an operator may set lies inside these bounds.
 
-use crate::{INPUT_BYTES, wire};
+use crate::{INPUT_BYTES, INTENTS_SENT, wire};
 
 // ---------------------------------------------------------------- datagrams
 
@@ -38,6 +38,11 @@ pub const VERIFY_TABLES_MAX: usize = 64;
 /// with these three limits the worst costs about 2 us.
 pub const VERIFY_APPARENT_BYTES_MAX: usize = 8 * 1024;
 
+// ---------------------------------------------------------------- inputs
+
+/// Most intents that are taken from one input, its own included.
+pub const INTENTS_MAX: usize = 8;
+
 // ---------------------------------------------------------------- world
 
 /// Position units per metre: about 3 cm each. Interpolation hides the steps; twice as fine would halve what a
@@ -53,6 +58,9 @@ pub const VIEW_RADIUS_M_MAX: i32 = 960;
 
 /// Replicated 16-bit attributes per entity.
 pub const ATTRIBUTES: usize = 4;
+
+/// [`wire::Pace`]'s `speed` of a server that keeps up.
+pub const SPEED_USUAL: u16 = 1000;
 
 /// Slowest and fastest tick rates of a server, ticks per second.
 pub const TICK_HZ_MIN: u16 = 10;
@@ -80,10 +88,16 @@ pub const VIEW_HISTORY_TICKS: u32 = 64;
 /// The slack is for lost snapshots: a record lost is sent again only in its next turn.
 pub const FAR_FORGET_EXTRA_TICKS: u32 = 32;
 
-// ---------------------------------------------------------------- names
+// ---------------------------------------------------------------- names and texts
 
-/// Longest player name, bytes of UTF-8.
+/// Longest player name in a hello, bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 32;
+
+/// Longest name of a character in commands and notices, bytes of UTF-8: what a connect token has room for.
+pub const CHARACTER_NAME_BYTES_MAX: usize = 47;
+
+/// Longest text that is said, bytes of UTF-8.
+pub const TEXT_BYTES_MAX: usize = 256;
 
 // ---------------------------------------------------------------- sizes that follow from the schema
 
@@ -104,18 +118,41 @@ pub const GONE_BYTES: usize = size_of::<u16>();
 pub const OWN_BYTES: usize = size_of::<wire::Own>();
 /// See [`MOVED_BYTES`].
 pub const WORLD_BYTES: usize = size_of::<wire::World>();
+/// See [`MOVED_BYTES`].
+pub const OWN_ATTR_BYTES: usize = size_of::<wire::OwnAttr>();
+/// See [`MOVED_BYTES`].
+pub const PACE_BYTES: usize = size_of::<wire::Pace>();
+/// See [`MOVED_BYTES`].
+pub const EVENT_BYTES: usize = size_of::<wire::Event>();
 
-const SNAPSHOT_FIELDS: usize = 12;
+const SNAPSHOT_FIELDS: usize = 15;
 const SNAPSHOT_SCALARS: usize = 4;
-const SNAPSHOT_VECTORS: usize = 6;
+const SNAPSHOT_STRUCTS_BYTES: usize = OWN_BYTES + WORLD_BYTES + OWN_ATTR_BYTES + PACE_BYTES;
+const SNAPSHOT_VECTORS: usize = 7;
 
-/// Most bytes of a snapshot that are not records: prefix, root offset, vtable, table with every field present,
-/// and for each vector its length word and at most 3 bytes of padding.
+/// Most bytes of a snapshot that are not records: prefix, root offset, vtable, table with every field present, for each
+/// vector its length word, and what aligns the table (2) and the vectors of 2-byte and 1-byte records (2 and 3).
 pub const SNAPSHOT_OVERHEAD_BYTES_MAX: usize = MESSAGE_PREFIX_BYTES
     + (4 + 2 * SNAPSHOT_FIELDS)
-    + (4 + 4 * SNAPSHOT_SCALARS + OWN_BYTES + WORLD_BYTES + 4 * SNAPSHOT_VECTORS)
-    + SNAPSHOT_VECTORS * (4 + 3)
-    + 3;
+    + (4 + 4 * SNAPSHOT_SCALARS + SNAPSHOT_STRUCTS_BYTES + 4 * SNAPSHOT_VECTORS)
+    + SNAPSHOT_VECTORS * 4
+    + (2 + 2 + 3);
+
+/// Most bytes of a table without tables in it as this crate lays it: prefix, root offset, vtable and what aligns the
+/// table, the table, and behind it the two texts with length, terminator and padding.
+const fn flat_bytes_max(fields: usize, inline_bytes: usize) -> usize {
+    MESSAGE_PREFIX_BYTES
+        + (4 + 2 * fields + 6)
+        + (4 + inline_bytes.next_multiple_of(4) + 2 * 4)
+        + (4 + TEXT_BYTES_MAX + 4)
+        + (4 + CHARACTER_NAME_BYTES_MAX + 4)
+}
+
+/// Most bytes of a command as this crate's writer lays it: id, verb, four words, money, two texts.
+pub const COMMAND_BYTES_MAX: usize = flat_bytes_max(9, 16 + 1 + 4 * 4 + 8);
+
+/// Most bytes of a notice as this crate's writer lays it: id, what is told, outcome, five words, money, two texts.
+pub const NOTICE_BYTES_MAX: usize = flat_bytes_max(11, 16 + 2 + 5 * 4 + 8);
 
 /// Most bytes of a hello as this crate's writer lays it: prefix, root offset, vtable with padding, table of
 /// three words, then the name's length, the name, its terminator and padding.
@@ -141,6 +178,8 @@ const _: () = {
 
     // The largest message of each kind fits its datagram.
     assert!(INPUT_BYTES <= PAYLOAD_BYTES_MAX);
+    assert!(INTENTS_SENT <= INTENTS_MAX);
+    assert!(COMMAND_BYTES_MAX <= 512 && NOTICE_BYTES_MAX <= 512);
     assert!(HELLO_BYTES_MAX <= HELLO_PAYLOAD_BYTES_MAX);
     assert!(34 + HELLO_PAYLOAD_BYTES_MAX <= DATAGRAM_BYTES_MAX);
 
@@ -161,6 +200,7 @@ const _: () = {
 
     // Records keep the sizes that the server's encoder lays out by hand.
     assert!(MOVED_BYTES == 4 && FULL_BYTES == 24 && ATTR_BYTES == 4 && FAR_BYTES == 12);
+    assert!(EVENT_BYTES == 16 && OWN_ATTR_BYTES == 8 && PACE_BYTES == 4);
     assert!(OWN_BYTES == 24 && WORLD_BYTES == 24 && size_of::<wire::Intent>() == 12);
 
     // Places fit the fields that carry them.

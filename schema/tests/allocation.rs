@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Random, rich_snapshot, seed};
+use common::{Random, command, notice, rich_snapshot, seed};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use throng_schema::*;
@@ -36,20 +36,29 @@ fn allocations(work: impl FnOnce()) -> usize {
 }
 
 #[test]
-fn readers_and_the_input_writer_never_allocate() {
+fn readers_and_all_writers_but_that_of_hellos_never_allocate() {
     let mut input = [0; INPUT_BYTES];
     let intent = IntentFields { move_x: 0.5, move_y: -0.5, yaw: 1, buttons: 2 };
-    assert_eq!(allocations(|| write_input(&mut input, 5, 6, intent)), 0);
+    assert_eq!(allocations(|| write_input(&mut input, 5, 6, 4, &[intent; INTENTS_SENT])), 0);
+    let mut out = [0; 512];
+    let told =
+        NoticeFields { told: wire::Told::Said, text: "well met", name: "Ann", ..NoticeFields::default() };
+    assert_eq!(allocations(|| assert!(write_notice(&mut out, &told).is_some())), 0);
+    let asked = CommandFields { verb: wire::Verb::Say, text: "well met", ..CommandFields::default() };
+    assert_eq!(allocations(|| assert!(write_command(&mut out, &asked).is_some())), 0);
 
     let mut random = Random(seed(2));
     let mut refused = 0_usize;
-    for message in [write_hello(SCHEMA_VERSION, "Ann"), input.to_vec(), rich_snapshot()] {
+    for message in [write_hello(SCHEMA_VERSION, "Ann"), input.to_vec(), rich_snapshot(), command(), notice()]
+    {
         let mut mutant = message.clone();
         let read = |bytes: &[u8]| {
             let mut refused = 0;
             refused += usize::from(read_hello(bytes).map(|h| check_hello(&h).is_err()).unwrap_or(true));
             refused += usize::from(read_input(bytes).map(|i| check_input(&i).is_err()).unwrap_or(true));
             refused += usize::from(read_snapshot(bytes).is_err());
+            refused += usize::from(read_command(bytes).map(|c| check_command(&c).is_err()).unwrap_or(true));
+            refused += usize::from(read_notice(bytes).map(|n| check_notice(&n).is_err()).unwrap_or(true));
             refused += usize::from(decode_input(bytes).is_err()) + usize::from(peek_snapshot(bytes).is_err());
             refused
         };

@@ -59,9 +59,11 @@ fn hello_version_comes_first() {
     assert_eq!(check_hello(&read_hello(&nameless).unwrap()), Err(HelloError::Name(NameError::Empty)));
 }
 
-fn checked(sequence: u32, intent: Option<&Intent>) -> Result<InputFields, InputError> {
+fn checked(sequence: u32, intent: Option<&Intent>, past: &[Intent]) -> Result<InputFields, InputError> {
     let mut builder = flatbuffers::FlatBufferBuilder::new();
-    let input = Input::create(&mut builder, &InputArgs { sequence, ack_tick: 3, intent });
+    let past = Some(builder.create_vector(past));
+    let args = InputArgs { sequence, ack_tick: 3, intent, past, shown_tick: 0 };
+    let input = Input::create(&mut builder, &args);
     builder.finish_size_prefixed(input, None);
     check_input(&read_input(builder.finished_data()).unwrap())
 }
@@ -70,13 +72,94 @@ fn checked(sequence: u32, intent: Option<&Intent>) -> Result<InputFields, InputE
 fn inputs() {
     let walk = Intent::new(0.5, -1e30, 9, 2);
     let intent = IntentFields { move_x: 0.5, move_y: -1e30, yaw: 9, buttons: 2 };
-    assert_eq!(checked(1, Some(&walk)), Ok(InputFields { sequence: 1, ack_tick: 3, intent }));
-    assert_eq!(checked(0, Some(&walk)), Err(InputError::NoSequence));
-    assert_eq!(checked(1, None), Err(InputError::NoIntent));
+    assert_eq!(checked(1, Some(&walk), &[]), Ok(InputFields::new(1, 3, 3, &[intent])));
+    assert_eq!(checked(0, Some(&walk), &[]), Err(InputError::NoSequence));
+    assert_eq!(checked(1, None, &[walk]), Err(InputError::NoIntent));
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::from_bits(0x7f80_0001)] {
-        assert_eq!(checked(1, Some(&Intent::new(bad, 0.0, 0, 0))), Err(InputError::NotFinite));
-        assert_eq!(checked(1, Some(&Intent::new(0.0, bad, 0, 0))), Err(InputError::NotFinite));
+        for bad in [Intent::new(bad, 0.0, 0, 0), Intent::new(0.0, bad, 0, 0)] {
+            assert_eq!(checked(1, Some(&bad), &[]), Err(InputError::NotFinite));
+            for sequence in 1..12 {
+                for at in 0..10 {
+                    let mut past = [walk; 10];
+                    past[at] = bad;
+                    // Looked at are seven, and of those none below number 1.
+                    let is_looked_at = at < 7 && (at as u32) + 1 < sequence;
+                    let refused = checked(sequence, Some(&walk), &past) == Err(InputError::NotFinite);
+                    assert_eq!(refused, is_looked_at, "past {at} of input {sequence}");
+                }
+            }
+        }
     }
+}
+
+#[test]
+fn steps_come_oldest_first_and_are_numbered_from_one() {
+    let intents: [Intent; 10] = std::array::from_fn(|age| Intent::new(age as f32, 0.0, 0, 0));
+    for (sequence, count) in [(1, 1), (2, 2), (7, 7), (8, 8), (9, 8), (u32::MAX, 8)] {
+        let fields = checked(sequence, Some(&intents[0]), &intents[1..]).unwrap();
+        let steps: Vec<(u32, f32)> = fields.steps().map(|(number, intent)| (number, intent.move_x)).collect();
+        let expected: Vec<(u32, f32)> = (0..count).rev().map(|age| (sequence - age, age as f32)).collect();
+        assert_eq!(steps, expected);
+        assert_eq!((fields.intents().len(), fields.intent().move_x), (count as usize, 0.0));
+    }
+    assert_eq!(checked(5, Some(&intents[0]), &[]).unwrap().steps().count(), 1);
+}
+
+#[test]
+fn texts_may_have_spaces_anywhere_but_nothing_unseen() {
+    for good in ["", " ", "  to arms!  ", "孫悟空 🦀", "x".repeat(256).as_str()] {
+        assert_eq!(check_text(good), Ok(()), "{good:?}");
+    }
+    assert_eq!(check_text(&"x".repeat(257)), Err(TextError::TooLong { found: 257, most: 256 }));
+    for (bad, found, at) in [("a\nb", '\n', 1), ("\u{202e}", '\u{202e}', 0), ("ab\u{200b}", '\u{200b}', 2)] {
+        assert_eq!(check_text(bad), Err(TextError::Unprintable { found, at }));
+    }
+}
+
+fn command(fields: CommandFields<'_>) -> Result<(), CommandError> {
+    let mut out = [0; 1024];
+    let bytes = write_command(&mut out, &fields).unwrap();
+    let command = read_command(&out[..bytes]).unwrap();
+    assert_eq!(command_id(&command), fields.id, "whatever else is wrong");
+    let checked = check_command(&command);
+    assert!(checked.is_err() || checked == Ok(fields));
+    checked.map(drop)
+}
+
+#[test]
+fn commands() {
+    let long = "n".repeat(47);
+    let good = CommandFields {
+        id: u128::MAX - 7,
+        verb: wire::Verb::Whisper,
+        entity: 1,
+        item: 2,
+        quantity: u32::MAX,
+        money: i64::MAX,
+        revision: 4,
+        text: "psst",
+        name: &long,
+    };
+    assert_eq!(command(good), Ok(()));
+    assert_eq!(command(CommandFields { verb: wire::Verb::LeaveZone, ..CommandFields::default() }), Ok(()));
+    for found in [0, 16, 255] {
+        assert_eq!(
+            command(CommandFields { verb: wire::Verb(found), ..good }),
+            Err(CommandError::Verb { found })
+        );
+    }
+    for money in [-1, i64::MIN] {
+        assert_eq!(command(CommandFields { money, ..good }), Err(CommandError::Negative));
+    }
+    let unprintable = |found, at| TextError::Unprintable { found, at };
+    assert_eq!(
+        command(CommandFields { text: "a\u{7}", ..good }),
+        Err(CommandError::Text(unprintable('\u{7}', 1)))
+    );
+    assert_eq!(command(CommandFields { name: " Ann", ..good }), Err(CommandError::Name(unprintable(' ', 0))));
+    let name = "n".repeat(48);
+    let refused = command(CommandFields { name: &name, ..good });
+    assert_eq!(refused, Err(CommandError::Name(TextError::TooLong { found: 48, most: 47 })));
 }
 
 #[test]

@@ -52,6 +52,12 @@ fn inputs_and_hellos() {
 }
 
 #[test]
+fn commands_and_notices() {
+    check("commands.json", &golden_messages::commands());
+    check("notices.json", &golden_messages::notices());
+}
+
+#[test]
 fn malformed() {
     check("malformed.json", &golden_messages::malformed());
 }

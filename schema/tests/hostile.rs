@@ -9,7 +9,7 @@ use std::cell::Cell;
 use throng_schema::limits::{
     DATAGRAM_BYTES_MAX, VERIFY_APPARENT_BYTES_MAX, VERIFY_DEPTH_MAX, VERIFY_TABLES_MAX,
 };
-use throng_schema::wire::{Hello, Input, Snapshot};
+use throng_schema::wire::{Command, Hello, Input, Notice, Snapshot};
 use throng_schema::*;
 
 fn options() -> VerifierOptions {
@@ -21,14 +21,15 @@ fn options() -> VerifierOptions {
     }
 }
 
-fn good_messages() -> [Vec<u8>; 3] {
+fn good_messages() -> [Vec<u8>; 5] {
     let mut input = [0; INPUT_BYTES];
-    write_input(&mut input, 5, 6, IntentFields { move_x: 0.5, move_y: -0.5, yaw: 1, buttons: 2 });
-    [write_hello(SCHEMA_VERSION, "Ann"), input.to_vec(), rich_snapshot()]
+    let intent = IntentFields { move_x: 0.5, move_y: -0.5, yaw: 1, buttons: 2 };
+    write_input(&mut input, 5, 6, 4, &[intent; INTENTS_SENT]);
+    [write_hello(SCHEMA_VERSION, "Ann"), input.to_vec(), rich_snapshot(), common::command(), common::notice()]
 }
 
-/// Reads as all three kinds and touches every field of what is accepted. Returns which kinds accepted it.
-fn read_all(message: &[u8]) -> [bool; 3] {
+/// Reads as all five kinds and touches every field of what is accepted. Returns which kinds accepted it.
+fn read_all(message: &[u8]) -> [bool; 5] {
     let hello = read_hello(message);
     let input = read_input(message);
     let snapshot = read_snapshot(message);
@@ -50,7 +51,15 @@ fn read_all(message: &[u8]) -> [bool; 3] {
         (Err(refused), Err(peek)) => assert_eq!(refused, peek),
         _ => panic!("read_snapshot and peek_snapshot disagree: {snapshot:?}, {peek:?}"),
     }
-    [hello.is_ok(), input.is_ok(), snapshot.is_ok()]
+    let command = read_command(message);
+    let notice = read_notice(message);
+    if let Ok(command) = &command {
+        let _ = (format!("{command:?}"), check_command(command), command_id(command));
+    }
+    if let Ok(notice) = &notice {
+        let _ = (format!("{notice:?}"), check_notice(notice));
+    }
+    [hello.is_ok(), input.is_ok(), snapshot.is_ok(), command.is_ok(), notice.is_ok()]
 }
 
 fn peek_of(s: &Snapshot<'_>) -> SnapshotPeek {
@@ -66,17 +75,21 @@ fn peek_of(s: &Snapshot<'_>) -> SnapshotPeek {
         moved: s.moved().map_or(0, |v| v.len() as u32),
         attr: s.attr().map_or(0, |v| v.len() as u32),
         far: s.far().map_or(0, |v| v.len() as u32),
+        events: s.events().map_or(0, |v| v.len() as u32),
+        pace: s.pace().map(|p| [p.speed(), p.refresh_ticks()]),
     }
 }
 
 /// Our readers' verdicts must be the library's with the same limits, plus the prefix.
-fn library_verdicts(message: &[u8]) -> [bool; 3] {
+fn library_verdicts(message: &[u8]) -> [bool; 5] {
     let prefix = message.len() >= 8
         && u32::from_le_bytes([message[0], message[1], message[2], message[3]]) as usize == message.len() - 4;
     [
         prefix && flatbuffers::size_prefixed_root_with_opts::<Hello<'_>>(&options(), message).is_ok(),
         prefix && flatbuffers::size_prefixed_root_with_opts::<Input<'_>>(&options(), message).is_ok(),
         prefix && flatbuffers::size_prefixed_root_with_opts::<Snapshot<'_>>(&options(), message).is_ok(),
+        prefix && flatbuffers::size_prefixed_root_with_opts::<Command<'_>>(&options(), message).is_ok(),
+        prefix && flatbuffers::size_prefixed_root_with_opts::<Notice<'_>>(&options(), message).is_ok(),
     ]
 }
 
@@ -84,7 +97,7 @@ fn library_verdicts(message: &[u8]) -> [bool; 3] {
 fn every_truncation_is_refused() {
     for message in good_messages() {
         for len in 0..message.len() {
-            assert_eq!(read_all(&message[..len]), [false; 3], "cut to {len}");
+            assert_eq!(read_all(&message[..len]), [false; 5], "cut to {len}");
             // Even when the prefix is made to agree, what was cut off is missed or was padding.
             if len >= 8 {
                 let mut cut = message[..len].to_vec();
@@ -112,7 +125,7 @@ fn prefix_lies_and_trailing_junk_are_refused() {
         for junk in [1, 3, 4, 64] {
             let mut long = message.clone();
             long.resize(message.len() + junk, 0);
-            assert_eq!(read_all(&long), [false; 3]);
+            assert_eq!(read_all(&long), [false; 5]);
         }
     }
 }
@@ -157,7 +170,7 @@ fn garbage_never_panics() {
     }
 }
 
-/// The largest snapshot table that a datagram holds, whose six vectors are all one and the same.
+/// The largest snapshot table that a datagram holds, whose first six vectors are all one and the same.
 fn shared_vector_bomb(count: u32) -> Vec<u8> {
     let mut m = vec![0_u8; DATAGRAM_BYTES_MAX];
     let put16 = |m: &mut [u8], at: usize, v: u16| m[at..at + 2].copy_from_slice(&v.to_le_bytes());

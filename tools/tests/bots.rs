@@ -144,7 +144,7 @@ impl Realm {
             let known = input.ack_tick == 0 || peer.world.sent.contains_key(&input.ack_tick);
             assert!(known, "it acknowledges tick {} that it was never sent", input.ack_tick);
             (peer.input, peer.acked) = (input.sequence, input.ack_tick);
-            let length = input.intent.move_x.hypot(input.intent.move_y);
+            let length = input.intent().move_x.hypot(input.intent().move_y);
             assert!((length - 1.0).abs() < 1e-3, "bots always walk");
         }
     }

@@ -56,7 +56,7 @@ impl Encoder for Throng {
 }
 
 fn request(client: &Client) -> Request {
-    Request { own: client.own, acked_tick: client.acked_tick, input: 7, budget_bytes: PAYLOAD_BYTES_MAX }
+    Request { acked_tick: client.acked_tick, input: 7, ..Request::fresh(client.own) }
 }
 
 /// One contender: its own copy of the scene, so that each encodes every tick.

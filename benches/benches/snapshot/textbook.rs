@@ -176,6 +176,7 @@ impl Encoder for Textbook {
             moved: Some(builder.create_vector(&moved)),
             attr: Some(builder.create_vector(&attr)),
             far: None,
+            ..Default::default()
         };
         let snapshot = wire::Snapshot::create(&mut builder, &args);
         builder.finish_size_prefixed(snapshot, None);

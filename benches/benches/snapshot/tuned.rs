@@ -244,6 +244,7 @@ impl Encoder for Tuned {
             moved,
             attr,
             far: None,
+            ..Default::default()
         };
         let snapshot = wire::Snapshot::create(builder, &args);
         builder.finish_size_prefixed(snapshot, None);

@@ -93,6 +93,12 @@ pub enum ViewError {
         /// Length of the new list.
         length: usize,
     },
+    /// An event lies before the baseline, or behind one that is newer.
+    #[error("an event {age} ticks old is out of order or before the baseline")]
+    Event {
+        /// Its age.
+        age: u8,
+    },
 }
 
 impl ViewError {

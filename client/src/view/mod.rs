@@ -1,14 +1,16 @@
 //! The world around one client, rebuilt from snapshots.
 //!
 //! A view is an ordered *near list*, sent as differences from a list that the client acknowledged,
-//! and a *far set* of entities that are refreshed in turns. [`View::apply`] takes one snapshot and
-//! either does everything it says or nothing at all.
+//! a *far set* of entities that are refreshed in turns, and what happened since the last snapshot.
+//! [`View::apply`] takes one snapshot and either does everything it says or nothing at all.
 
 mod error;
 mod far;
+mod happenings;
 mod rebuild;
 mod ring;
 
+use throng_schema::limits::SPEED_USUAL;
 use throng_schema::wire;
 
 use crate::limits::{LATE_TICKS_MAX, UNUSABLE_RUN_MAX};
@@ -16,6 +18,7 @@ use crate::limits::{LATE_TICKS_MAX, UNUSABLE_RUN_MAX};
 pub use error::{ViewCounters, ViewError};
 pub use far::FarEntity;
 use far::FarSet;
+pub use happenings::Happening;
 use ring::Ring;
 
 /// One entity of the near list, exactly as the server holds it in wire units.
@@ -44,6 +47,19 @@ pub struct Own {
     pub velocity: [f32; 2],
     /// 1/65536 of a turn counter-clockwise from +x.
     pub yaw: u16,
+    /// The game's replicated attributes.
+    pub attr: [u16; 4],
+    /// Inputs that had arrived and waited for their tick; more than 15 as 15.
+    pub queued: u8,
+}
+
+/// How the world goes: slower, and refreshing who is far less often, while the server is overloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// World time for real time, in 1/1000.
+    pub speed: u16,
+    /// Every entity in view is refreshed at least this often, in ticks.
+    pub refresh_ticks: u16,
 }
 
 /// What the server says about the world at a fresh start.
@@ -57,7 +73,7 @@ pub struct World {
     pub height: f32,
     /// Metres.
     pub view_radius: f32,
-    /// Every entity in view is refreshed at least this often, in ticks.
+    /// Every entity in view is refreshed at least this often, in ticks; see [`View::pace`] for how it is now.
     pub refresh_ticks: u16,
     /// Position units per metre, at least 1.
     pub units_per_metre: u16,
@@ -87,6 +103,9 @@ pub struct View {
     own: Own,
     own_units: [i32; 3],
     world: Option<World>,
+    /// Of the newest snapshot, if it told one.
+    pace: Option<Pace>,
+    happenings: Vec<Happening>,
     input_applied: u32,
     newest_tick: u32,
     fresh_wanted: bool,
@@ -131,8 +150,10 @@ impl View {
         if baseline == 0 && world.is_none() {
             return Err(ViewError::WorldMissing);
         }
-        let own = read_own(snapshot.own().ok_or(ViewError::OwnMissing)?)?;
-        let (base, list) = self.ring.start(baseline).ok_or(ViewError::Unusable { tick, baseline })?;
+        let mut own = read_own(snapshot.own().ok_or(ViewError::OwnMissing)?)?;
+        happenings::check(snapshot)?;
+        let (base, base_attr, list) =
+            self.ring.start(baseline).ok_or(ViewError::Unusable { tick, baseline })?;
         rebuild::rebuild(base, snapshot, list)?;
         let digest_told = snapshot.digest();
         if digest_told != 0 {
@@ -147,7 +168,9 @@ impl View {
             self.ring.forget();
             self.far.clear();
         }
-        self.ring.finish(tick);
+        own.attr = snapshot.own_attr().map_or(base_attr, read_own_attr);
+        self.ring.finish(tick, own.attr);
+        let known_tick = if restart { 0 } else { self.newest_tick };
         self.newest_tick = tick;
         self.input_applied = snapshot.input();
         if let Some(world) = world {
@@ -159,9 +182,11 @@ impl View {
         if baseline == 0 {
             self.fresh_wanted = false;
         }
-        let refresh_ticks = self.world.map_or(0, |world| u32::from(world.refresh_ticks));
+        self.pace = snapshot.pace().map(read_pace);
+        let refresh_ticks = self.pace().refresh_ticks.into();
         self.counters.far_left_out +=
             self.far.update(tick, snapshot, self.ring.newest(), self.own_units, refresh_ticks);
+        happenings::list(snapshot, known_tick, self.own_units, units_per_metre, &mut self.happenings);
         Ok(Applied::Reconstructed { tick, checked: digest_told != 0 })
     }
 
@@ -239,6 +264,21 @@ impl View {
         &self.own
     }
 
+    /// What happened in view, the oldest first: new with the last snapshot that was applied, and never told again.
+    pub fn events(&self) -> &[Happening] {
+        &self.happenings
+    }
+
+    /// How the world went at [`Self::newest_tick`].
+    pub fn pace(&self) -> Pace {
+        let usual = self.world.map_or(0, |world| world.refresh_ticks);
+        match self.pace {
+            Some(Pace { refresh_ticks: 0, speed }) => Pace { speed, refresh_ticks: usual },
+            Some(pace) => pace,
+            None => Pace { speed: SPEED_USUAL, refresh_ticks: usual },
+        }
+    }
+
     /// The world, once the first snapshot is there.
     pub fn world(&self) -> Option<&World> {
         self.world.as_ref()
@@ -272,7 +312,9 @@ impl View {
 
     /// Bytes held by the view's lists; constant once it is warm.
     pub fn memory_bytes(&self) -> usize {
-        self.ring.memory_bytes() + self.far.memory_bytes()
+        self.ring.memory_bytes()
+            + self.far.memory_bytes()
+            + self.happenings.capacity() * size_of::<Happening>()
     }
 }
 
@@ -300,7 +342,22 @@ fn read_world(world: &wire::World) -> Result<World, ViewError> {
 }
 
 fn read_own(own: &wire::Own) -> Result<Own, ViewError> {
-    let read = Own { position: [own.x(), own.y(), own.z()], velocity: [own.vx(), own.vy()], yaw: own.yaw() };
+    let read = Own {
+        position: [own.x(), own.y(), own.z()],
+        velocity: [own.vx(), own.vy()],
+        yaw: own.yaw(),
+        attr: [0; 4],
+        queued: (own.flags() & 15) as u8,
+    };
     let finite = read.position.iter().chain(&read.velocity).all(|value| value.is_finite());
     if finite { Ok(read) } else { Err(ViewError::OwnNotFinite) }
+}
+
+fn read_own_attr(own: &wire::OwnAttr) -> [u16; 4] {
+    let attr = own.attr();
+    [attr.get(0), attr.get(1), attr.get(2), attr.get(3)]
+}
+
+fn read_pace(pace: &wire::Pace) -> Pace {
+    Pace { speed: pace.speed(), refresh_ticks: pace.refresh_ticks() }
 }

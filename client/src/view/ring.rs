@@ -13,6 +13,8 @@ pub(super) struct Ring {
     /// Tick of each list; 0 marks one that is no baseline.
     ticks: [u32; BASELINES_MAX],
     lists: Vec<Vec<Entity>>,
+    /// The own avatar's attributes beside each list.
+    own_attrs: [[u16; 4]; BASELINES_MAX],
     spare: Vec<Entity>,
     /// Place that the next finished list takes: the oldest.
     next: usize,
@@ -24,6 +26,7 @@ impl Default for Ring {
         Self {
             ticks: [0; BASELINES_MAX],
             lists: vec![Vec::new(); BASELINES_MAX],
+            own_attrs: [[0; 4]; BASELINES_MAX],
             spare: Vec::new(),
             next: 0,
             newest: 0,
@@ -38,19 +41,21 @@ impl Ring {
         Some(&self.lists[place])
     }
 
-    /// The baseline's list (empty for 0) and the empty buffer in which to build the next one.
-    pub(super) fn start(&mut self, baseline: u32) -> Option<(&[Entity], &mut Vec<Entity>)> {
+    /// The baseline's list and own attributes (nobody and zeros for 0), and the empty buffer in which to build the next
+    /// list.
+    pub(super) fn start(&mut self, baseline: u32) -> Option<(&[Entity], [u16; 4], &mut Vec<Entity>)> {
         self.spare.clear();
         if baseline == 0 {
-            return Some((&[], &mut self.spare));
+            return Some((&[], [0; 4], &mut self.spare));
         }
         let place = self.ticks.iter().position(|&held| held == baseline)?;
-        Some((&self.lists[place], &mut self.spare))
+        Some((&self.lists[place], self.own_attrs[place], &mut self.spare))
     }
 
     /// Keeps the list just built under `tick`, in the place of the oldest.
-    pub(super) fn finish(&mut self, tick: u32) {
+    pub(super) fn finish(&mut self, tick: u32, own_attr: [u16; 4]) {
         std::mem::swap(&mut self.lists[self.next], &mut self.spare);
+        self.own_attrs[self.next] = own_attr;
         self.ticks[self.next] = tick;
         self.newest = self.next;
         self.next = (self.next + 1) % BASELINES_MAX;

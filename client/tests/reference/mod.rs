@@ -48,6 +48,9 @@ pub struct Parts {
     pub moved: Vec<wire::Moved>,
     pub attr: Vec<wire::Attr>,
     pub far: Vec<wire::Far>,
+    pub own_attr: Option<wire::OwnAttr>,
+    pub pace: Option<wire::Pace>,
+    pub events: Vec<wire::Event>,
 }
 
 impl Parts {
@@ -60,7 +63,7 @@ impl Parts {
             };
         }
         let (gone, full, changed) = (vector!(gone), vector!(full), vector!(changed));
-        let (moved, attr, far) = (vector!(moved), vector!(attr), vector!(far));
+        let (moved, attr, far, events) = (vector!(moved), vector!(attr), vector!(far), vector!(events));
         let args = wire::SnapshotArgs {
             tick: self.tick,
             baseline: self.baseline,
@@ -74,6 +77,9 @@ impl Parts {
             moved,
             attr,
             far,
+            own_attr: self.own_attr.as_ref(),
+            pace: self.pace.as_ref(),
+            events,
         };
         let root = wire::Snapshot::create(&mut builder, &args);
         builder.finish_size_prefixed(root, None);

@@ -3,8 +3,9 @@
 //! ```text
 //!   0   size prefix        u32: bytes that follow
 //!   4   root               u32: offset to the table
-//!   8   vtable             14 x u16: own size, table size, then per field its place in the table or 0
-//!   36  table              i32 back to the vtable, scalars and `own` in place, an offset per vector that is there
+//!   8   padding            2 bytes
+//!   10  vtable             17 x u16: own size, table size, then per field its place in the table or 0
+//!   44  table              i32 back to the vtable, scalars and `own` in place, an offset per vector that is there
 //!       vectors            u32 length, elements, padding to 4
 //! ```
 //!
@@ -12,27 +13,31 @@
 //! few stores. The content is what the builder would give, and the verifier accepts it: a property test holds it to both.
 
 use super::Own;
-use super::select::{FAR_BYTES, Selection};
+use super::select::{EVENT_BYTES, FAR_BYTES, Selection};
 use crate::history::Frame;
 use crate::limits::{BLOCK_ROWS, UNITS_PER_METRE};
 use crate::world::{Roster, WorldConfig};
 
-const VTABLE_FIELDS: usize = 12;
+const VTABLE_FIELDS: usize = 15;
 const VTABLE_BYTES: usize = 4 + 2 * VTABLE_FIELDS;
-const TABLE_AT: usize = 8 + VTABLE_BYTES;
+const VTABLE_AT: usize = 10;
+const TABLE_AT: usize = VTABLE_AT + VTABLE_BYTES;
 /// Back offset, tick, baseline, input, own.
 const TABLE_FIXED_BYTES: usize = 4 + 12 + 24;
 const WORLD_BYTES: usize = 24;
+const OWN_ATTR_BYTES: usize = 8;
+const PACE_BYTES: usize = 4;
+const VECTORS: usize = 7;
 /// What every snapshot begins with.
 const FIXED_BYTES: usize = TABLE_AT + TABLE_FIXED_BYTES;
 /// Everything but vectors, with all optional fields there.
-const HEAD_BYTES_MAX: usize = FIXED_BYTES + 4 + WORLD_BYTES + 6 * 4;
+const HEAD_BYTES_MAX: usize = FIXED_BYTES + 4 + WORLD_BYTES + OWN_ATTR_BYTES + PACE_BYTES + 4 * VECTORS;
 
-/// What a snapshot takes at most beside the near part that [`Selection::near_bytes`] counts and the far records.
+/// What a snapshot takes at most beside the near part that [`Selection::near_bytes`] counts, the far records and the events.
 pub(super) const OVERHEAD_BYTES_MAX: usize = HEAD_BYTES_MAX + 8;
 
 const _: () = assert!(TABLE_AT.is_multiple_of(4));
-const _: () = assert!(VTABLE_FIELDS == (throng_schema::wire::Snapshot::VT_FAR as usize - 4) / 2 + 1);
+const _: () = assert!(VTABLE_FIELDS == (throng_schema::wire::Snapshot::VT_EVENTS as usize - 4) / 2 + 1);
 
 /// The numbers of a snapshot.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +50,10 @@ pub(super) struct Head<'a> {
     pub digest: u32,
     /// Present when there is no baseline.
     pub world: Option<(u32, &'a WorldConfig)>,
+    /// Attributes 0 and 1, 2 and 3 of the own avatar, present when they are not those at the baseline.
+    pub own_attr: Option<[u32; 2]>,
+    /// Speed in 1/1000 and refresh bound in ticks, present when they are not as usual.
+    pub pace: Option<[u16; 2]>,
 }
 
 /// Fields of the table, by their number in the schema.
@@ -63,6 +72,9 @@ enum Field {
     Moved,
     Attr,
     Far,
+    OwnAttr,
+    Pace,
+    Events,
 }
 
 /// Writes front to back into a buffer that is known to be large enough.
@@ -96,7 +108,7 @@ impl Writer<'_> {
     /// Notes in the vtable that `field` lies here.
     #[inline(always)]
     fn field(&mut self, field: Field) {
-        let entry = 12 + 2 * field as usize;
+        let entry = VTABLE_AT + 4 + 2 * field as usize;
         self.out[entry..entry + 2].copy_from_slice(&((self.at - TABLE_AT) as u16).to_le_bytes());
     }
 
@@ -152,16 +164,16 @@ pub(super) fn write(
     *fixed = [0; FIXED_BYTES];
     let mut put = |at: usize, word: u32| fixed[at..at + 4].copy_from_slice(&word.to_le_bytes());
     put(4, (TABLE_AT - 4) as u32);
-    put(TABLE_AT, (TABLE_AT - 8) as u32);
+    put(TABLE_AT, VTABLE_BYTES as u32);
     let own = &head.own;
     let metres = [own.x, own.y, own.z, own.vx, own.vy].map(f32::to_bits);
     let words = [head.tick, head.baseline, head.input, metres[0], metres[1], metres[2], metres[3], metres[4]];
     for (index, word) in words.into_iter().enumerate() {
         put(TABLE_AT + 4 + 4 * index, word);
     }
-    put(TABLE_AT + 36, u32::from(own.yaw));
+    put(TABLE_AT + 36, u32::from(own.yaw) | u32::from(own.flags) << 16);
     let mut field = |field: Field, at: u16| {
-        let entry = 12 + 2 * field as usize;
+        let entry = VTABLE_AT + 4 + 2 * field as usize;
         fixed[entry..entry + 2].copy_from_slice(&at.to_le_bytes());
     };
     field(Field::Tick, 4);
@@ -183,6 +195,14 @@ pub(super) fn write(
             writer.put_u16(number);
         }
     }
+    if let Some(attributes) = head.own_attr {
+        writer.field(Field::OwnAttr);
+        attributes.into_iter().for_each(|pair| writer.put_u32(pair));
+    }
+    if let Some(pace) = head.pace {
+        writer.field(Field::Pace);
+        pace.into_iter().for_each(|number| writer.put_u16(number));
+    }
     let changed_bytes = if selection.moved_count == 0 { 0 } else { selection.near_count.div_ceil(8) };
     let gone_at = writer.reserve(Field::Gone, selection.gone_count);
     let full_at = writer.reserve(Field::Full, selection.full_count);
@@ -190,9 +210,10 @@ pub(super) fn write(
     let moved_at = writer.reserve(Field::Moved, selection.moved_count);
     let attr_at = writer.reserve(Field::Attr, selection.attr_count);
     let far_at = writer.reserve(Field::Far, far_count);
+    let events_at = writer.reserve(Field::Events, selection.event_count);
     let table_bytes = (writer.at - TABLE_AT) as u16;
-    writer.out[8..10].copy_from_slice(&(VTABLE_BYTES as u16).to_le_bytes());
-    writer.out[10..12].copy_from_slice(&table_bytes.to_le_bytes());
+    writer.out[VTABLE_AT..VTABLE_AT + 2].copy_from_slice(&(VTABLE_BYTES as u16).to_le_bytes());
+    writer.out[VTABLE_AT + 2..VTABLE_AT + 4].copy_from_slice(&table_bytes.to_le_bytes());
 
     if selection.gone_count > 0 {
         writer.vector(gone_at, selection.gone_count);
@@ -243,9 +264,20 @@ pub(super) fn write(
             writer.put_u32(at.z_yaw[row] | u32::from(at.attr01[row] as u16 >> 8) << 24);
         }
     }
+    if selection.event_count > 0 {
+        writer.vector(events_at, selection.event_count);
+        for event in &selection.events[..selection.event_count] {
+            writer.put_records(event);
+        }
+    }
     let bytes = writer.at;
     writer.out[..4].copy_from_slice(&(bytes as u32 - 4).to_le_bytes());
     bytes
+}
+
+/// Bytes that the events take behind the table.
+pub(super) fn event_bytes(count: usize) -> usize {
+    if count == 0 { 0 } else { 4 + count * EVENT_BYTES }
 }
 
 /// Bytes that `count` far records take.

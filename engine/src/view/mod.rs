@@ -4,7 +4,8 @@
 //!   acked tick ──► baseline frame ┐
 //!                                 ├─► near pass (SIMD) ─► gone, full, moved, attr ┐
 //!   this tick  ──► frame          ┘   within the near radius                      ├─► FlatBuffer in the caller's slot
-//!                      └────────────► far pass: the ring outside, in turns ─► far ┘
+//!                      └────────────► far pass: the ring outside, in turns ─► far │
+//!   what happened since ──► those in view at their tick, nearest first ───► events ┘
 //! ```
 //!
 //! All that is kept per client is a [`Viewer`]: where its view was in each of the last 32 ticks. What it saw at the
@@ -15,11 +16,14 @@
 //! the circle of phases at least once in `refresh_ticks`, and whoever is in the ring when it passes is sent. So nobody
 //! in view is ever older than one round, however the crowd moves.
 
+mod events;
 mod message;
 mod select;
 mod viewer;
 
 use std::cell::RefCell;
+
+use throng_schema::limits::{PAYLOAD_BYTES_MAX, SPEED_USUAL};
 
 use crate::column::Columns;
 use crate::entity::EntityId;
@@ -28,7 +32,7 @@ use crate::history::{pack, quantise};
 use crate::limits::*;
 use crate::simd::dispatch_lanes;
 use crate::world::World;
-use message::{Head, OVERHEAD_BYTES_MAX, far_bytes};
+use message::{Head, OVERHEAD_BYTES_MAX, event_bytes, far_bytes};
 use select::{Disc, SelectFar, SelectNear, Selection};
 pub use viewer::Viewer;
 
@@ -41,6 +45,8 @@ pub(crate) struct Own {
     pub vx: f32,
     pub vy: f32,
     pub yaw: u16,
+    /// Bits 0-3: inputs that wait.
+    pub flags: u16,
 }
 
 /// Where a view was at one tick, in units, and in which row its own avatar.
@@ -80,9 +86,13 @@ pub struct Encoded {
     pub ring: u32,
     /// Far records in this snapshot.
     pub far: u32,
-    /// Ticks that the last completed far round took; 0 when none was completed now. Above the world's `refresh_ticks`
+    /// Ticks that the last completed far round took; 0 when none was completed now. Above the `refresh_ticks` asked for
     /// the budget was too small for the crowd.
     pub round_ticks: u32,
+    /// Events in this snapshot.
+    pub events: u32,
+    /// Events in view that found no room in it.
+    pub events_left_out: u32,
 }
 
 /// What a client asks for.
@@ -96,6 +106,20 @@ pub struct Request {
     pub input: u32,
     /// Most bytes that the message may have.
     pub budget_bytes: usize,
+    /// World time for real time, in 1/1000, passed on; 1000 is usual.
+    pub speed: u16,
+    /// Every entity in view is to be refreshed at least this often, in ticks; 0: as the config says.
+    pub refresh_ticks: u16,
+    /// How many of its inputs wait for their tick, passed on; above 15 as 15.
+    pub queued: u8,
+}
+
+impl Request {
+    /// A fresh start around `own` at the usual pace, with as many bytes as a datagram has.
+    pub const fn fresh(own: EntityId) -> Self {
+        let budget_bytes = PAYLOAD_BYTES_MAX;
+        Self { own, acked_tick: 0, input: 0, budget_bytes, speed: SPEED_USUAL, refresh_ticks: 0, queued: 0 }
+    }
 }
 
 /// Least budget, bytes: the head of a snapshot and a handful of entities.
@@ -124,6 +148,7 @@ impl<C: Columns> World<C> {
             vx: self.body.vx[row],
             vy: self.body.vy[row],
             yaw: self.body.yaw[row],
+            flags: request.queued.min(15).into(),
         };
         let centre =
             Circle { tick: self.tick(), x: quantise(own.x), y: quantise(own.y), radius: 0, own: slot.0 };
@@ -143,17 +168,27 @@ impl<C: Columns> World<C> {
     ) -> Encoded {
         let tick = self.tick();
         let view_radius = (self.config.view_radius_m * UNITS_PER_METRE as f32) as i32;
-        let refresh_ticks = u32::from(self.config.refresh_ticks);
+        let refresh_ticks = match request.refresh_ticks {
+            0 => self.config.refresh_ticks,
+            asked => asked,
+        };
         let mut base = viewer.baseline(request.acked_tick, &centre);
         let wants_digest =
             (tick.wrapping_add(request.own.to_bits())).is_multiple_of(u32::from(self.config.tick_hz));
 
-        // The ring comes first: its share is what a round within the bound needs, and a quarter more. It may take
-        // most of the budget, for a stranger who stands still must not hide an archer.
+        // Before all else what happened, but never more than half: for lack of room it would be lost for ever.
         let room = out.len() - OVERHEAD_BYTES_MAX;
+        let sight = Circle { radius: view_radius, ..centre };
+        let mut events_left_out = self.events_of(viewer, request, &sight, base.as_ref(), room / 2, selection);
+        let room = room - event_bytes(selection.event_count);
+
+        // Then the ring: its share is what a round within the bound needs, and a quarter more. It may take
+        // most of the budget, for a stranger who stands still must not hide an archer.
         let ring_share = match viewer.ring_count {
             0 => 0,
-            ring => far_bytes((ring * 5).div_ceil(refresh_ticks * 4).max(4) as usize).min(room * 3 / 4),
+            ring => {
+                far_bytes((ring * 5).div_ceil(u32::from(refresh_ticks) * 4).max(4) as usize).min(room * 3 / 4)
+            }
         };
         let near_bytes_max = room - ring_share;
 
@@ -169,8 +204,10 @@ impl<C: Columns> World<C> {
         ) {
             attempt += 1;
             if attempt == 12 || radius < 0 {
-                // Even the list of those who leave is too long: begin again.
+                // Even the list of those who leave is too long: begin again, with the events of this tick alone, which
+                // are no more than before.
                 base = None;
+                events_left_out = self.events_of(viewer, request, &sight, None, room / 2, selection);
             }
             // Usually last tick's radius is a trifle too large. If it is much too large, the crowd is new.
             radius = match attempt {
@@ -188,7 +225,7 @@ impl<C: Columns> World<C> {
         let mut far_count = 0;
         if radius < view_radius {
             let room = (room - used).saturating_sub(8) / select::FAR_BYTES;
-            far_count = self.select_far(viewer, &circle, view_radius, room, selection);
+            far_count = self.select_far(viewer, &circle, view_radius, refresh_ticks, room, selection);
             encoded.round_ticks = viewer.round(tick);
             encoded.ring = selection.ring_count as u32;
         } else {
@@ -200,6 +237,7 @@ impl<C: Columns> World<C> {
 
         let now = self.history.frame(tick);
         let digest = if wants_digest { self.digest_of(&selection.near[..selection.near_count]) } else { 0 };
+        let own_attr = self.own_attr_of(&centre);
         let head = Head {
             tick,
             baseline: base.map_or(0, |circle| circle.tick),
@@ -207,12 +245,46 @@ impl<C: Columns> World<C> {
             own,
             digest,
             world: base.is_none().then_some((request.own.to_bits(), &self.config)),
+            own_attr: base.is_none_or(|base| self.own_attr_of(&base) != own_attr).then_some(own_attr),
+            pace: (request.speed != SPEED_USUAL || refresh_ticks != self.config.refresh_ticks)
+                .then_some([request.speed, refresh_ticks]),
         };
         encoded.bytes = message::write(out, &head, selection, far_count, now, &self.rosters);
         encoded.baseline = head.baseline;
         encoded.near = selection.near_count as u32;
         encoded.far = far_count as u32;
+        encoded.events = selection.event_count as u32;
+        encoded.events_left_out = events_left_out;
         encoded
+    }
+
+    /// Selects the events since the baseline, or of this tick alone; returns how many are left out.
+    #[inline(always)]
+    fn events_of(
+        &self,
+        viewer: &Viewer,
+        request: &Request,
+        sight: &Circle,
+        base: Option<&Circle>,
+        room: usize,
+        selection: &mut Selection,
+    ) -> u32 {
+        let since = base.map_or(sight.tick.saturating_sub(1), |base| base.tick);
+        selection.event_count = 0;
+        if !self.events.is_any_after(since) {
+            return 0;
+        }
+        self.select_events(viewer, sight, since, request.own.to_bits(), room, selection)
+    }
+
+    /// The own avatar's attributes at a tick, in pairs.
+    #[inline(always)]
+    fn own_attr_of(&self, circle: &Circle) -> [u32; 2] {
+        let frame = self.history.frame(circle.tick);
+        let (block, row) = (circle.own as usize / BLOCK_ROWS, circle.own as usize % BLOCK_ROWS);
+        // Where nobody has the last two, their lines stay untouched.
+        let last = if self.history.is_wide(self.tick()) { frame.extras[block].0[row] } else { 0 };
+        [frame.details[block].attr01[row], last]
     }
 
     fn select_near(
@@ -250,13 +322,14 @@ impl<C: Columns> World<C> {
         viewer: &mut Viewer,
         circle: &Circle,
         view_radius: i32,
+        refresh_ticks: u16,
         room: usize,
         selection: &mut Selection,
     ) -> usize {
         const PHASES: u32 = 1 << 16;
         let bounds = Circle { radius: view_radius, ..*circle }.bounds();
         // A round in time needs this much; where there is room for more, take it, up to nine tenths of the room.
-        let least = PHASES.div_ceil(u32::from(self.config.refresh_ticks));
+        let least = PHASES.div_ceil(refresh_ticks.into());
         let ring = viewer.ring_count.max(1);
         let mut width = (room as u32 * (PHASES / 10 * 9) / ring).clamp(least, PHASES);
         loop {

@@ -1,7 +1,8 @@
 //! One pass over the rows around a client: who is near now, who was at the baseline, what differs.
 
+use super::events::EVENTS_FOUND_MAX;
 use crate::history::Frame;
-use crate::limits::{BLOCK_ROWS, NEAR_MAX};
+use crate::limits::{BLOCK_ROWS, EVENTS_MAX, NEAR_MAX};
 use crate::simd::{BlockAt, Changes, LaneKernel, Lanes, soon};
 use crate::world::Roster;
 
@@ -11,6 +12,7 @@ pub(super) const FULL_BYTES: usize = 24;
 pub(super) const GONE_BYTES: usize = 2;
 pub(super) const ATTR_BYTES: usize = 4;
 pub(super) const FAR_BYTES: usize = 12;
+pub(super) const EVENT_BYTES: usize = 16;
 
 /// Blocks that are looked at together.
 const BATCH_BLOCKS: usize = 16;
@@ -60,6 +62,10 @@ pub(super) struct Selection {
     pub far_count: usize,
     /// Everybody in the ring between near and view radius.
     pub ring_count: usize,
+    /// Candidates, and the records of those chosen as on the wire.
+    pub event_keys: [u64; EVENTS_FOUND_MAX],
+    pub events: [[u32; EVENT_BYTES / 4]; EVENTS_MAX],
+    pub event_count: usize,
     hits: [Hit; HITS_MAX],
     /// Blocks of which somebody enters or leaves, and of which attributes changed. Two lists, for whether a block has
     /// such an event is a coin toss that no branch predictor wins.
@@ -84,6 +90,9 @@ impl Selection {
             far: [0; FAR_MAX],
             far_count: 0,
             ring_count: 0,
+            event_keys: [0; EVENTS_FOUND_MAX],
+            events: [[0; EVENT_BYTES / 4]; EVENTS_MAX],
+            event_count: 0,
             hits: [Hit(0); HITS_MAX],
             edges: [Event::EMPTY; HITS_MAX],
             alterations: [Event::EMPTY; HITS_MAX],

@@ -88,6 +88,18 @@ impl Viewer {
         })
     }
 
+    /// Where the centre was at an earlier tick, unwrapped around `now`; where it is now if that is not known.
+    #[inline(always)]
+    pub(super) fn centre_at(&self, tick: u32, now: &Circle) -> [i32; 2] {
+        let age = self.newest.wrapping_sub(tick);
+        if self.known.checked_shr(age).is_none_or(|known| known & 1 == 0) {
+            return [now.x, now.y];
+        }
+        let past = self.circles[tick as usize % HISTORY_TICKS].centre;
+        let near = |now: i32, low: u32| now + i32::from((low as i16).wrapping_sub(now as i16));
+        [near(now.x, past), near(now.y, past >> 16)]
+    }
+
     /// Is this centre so far from the newest that wrapped distances may mislead?
     #[inline(always)]
     fn has_jumped(&self, now: &Circle) -> bool {

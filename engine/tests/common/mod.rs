@@ -44,6 +44,11 @@ pub fn spawn(world: &mut World<Tags>, random: &mut Random) -> EntityId {
 
 /// One tick in which most walk, some jump, and tags change.
 pub fn tick(world: &mut World<Tags>, seed: u64) {
+    tick_telling(world, seed, |_| {});
+}
+
+/// As [`tick`]; `tell` comes between the systems and the end.
+pub fn tick_telling(world: &mut World<Tags>, seed: u64, tell: impl FnOnce(&mut World<Tags>)) {
     let tick = world.begin_tick();
     let (width, height) = (world.config().width_m, world.config().height_m);
     for row in 0..world.rows() {
@@ -64,6 +69,7 @@ pub fn tick(world: &mut World<Tags>, seed: u64) {
             _ => {}
         }
     }
+    tell(world);
     world.settle();
     world.publish(|tags, first, rows| {
         for (row, attr) in rows.iter_mut().enumerate() {

@@ -6,7 +6,7 @@ use throng_fuzz::{
     world_file,
 };
 use throng_motion::{AreaPlan, CirclePlan, DiscPlan, GenerateConfig, Land, ShopPlan, WallPlan, ZonePlan};
-use throng_schema::{INPUT_BYTES, IntentFields, SCHEMA_VERSION, write_hello, write_input};
+use throng_schema::{INPUT_BYTES, INTENTS_SENT, IntentFields, SCHEMA_VERSION, write_hello, write_input};
 
 type Seed = (String, Vec<u8>);
 
@@ -373,20 +373,30 @@ fn channels() -> Vec<Seed> {
 
 fn messages() -> Vec<Seed> {
     let mut seeds = Vec::new();
-    for file in ["inputs.json", "hellos.json", "malformed.json"] {
+    for file in ["inputs.json", "hellos.json", "malformed.json", "commands.json", "notices.json"] {
         for case in vectors(file).as_array().unwrap() {
             seeds.push(named(file.trim_end_matches(".json"), unhex(&case["message"])));
         }
     }
     let mut input = [0; INPUT_BYTES];
-    write_input(&mut input, 1, 2, IntentFields { move_x: 1.0, ..IntentFields::default() });
+    write_input(
+        &mut input,
+        9,
+        2,
+        1,
+        &[IntentFields { move_x: 1.0, ..IntentFields::default() }; INTENTS_SENT],
+    );
     for (name, at, bytes) in [
         ("root-outside", 4, [0xff, 0xff, 0, 0]),
-        ("vtable-ahead", 20, [0xf0, 0xff, 0xff, 0xff]),
-        ("vtable-long", 10, [0xfe, 0xff, 24, 0]),
-        ("vtable-odd", 10, [11, 0, 24, 0]),
-        ("intent-absent", 16, [8, 0, 0, 0]),
-        ("intent-outside", 16, [8, 0, 0xf0, 0]),
+        ("vtable-ahead", 24, [0xf0, 0xff, 0xff, 0xff]),
+        ("vtable-long", 10, [0xfe, 0xff, 32, 0]),
+        ("vtable-odd", 10, [15, 0, 32, 0]),
+        ("intent-absent", 16, [12, 0, 0, 0]),
+        ("intent-outside", 16, [12, 0, 0xf0, 0]),
+        ("past-outside", 28, [0xff, 0xff, 0, 0]),
+        ("past-one-too-many", 56, [4, 0, 0, 0]),
+        ("past-one-less", 56, [2, 0, 0, 0]),
+        ("past-without-end", 56, [0xff, 0xff, 0xff, 0xff]),
     ] {
         let mut bad = input;
         bad[at..at + 4].copy_from_slice(&bytes);

@@ -3,7 +3,7 @@
 use super::Entity;
 use flatbuffers::FlatBufferBuilder;
 use throng_schema::ViewDigest;
-use throng_schema::wire::{Attr, Far, Full, Moved, Own, Snapshot, SnapshotArgs, World};
+use throng_schema::wire::{Attr, Event, Far, Full, Moved, Own, OwnAttr, Pace, Snapshot, SnapshotArgs, World};
 
 /// What a snapshot says besides its near list.
 #[derive(Clone, Copy, Default)]
@@ -14,6 +14,12 @@ pub struct Draft<'a> {
     pub digest: bool,
     pub world: bool,
     pub far: &'a [Entity],
+    pub own_attr: Option<[u16; 4]>,
+    /// Speed and refresh bound.
+    pub pace: Option<[u16; 2]>,
+    pub events: &'a [Event],
+    /// Inputs that wait.
+    pub queued: u16,
 }
 
 /// The records that turn one near list into another.
@@ -44,7 +50,9 @@ impl Draft<'_> {
     pub fn build(&self, records: &Records, digest: u32) -> Vec<u8> {
         let far: Vec<Far> =
             self.far.iter().map(|e| Far::new(e.id, e.x, e.y, e.z, e.yaw, (e.attr[0] >> 8) as u8)).collect();
-        let own = Own::new(OWN[0], OWN[1], OWN[2], OWN[3], OWN[4], OWN_YAW, 0);
+        let own = Own::new(OWN[0], OWN[1], OWN[2], OWN[3], OWN[4], OWN_YAW, self.queued);
+        let own_attr = self.own_attr.map(|attr| OwnAttr::new(&attr));
+        let pace = self.pace.map(|[speed, refresh_ticks]| Pace::new(speed, refresh_ticks));
         let world = world();
         let mut builder = FlatBufferBuilder::new();
         // An absent vector means an empty one, so empty ones are left out.
@@ -66,6 +74,9 @@ impl Draft<'_> {
             moved: vector!(records.moved),
             attr: vector!(records.attr),
             far: vector!(far),
+            own_attr: own_attr.as_ref(),
+            pace: pace.as_ref(),
+            events: vector!(self.events),
         };
         let snapshot = Snapshot::create(&mut builder, &args);
         builder.finish_size_prefixed(snapshot, None);

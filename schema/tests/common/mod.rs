@@ -2,6 +2,9 @@
 //! Each test program uses a part of them.
 #![allow(dead_code, missing_docs)]
 
+use throng_schema::wire::{Event, Outcome, Told, Verb};
+use throng_schema::{CommandFields, NoticeFields, write_command, write_notice};
+
 pub mod encode;
 pub mod view;
 
@@ -59,6 +62,58 @@ pub fn rich_snapshot() -> Vec<u8> {
     }
     new[9].attr[2] = 555;
     let far = [Entity { id: 4000, x: 1, y: 2, z: 3, yaw: 4, attr: [0x1234, 0, 0, 0] }];
-    encode::Draft { tick: 41, baseline: 40, input: 7, digest: true, world: true, far: &far }
+    let events = [Event::new(3, 0, 500, 900, 101, -5, 6)];
+    let draft = encode::Draft {
+        tick: 41,
+        baseline: 40,
+        input: 7,
+        digest: true,
+        world: true,
+        far: &far,
+        queued: 2,
+        ..Default::default()
+    };
+    encode::Draft { own_attr: Some([1, 2, 3, 4]), pace: Some([900, 12]), events: &events, ..draft }
         .encode(&old, &new)
+}
+
+/// A command with every field in it.
+pub fn command() -> Vec<u8> {
+    let fields = CommandFields {
+        id: 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff,
+        verb: Verb::Buy,
+        entity: 0x0040_0007,
+        item: 12,
+        quantity: 3,
+        money: 4_500_000_000,
+        revision: 9,
+        text: "well met",
+        name: "Zoë",
+    };
+    written(|out| write_command(out, &fields))
+}
+
+/// A notice with every field in it.
+pub fn notice() -> Vec<u8> {
+    let fields = NoticeFields {
+        id: 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff,
+        tick: 77,
+        told: Told::Answer,
+        outcome: Outcome::NotEnoughMoney,
+        entity: 0x0040_0007,
+        item: 12,
+        quantity: 3,
+        money: -4_500_000_000,
+        revision: 9,
+        text: "well met",
+        name: "Zoë",
+    };
+    written(|out| write_notice(out, &fields))
+}
+
+/// What a writer lays into a buffer that is large enough.
+pub fn written(write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Vec<u8> {
+    let mut out = [0xAA; 1024];
+    let bytes = write(&mut out).expect("it fits");
+    out[..bytes].to_vec()
 }

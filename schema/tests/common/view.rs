@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use throng_schema::limits::{
     ATTR_PLACE_BITS, FAR_FORGET_EXTRA_TICKS, NEAR_MAX, UNITS_PER_METRE, VIEW_HISTORY_TICKS,
 };
-use throng_schema::wire::{Far, Snapshot};
+use throng_schema::wire::{Event, Far, Snapshot};
 use throng_schema::{check_world, read_snapshot};
 
 #[derive(Default)]
@@ -16,7 +16,14 @@ pub struct View {
     pub lists: BTreeMap<u32, Vec<Entity>>,
     /// By id: the tick of the record, and the record.
     pub far: BTreeMap<u32, (u32, Far)>,
+    /// Of the last world told.
     pub refresh_ticks: u32,
+    /// The own attributes at each tick of `lists`.
+    pub own_attrs: BTreeMap<u32, [u16; 4]>,
+    /// Speed and refresh bound; `None`: as usual.
+    pub pace: Option<[u16; 2]>,
+    /// New with the last snapshot: tick and record.
+    pub events: Vec<(u32, Event)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +58,7 @@ impl View {
         if result.is_err() {
             self.lost = true;
             self.lists.clear();
+            self.own_attrs.clear();
         }
         result
     }
@@ -83,6 +91,13 @@ impl View {
             (None, _) => self.refresh_ticks,
         };
         let list = near_list(start, s)?;
+        let mut age_max = if baseline == 0 { 0 } else { tick - baseline - 1 };
+        for event in s.events().unwrap_or_default() {
+            if u32::from(event.age()) > age_max {
+                return Err("events");
+            }
+            age_max = event.age().into();
+        }
         if s.digest() != 0 && s.digest() != digest(&list) {
             return Err("digest differs");
         }
@@ -93,12 +108,23 @@ impl View {
         for record in s.far().unwrap_or_default() {
             self.far.insert(record.id(), (tick, *record));
         }
+        self.pace = s.pace().map(|pace| [pace.speed(), pace.refresh_ticks()]);
+        let refresh_ticks = match self.pace {
+            Some([_, bound]) if bound != 0 => bound.into(),
+            _ => refresh_ticks,
+        };
         let kept = refresh_ticks + FAR_FORGET_EXTRA_TICKS;
         self.far.retain(|id, (seen, _)| tick - *seen <= kept && !list.iter().any(|e| e.id == *id));
+        let before = self.own_attrs.get(&baseline).copied().unwrap_or_default();
+        self.own_attrs
+            .insert(tick, s.own_attr().map_or(before, |own| std::array::from_fn(|i| own.attr().get(i))));
+        let told = s.events().unwrap_or_default().iter().map(|event| (tick - u32::from(event.age()), *event));
+        self.events = told.filter(|(tick, _)| *tick > self.newest).collect();
         self.lists.insert(tick, list);
         self.newest = tick;
         while self.lists.len() > VIEW_HISTORY_TICKS as usize {
             self.lists.pop_first();
+            self.own_attrs.pop_first();
         }
         Ok(Outcome::Applied)
     }

@@ -129,7 +129,13 @@ fn steps(
 ) -> Value {
     let payload = write_hello(SCHEMA_VERSION, "Ann");
     let mut input = [0; INPUT_BYTES];
-    write_input(&mut input, 1, 0, IntentFields { move_x: 1.0, ..IntentFields::default() });
+    write_input(
+        &mut input,
+        1,
+        0,
+        0,
+        &[IntentFields { move_x: 1.0, ..IntentFields::default() }; INTENTS_SENT],
+    );
     let input = input.as_slice();
     let snapshot = rich_snapshot();
     let plain = |from: &str, name: &str, datagram: Vec<u8>| json!({ "from": from, "name": name, "datagram": hex(&datagram) });

@@ -2,32 +2,159 @@
 
 use crate::common::encode::{Draft, Records, digest, records};
 use crate::common::view::{View, unwrap_units};
-use crate::common::{Entity, encode, hex};
+use crate::common::{Entity, encode, hex, written};
 use serde_json::{Value, json};
-use throng_schema::wire::{Attr, Full, Moved, Own, Snapshot, SnapshotArgs, World};
+use throng_schema::wire::{
+    Attr, Event, Full, Input, InputArgs, Intent, Moved, Outcome, Own, Snapshot, SnapshotArgs, Told, Verb,
+    World,
+};
 use throng_schema::*;
 
 pub fn inputs() -> Value {
-    let case = |name: &str, sequence, ack_tick, move_x: f32, move_y: f32, yaw, buttons| {
-        let mut message = [0; INPUT_BYTES];
-        write_input(&mut message, sequence, ack_tick, IntentFields { move_x, move_y, yaw, buttons });
-        let expect = match check_input(&read_input(&message).unwrap()) {
-            Ok(_) => json!({
-                "sequence": sequence, "ack_tick": ack_tick, "move_x": move_x, "move_y": move_y,
-                "yaw": yaw, "buttons": buttons,
+    let read = |name: &str, message: &[u8]| {
+        let expect = match check_input(&read_input(message).unwrap()) {
+            Ok(fields) => json!({
+                "sequence": fields.sequence, "ack_tick": fields.ack_tick, "shown_tick": fields.shown_tick,
+                "steps": fields.steps()
+                    .map(|(number, i)| json!([number, i.move_x, i.move_y, i.yaw, i.buttons]))
+                    .collect::<Value>(),
+            }),
+            Err(error) => json!({ "refused": error.to_string() }),
+        };
+        json!({ "name": name, "message": hex(message), "expect": expect })
+    };
+    let plain = |move_x, move_y, yaw, buttons| IntentFields { move_x, move_y, yaw, buttons };
+    let (stand, walk) = (plain(0.0, 0.0, 0, 0), plain(1.0, 0.0, 16_384, 0));
+    let (run, nowhere) = (plain(-3.0, 4.0, 65_535, 3), plain(f32::NAN, 0.0, 0, 0));
+    let case =
+        |name: &str, [sequence, ack_tick, shown_tick]: [u32; 3], intents: [IntentFields; INTENTS_SENT]| {
+            let mut message = [0; INPUT_BYTES];
+            write_input(&mut message, sequence, ack_tick, shown_tick, &intents);
+            read(name, &message)
+        };
+    let built = |name: &str, sequence, past: &[IntentFields]| {
+        let mut builder = flatbuffers::FlatBufferBuilder::new();
+        let intent = |i: &IntentFields| Intent::new(i.move_x, i.move_y, i.yaw, i.buttons);
+        let past: Vec<Intent> = past.iter().map(intent).collect();
+        let past = (!past.is_empty()).then(|| builder.create_vector(&past));
+        let args = InputArgs { sequence, ack_tick: 42, intent: Some(&intent(&walk)), past, shown_tick: 40 };
+        let input = Input::create(&mut builder, &args);
+        builder.finish_size_prefixed(input, None);
+        read(name, builder.finished_data())
+    };
+    let far = plain(16_777_216.0, -0.003_906_25, 65_535, 65_535);
+    let many: Vec<IntentFields> = (2..12).map(|age| plain(1.0 / age as f32, 0.0, age, 0)).collect();
+    json!([
+        case("first input, nothing acknowledged yet", [1, 0, 0], [stand; 4]),
+        case("walking along +x, facing +y", [2, 41, 39], [walk, stand, stand, stand]),
+        case("longer than 1: full speed", [6, 42, 40], [run, walk, walk, stand]),
+        case("shown at the acknowledged tick", [7, 43, 0], [walk, run, walk, walk]),
+        case("largest numbers", [u32::MAX; 3], [far, far, run, walk]),
+        case("what would be numbered below 1 is not looked at", [2, 41, 39], [walk, stand, nowhere, nowhere]),
+        built("without past", 9, &[]),
+        built("of ten past ones seven are taken", 20, &many),
+        case("sequence 0", [0, 42, 40], [walk; 4]),
+        case("NaN", [5, 42, 40], [nowhere, walk, walk, walk]),
+        case("infinity", [5, 42, 40], [plain(0.0, f32::NEG_INFINITY, 0, 0), walk, walk, walk]),
+        case("NaN in the past", [5, 42, 40], [walk, walk, walk, nowhere]),
+    ])
+}
+
+/// Numbers beyond 2^53 as text: not every reader of JSON has them.
+pub fn commands() -> Value {
+    let case = |name: &str, fields: CommandFields<'_>| {
+        let message = written(|out| write_command(out, &fields));
+        let expect = match check_command(&read_command(&message).unwrap()) {
+            Ok(f) => json!({
+                "id": format!("{:032x}", f.id), "verb": f.verb.0, "entity": f.entity, "item": f.item,
+                "quantity": f.quantity, "money": f.money.to_string(), "revision": f.revision,
+                "text": f.text, "name": f.name,
             }),
             Err(error) => json!({ "refused": error.to_string() }),
         };
         json!({ "name": name, "message": hex(&message), "expect": expect })
     };
+    let id = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;
+    let buy =
+        CommandFields { id, verb: Verb::Buy, entity: 0x0040_0007, item: 12, ..CommandFields::default() };
+    let whisper =
+        CommandFields { verb: Verb::Whisper, text: "psst", name: "Zoë", ..CommandFields::default() };
     json!([
-        case("first input, nothing acknowledged yet", 1, 0, 0.0, 0.0, 0, 0),
-        case("walking along +x, facing +y", 2, 41, 1.0, 0.0, 16_384, 0),
-        case("longer than 1: full speed", 3, 42, -3.0, 4.0, 65_535, 3),
-        case("largest numbers", u32::MAX, u32::MAX, 16_777_216.0, -0.003_906_25, 65_535, 65_535),
-        case("sequence 0", 0, 42, 1.0, 0.0, 0, 0),
-        case("NaN", 4, 42, f32::NAN, 0.0, 0, 0),
-        case("infinity", 4, 42, 0.0, f32::NEG_INFINITY, 0, 0),
+        case("buys three", CommandFields { quantity: 3, money: 4_500, ..buy }),
+        case(
+            "largest numbers",
+            CommandFields {
+                id: u128::MAX,
+                entity: u32::MAX,
+                item: u32::MAX,
+                quantity: u32::MAX,
+                money: i64::MAX,
+                revision: u32::MAX,
+                ..buy
+            }
+        ),
+        case("a verb alone", CommandFields { verb: Verb::LeaveZone, ..CommandFields::default() }),
+        case("whispers", whisper),
+        case(
+            "says as much as is allowed",
+            CommandFields { verb: Verb::Say, text: &"é".repeat(128), ..whisper }
+        ),
+        case("spaces around what is said", CommandFields { text: "  hm ", ..whisper }),
+        case("no verb", CommandFields { verb: Verb::None, ..buy }),
+        case("a verb that there is not", CommandFields { verb: Verb(200), ..buy }),
+        case("negative money", CommandFields { money: -1, ..buy }),
+        case("says too much", CommandFields { text: &"x".repeat(257), ..whisper }),
+        case("a line break", CommandFields { text: "a\nb", ..whisper }),
+        case("turns the text around", CommandFields { text: "a\u{202e}b", ..whisper }),
+        case("a name too long", CommandFields { name: &"n".repeat(48), ..whisper }),
+        case("a name with a space at its end", CommandFields { name: "Zoë ", ..whisper }),
+    ])
+}
+
+pub fn notices() -> Value {
+    let case = |name: &str, fields: NoticeFields<'_>| {
+        let message = written(|out| write_notice(out, &fields));
+        let expect = match check_notice(&read_notice(&message).unwrap()) {
+            Ok(f) => json!({
+                "id": format!("{:032x}", f.id), "tick": f.tick, "told": f.told.0, "outcome": f.outcome.0,
+                "entity": f.entity, "item": f.item, "quantity": f.quantity, "money": f.money.to_string(),
+                "revision": f.revision, "text": f.text, "name": f.name,
+            }),
+            Err(error) => json!({ "refused": error.to_string() }),
+        };
+        json!({ "name": name, "message": hex(&message), "expect": expect })
+    };
+    let none = NoticeFields::default();
+    let id = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff;
+    let said = NoticeFields { tick: 77, told: Told::Said, entity: 9, text: "well met", name: "Zoë", ..none };
+    json!([
+        case("bought", NoticeFields { id, tick: 77, told: Told::Answer, ..none }),
+        case(
+            "not bought",
+            NoticeFields { id, tick: 77, told: Told::Answer, outcome: Outcome::NotEnoughMoney, ..none }
+        ),
+        case("money", NoticeFields { tick: 78, told: Told::Money, money: i64::MAX, ..none }),
+        case(
+            "less than none of it",
+            NoticeFields { tick: 78, told: Told::Progress, money: i64::MIN, ..none }
+        ),
+        case("said", said),
+        case("a kind that there is not yet", NoticeFields { told: Told(200), ..said }),
+        case(
+            "largest numbers",
+            NoticeFields {
+                id: u128::MAX,
+                tick: u32::MAX,
+                told: Told::Trade,
+                entity: u32::MAX,
+                item: u32::MAX,
+                quantity: u32::MAX,
+                revision: u32::MAX,
+                ..none
+            }
+        ),
+        case("too much", NoticeFields { text: &"x".repeat(257), ..said }),
+        case("unseen", NoticeFields { name: "Z\u{200b}oë", ..said }),
     ])
 }
 
@@ -97,6 +224,13 @@ pub fn far_rows(view: &View) -> Value {
         .collect()
 }
 
+pub fn event_rows(view: &View) -> Value {
+    view.events
+        .iter()
+        .map(|(tick, e)| json!([tick, e.kind(), e.value(), e.source(), e.target(), e.x(), e.y()]))
+        .collect()
+}
+
 fn base() -> Vec<Entity> {
     (0_u16..12)
         .map(|i| Entity {
@@ -124,6 +258,8 @@ fn case(name: &str, start: &[Entity], message: Vec<u8>) -> Value {
                 "tick": snapshot.tick(), "baseline": snapshot.baseline(), "input": snapshot.input(),
                 "digest": digest(view.near()), "digest_carried": snapshot.digest() != 0,
                 "own": [own.x(), own.y(), own.z(), own.vx(), own.vy()], "own_yaw": own.yaw(),
+                "own_attr": view.own_attrs.get(&view.newest), "queued": own.flags() & 15, "pace": view.pace,
+                "events": event_rows(&view),
                 "near": rows(view.near()), "far": far_rows(&view),
                 "near_units": view.near().iter()
                     .map(|e| json!([unwrap_units(own.x(), e.x), unwrap_units(own.y(), e.y)]))
@@ -173,6 +309,12 @@ fn good_cases() -> Vec<Value> {
     let mut padded = records(&base, &one);
     padded.changed.resize(40, 0);
 
+    let events = [
+        Event::new(7, 1, 500, 101, 9001, -32_700, 15_010),
+        Event::new(8, 1, 65_535, 0, 0, 32_767, 14_000),
+        Event::new(7, 0, 3, u32::MAX, 101, -32_768, 15_020),
+    ];
+
     vec![
         case("fresh, nobody near", &[], fresh.encode(&[], &[])),
         case("fresh, twelve near", &[], Draft { tick: 42, ..fresh }.encode(&[], &base)),
@@ -197,6 +339,33 @@ fn good_cases() -> Vec<Value> {
             "older than the view",
             &base,
             Draft { tick: 39, baseline: 0, world: true, ..delta }.encode(&[], &base),
+        ),
+        case(
+            "own attributes at a fresh start",
+            &[],
+            Draft { own_attr: Some([1, 2, 3, 65_535]), ..fresh }.encode(&[], &[]),
+        ),
+        case(
+            "own attributes that changed",
+            &base,
+            Draft { own_attr: Some([9, 8, 7, 6]), ..delta }.encode(&base, &base),
+        ),
+        case("two inputs wait", &base, Draft { queued: 2, ..delta }.encode(&base, &base)),
+        case(
+            "reserved bits beside the inputs that wait",
+            &base,
+            Draft { queued: 0xfff2, ..delta }.encode(&base, &base),
+        ),
+        case(
+            "slower, and refreshed less often",
+            &base,
+            Draft { pace: Some([850, 60]), ..delta }.encode(&base, &base),
+        ),
+        case("what happened", &base, Draft { events: &events, ..delta }.encode(&base, &base)),
+        case(
+            "what happened, at a fresh start",
+            &[],
+            Draft { events: &events[2..], ..fresh }.encode(&[], &[]),
         ),
         case("baseline unknown", &base, Draft { baseline: 41, ..delta }.encode(&base, &moved)),
     ]
@@ -243,6 +412,23 @@ fn refused_cases() -> Vec<Value> {
         bad("more records than changed bits", &|r| (r.changed, r.moved) = (vec![1], vec![step, step])),
         bad("records without change bits", &|r| r.moved = vec![step]),
         bad("attribute beyond the list", &|r| r.attr = vec![Attr::new(12, 1)]),
+        case(
+            "an event before the baseline",
+            &base,
+            Draft { events: &[Event::new(1, 2, 0, 0, 0, 0, 0)], ..delta }.encode(&base, &base),
+        ),
+        case(
+            "events out of order",
+            &base,
+            Draft { events: &[0, 1].map(|age| Event::new(1, age, 0, 0, 0, 0, 0)), ..delta }
+                .encode(&base, &base),
+        ),
+        case(
+            "an old event at a fresh start",
+            &base,
+            Draft { baseline: 0, world: true, events: &[Event::new(1, 1, 0, 0, 0, 0, 0)], ..delta }
+                .encode(&[], &base),
+        ),
         raw("no own state", None, Some(encode::world()), 0),
         raw("own state is NaN", Some(nowhere), Some(encode::world()), 0),
         raw("fresh without a world", Some(own), None, 0),

@@ -4,10 +4,11 @@
 use crate::common::encode::{Draft, OWN, digest};
 use crate::common::view::{Outcome, View};
 use crate::common::{Entity, Random, hex};
-use crate::golden_messages::{far_rows, rows};
+use crate::golden_messages::{event_rows, far_rows, rows};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use throng_schema::limits::{BASELINE_AGE_TICKS_MAX, UNITS_PER_METRE};
+use throng_schema::wire::Event;
 
 const NEAR_UNITS: i32 = 700;
 const FAR_UNITS: i32 = 1600;
@@ -88,22 +89,35 @@ impl Sim {
     }
 }
 
+/// What the own attributes are at a tick.
+fn own_attr(tick: u32) -> [u16; 4] {
+    [(tick / 4) as u16, 2, 3, (tick / 30) as u16]
+}
+
+/// In which ticks something happens.
+fn happens(tick: u32) -> bool {
+    tick.is_multiple_of(3)
+}
+
 fn deliver(view: &mut View, truth: &BTreeMap<u32, Vec<Entity>>, tick: u32, message: &[u8]) -> Value {
     let outcome = match view.receive(message) {
         Ok(outcome) => {
             if outcome == Outcome::Applied {
                 assert_eq!(view.near(), truth[&tick], "tick {tick}");
+                assert_eq!(view.own_attrs[&tick], own_attr(tick), "tick {tick}");
             }
             format!("{outcome:?}").to_lowercase()
         }
         Err(reason) => reason,
     };
-    let mut expect = json!({ "outcome": outcome, "ack_tick": view.ack_tick() });
+    let mut expect = json!({ "outcome": &outcome, "ack_tick": view.ack_tick() });
     // What a client shows while it waits for a fresh start is its own business.
     if !view.lost {
         expect["near"] = view.near().len().into();
         expect["digest"] = digest(view.near()).into();
         expect["far"] = view.far.len().into();
+        expect["own_attr"] = view.own_attrs[&view.newest].into();
+        expect["events"] = if outcome == "applied" { event_rows(view) } else { json!([]) };
     }
     json!({ "tick": tick, "message": hex(message), "expect": expect })
 }
@@ -126,6 +140,11 @@ pub fn sequence() -> Value {
         *ages.entry(if baseline == 0 { 0 } else { tick - baseline }).or_insert(0) += 1;
         let ring = sim.within(NEAR_UNITS, FAR_UNITS);
         let turn: Vec<Entity> = ring.into_iter().filter(|e| (e.id + tick).is_multiple_of(6)).collect();
+        let first = if baseline == 0 { tick } else { baseline + 1 };
+        let events: Vec<Event> = (first..=tick)
+            .filter(|at| happens(*at))
+            .map(|at| Event::new(1, (tick - at) as u8, at as u16, at, 0, 5, 6))
+            .collect();
         let draft = Draft {
             tick,
             baseline,
@@ -133,6 +152,10 @@ pub fn sequence() -> Value {
             digest: tick % 5 == 0,
             world: baseline == 0,
             far: &turn,
+            own_attr: (baseline == 0 || own_attr(baseline) != own_attr(tick)).then(|| own_attr(tick)),
+            pace: (130..135).contains(&tick).then_some([900, 10]),
+            events: &events,
+            ..Draft::default()
         };
         let old = if baseline == 0 { &[][..] } else { &truth[&baseline] };
         let message = if tick == TICK_WRONG_DIGEST {

@@ -225,7 +225,7 @@ impl Inbox {
                 continue;
             }
             seat.silent_ticks = 0;
-            seat.yaw = input.intent.yaw;
+            seat.yaw = input.intent().yaw;
             seat.applied_sequence = input.sequence;
             seat.acked_tick = match input.ack_tick {
                 0 => 0,
@@ -242,9 +242,9 @@ impl Inbox {
                 },
             };
             let intent = Intent {
-                direction: [input.intent.move_x, input.intent.move_y].into(),
-                yaw: input.intent.yaw,
-                buttons: input.intent.buttons,
+                direction: [input.intent().move_x, input.intent().move_y].into(),
+                yaw: input.intent().yaw,
+                buttons: input.intent().buttons,
             };
             counters.input_applied += u64::from(game.intend(seat.entity, intent));
         }

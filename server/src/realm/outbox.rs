@@ -78,6 +78,7 @@ impl Outbox<'_> {
                 acked_tick: seat.acked_tick,
                 input: seat.applied_sequence,
                 budget_bytes: self.budget_bytes,
+                ..Request::fresh(seat.entity)
             };
             let slot = sender.slot();
             let Some(encoded) = self.game.encode(&mut seat.viewer, &request, &mut slot[HEADER_BYTES..])

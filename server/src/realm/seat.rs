@@ -1,7 +1,7 @@
 //! What the realm keeps of one connected player beside its session.
 
 use throng_game::{EntityId, Viewer};
-use throng_schema::{InputFields, IntentFields};
+use throng_schema::InputFields;
 
 /// A player's place in the realm: the avatar, what it was last told to do, and what the player has seen.
 #[derive(Clone, Debug)]
@@ -49,10 +49,7 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Nothing was said yet.
-    pub const EMPTY: Self = {
-        let intent = IntentFields { move_x: 0.0, move_y: 0.0, yaw: 0, buttons: 0 };
-        Self { input: InputFields { sequence: 0, ack_tick: 0, intent }, taken_sequence: 0 }
-    };
+    pub const EMPTY: Self = Self { input: InputFields::NONE, taken_sequence: 0 };
 
     /// The newest input since this was last asked; `sequence` is 0 when there is none.
     pub fn take(&mut self) -> InputFields {

@@ -7,7 +7,7 @@ use throng_net::limits::SEAL_BYTES;
 use throng_net::protocol::token::Grant;
 use throng_net::protocol::{Client, ClientEvent, ClientState};
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
-use throng_schema::{INPUT_BYTES, IntentFields, KIND_INPUT, KIND_SNAPSHOT};
+use throng_schema::{INPUT_BYTES, INTENTS_SENT, IntentFields, KIND_INPUT, KIND_SNAPSHOT};
 
 use super::{Player, Stage, now_us, socket_to, step};
 
@@ -102,6 +102,6 @@ impl Raw {
 pub fn input(sequence: u32, ack_tick: u32, move_x: f32) -> [u8; INPUT_BYTES] {
     let mut input = [0; INPUT_BYTES];
     let intent = IntentFields { move_x, ..IntentFields::default() };
-    throng_schema::write_input(&mut input, sequence, ack_tick, intent);
+    throng_schema::write_input(&mut input, sequence, ack_tick, 0, &[intent; INTENTS_SENT]);
     input
 }

@@ -1,5 +1,6 @@
 //! A light client: what a real one would acknowledge, without looking at an entity.
 
+use throng_schema::INTENTS_SENT;
 use throng_schema::limits::{NEAR_MAX, VIEW_HISTORY_TICKS};
 
 use super::glance::Glance;
@@ -34,8 +35,8 @@ pub(super) struct Light {
     pub reconstructed: u32,
     /// Place in the list of full clients, or [`Light::NOT_FULL`].
     pub full: u32,
-    /// Where it walks, 1/256 of a turn.
-    pub direction: u8,
+    /// Where it walks and where its last inputs went, the newest first; 1/256 of a turn.
+    pub directions: [u8; INTENTS_SENT],
     fresh_wanted: bool,
     /// It was connected when the measurement began.
     pub measured: bool,

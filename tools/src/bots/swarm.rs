@@ -337,19 +337,21 @@ impl Swarm {
         let light = &mut self.lights[client as usize];
         let dice = self.rng.next();
         let hz = u64::from(if self.tick_hz == 0 { TICK_HZ_ASSUMED } else { self.tick_hz });
-        if ((dice >> 32) * TURN_S * hz) >> 32 == 0 {
-            light.direction = dice as u8;
-        }
+        let [newest, second, third, _] = light.directions;
+        let turned = if ((dice >> 32) * TURN_S * hz) >> 32 == 0 { dice as u8 } else { newest };
+        light.directions = [turned, newest, second, third];
         let ack_tick = match self.fulls.get(light.full as usize) {
             Some(full) => full.view.ack_tick(),
             None => light.ack_tick(),
         };
         light.input_sent = light.input_sent.saturating_add(1);
-        let [move_x, move_y] = self.directions[usize::from(light.direction)];
-        let intent = IntentFields { move_x, move_y, yaw: u16::from(light.direction) << 8, buttons: 0 };
+        let intents = light.directions.map(|direction| {
+            let [move_x, move_y] = self.directions[usize::from(direction)];
+            IntentFields { move_x, move_y, yaw: u16::from(direction) << 8, buttons: 0 }
+        });
         let mut out = [0; INPUT_DATAGRAM_BYTES];
         if let Some(body) = out[DATAGRAM_HEADER_BYTES..].first_chunk_mut() {
-            write_input(body, light.input_sent, ack_tick, intent);
+            write_input(body, light.input_sent, ack_tick, 0, &intents);
         }
         let Some(bytes) = link.finish(now_us, KIND_INPUT, &mut out, INPUT_BYTES) else { return };
         self.totals.inputs += 1;
