@@ -252,6 +252,9 @@ pub struct BotsArgs {
     /// Session tokens, one a line: `throng account create --sessions` writes them
     #[arg(long, value_name = "FILE")]
     pub sessions: PathBuf,
+    /// The world file that the realm runs on: then clients know where the shops are, and full ones foresee their steps
+    #[arg(long, value_name = "FILE")]
+    pub land: Option<PathBuf>,
     /// Clients to connect [default: as many as there are session tokens]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub clients: Option<u32>,

@@ -89,6 +89,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     config.gateway.data_dir = place.data_dir()?;
     screen.print(&format!("making {} accounts", args.clients));
     place.make_accounts(&config, args.clients)?;
+    screen.print(&place.make_land(&mut config.world, config.realm.seed)?);
     let demo = Demo::start(args, &config, &place, &mut screen, &stop)?;
     let (realm, bots) = demo.watch(args, &mut screen, &stop)?;
     let report = DemoReport::new(realm, bots, args.crowd, is_troubled(&args.load));
@@ -151,6 +152,7 @@ fn bots_arguments(args: &DemoArgs, gateway: &str, place: &Place) -> Vec<String> 
     flag("gateway", gateway.to_owned());
     flag("ca", place.certificate().display().to_string());
     flag("sessions", place.sessions().display().to_string());
+    flag("land", place.land().display().to_string());
     flag("seconds", args.seconds.to_string());
     if let Some(full) = load.full {
         flag("full", full.to_string());
