@@ -2,7 +2,9 @@
 //!
 //! Snapshots arrive unevenly and some never do. The interpolator renders `delay_us` behind the newest
 //! server time it could know of, so that there is usually a later place to glide to, and it only ever
-//! shows an entity between two places where the server had it.
+//! shows an entity between two places where the server had it. When the world goes slower, so does playback.
+
+use throng_schema::limits::SPEED_USUAL;
 
 use crate::ids::IdMap;
 use crate::limits::SAMPLES_MAX;
@@ -11,8 +13,8 @@ use crate::view::View;
 /// How far in the past to render, and what counts as a jump.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InterpolationConfig {
-    /// Render delay, microseconds: two ticks at 20 Hz by default, so that one lost snapshot does not show.
-    /// Cut to 14 ticks, what is kept of an entity.
+    /// Render delay, microseconds of the world's time: two ticks at 20 Hz by default, so that one lost snapshot does
+    /// not show. Cut to 14 ticks, what is kept of an entity.
     pub delay_us: u64,
     /// A move of more than this between two known places is a teleport and is not glided over, metres.
     pub jump_m: f32,
@@ -58,12 +60,20 @@ struct Track {
     newest: usize,
 }
 
+/// Server time by local time, as the quickest delivery has it: how far the server may be by now.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    local_us: i64,
+    server_us: i64,
+    /// Server time that passes in a local second, 1/1000.
+    speed: i64,
+}
+
 /// Keeps recent samples of everything in view and interpolates between them.
 #[derive(Debug, Default)]
 pub struct Interpolator {
     config: InterpolationConfig,
-    /// Local time minus server time at the quickest delivery seen, microseconds; rises slowly, falls at once.
-    offset_us: Option<i64>,
+    clock: Option<Clock>,
     tick_us: i64,
     newest_tick: u32,
     units_per_metre: f32,
@@ -89,13 +99,13 @@ impl Interpolator {
             // Another time line: nothing that was known lies on it.
             self.tracks.clear();
             self.places.clear();
-            self.offset_us = None;
+            self.clock = None;
         }
         self.newest_tick = tick;
         self.tick_us = tick_us;
         self.units_per_metre = view.units_per_metre();
         let time_us = self.time_us(tick);
-        self.follow_clock(now_us, time_us);
+        self.follow_clock(now_us, time_us, view.pace().speed);
 
         for entity in view.near() {
             let units = view.units_of(entity.x, entity.y, entity.z);
@@ -121,9 +131,18 @@ impl Interpolator {
         poses.extend(self.tracks.iter().filter_map(|track| track.pose(render_us, delay_us, metres_per_unit)));
     }
 
-    /// The server time shown at `now_us`, microseconds since tick 0; none before the first snapshot.
+    /// The server time shown at `now_us`, microseconds since tick 0; none before the first snapshot. In a world that
+    /// goes at half its pace it goes at half the pace, too.
     pub fn render_us(&self, now_us: u64) -> Option<i64> {
-        Some(now_us as i64 - self.offset_us? - self.delay_us())
+        Some(self.clock?.server_us(now_us) - self.delay_us())
+    }
+
+    /// The tick at which the others are shown at `now_us`, rounded down; 0 before the first snapshot. It is what an
+    /// input says it aimed at.
+    pub fn shown_tick(&self, now_us: u64) -> u32 {
+        let shown = self.render_us(now_us).map_or(0, |render_us| render_us / self.tick_us);
+        // When nothing has come for a while everybody stays where the newest snapshot had them.
+        shown.clamp(0, i64::from(self.newest_tick)) as u32
     }
 
     fn time_us(&self, tick: u32) -> i64 {
@@ -135,12 +154,17 @@ impl Interpolator {
     }
 
     /// A quicker delivery is nearer the truth and is believed at once; clock drift is followed at 1/64 per snapshot.
-    fn follow_clock(&mut self, now_us: u64, time_us: i64) {
-        let found = now_us as i64 - time_us;
-        self.offset_us = Some(match self.offset_us {
-            Some(offset) if found > offset => offset + (found - offset) / 64,
-            _ => found,
-        });
+    /// What is late by more than the whole delay tells of a clock that ran ahead, because the world had slowed down
+    /// and the news was lost or the way has become longer: then nobody glides until it is put right, so at 1/8.
+    fn follow_clock(&mut self, now_us: u64, time_us: i64, speed: u16) {
+        let expected_us = self.clock.map_or(time_us, |clock| clock.server_us(now_us));
+        let late_us = expected_us - time_us;
+        let server_us = match late_us {
+            ..=0 => time_us,
+            late if late <= self.delay_us() => expected_us - late / 64,
+            late => expected_us - late / 8,
+        };
+        self.clock = Some(Clock { local_us: now_us as i64, server_us, speed: i64::from(speed) });
     }
 
     fn push(&mut self, id: u32, tick: u32, sample: Sample) {
@@ -172,6 +196,13 @@ impl Interpolator {
                 self.places.insert(moved.id, place as u32);
             }
         }
+    }
+}
+
+impl Clock {
+    fn server_us(&self, now_us: u64) -> i64 {
+        let passed_us = (now_us as i64).saturating_sub(self.local_us);
+        self.server_us + passed_us.saturating_mul(self.speed) / i64::from(SPEED_USUAL)
     }
 }
 

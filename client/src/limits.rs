@@ -2,8 +2,8 @@
 
 use throng_net::limits::{CHANNEL_BYTES, FRAME_BYTES_ALONE_MAX, MESSAGE_BYTES_MAX, MESSAGE_HEAD_BYTES};
 use throng_net::protocol::channel::KIND_FRAMED;
-use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
-use throng_schema::{INPUT_BYTES, KIND_INPUT, KIND_SNAPSHOT};
+use throng_schema::limits::{FAR_BYTES, PAYLOAD_BYTES_MAX, SPEED_USUAL, TICK_HZ_MAX, VIEW_HISTORY_TICKS};
+use throng_schema::{INPUT_BYTES, INTENTS_SENT, KIND_INPUT, KIND_SNAPSHOT};
 
 /// Near lists kept as possible baselines: what the wire contract asks for.
 pub const BASELINES_MAX: usize = VIEW_HISTORY_TICKS as usize;
@@ -25,6 +25,36 @@ pub const SAMPLES_MAX: usize = 16;
 /// Inputs a second before the world has told its tick rate.
 pub const TICK_HZ_ASSUMED: u16 = 20;
 
+/// Inputs that prediction can take again: more than the server's queue holds and are on their way within a second.
+pub const INPUTS_KEPT_MAX: usize = 64;
+
+/// Slowest pace that is followed, 1/1000: below it inputs would become too rare to keep the session.
+pub const SPEED_MIN: u16 = 50;
+
+/// Quickest pace that is followed, 1/1000.
+pub const SPEED_MAX: u16 = 2000;
+
+/// Time over which the inputs waiting at the server are watched before the beat is changed, microseconds: longer than
+/// a usual way there and back, so that a change is seen before the next.
+pub const PACE_WINDOW_US: u64 = 1_000_000;
+
+/// Fewest snapshots from which to judge that.
+pub const PACE_TELLS_MIN: u32 = 5;
+
+/// As many inputs waiting are too many: each is a tick's delay.
+pub const QUEUED_LONG: u32 = 3;
+
+/// Inputs that leave together after a pause of the program: half of what waits at a server at most. Each datagram
+/// repeats the three before it, so even then one may be lost.
+pub const BEATS_AT_ONCE: u64 = 4;
+
+/// An early beat is early by this part of a beat. One a second makes up for clocks 6,000 ppm apart at 20 Hz; crystals
+/// are within 100.
+pub const EARLY_SHARE: u64 = 8;
+
+/// Early beats in a row that make no input wait: 16 beats, twice what a server lets a player save up.
+pub const EARLY_BEATS_MAX: u32 = 16 * EARLY_SHARE as u32;
+
 /// Bytes of messages, with their lengths, that wait to be asked for: twice what a server has on its way.
 /// Those that do not fit are not acknowledged, so the server sends them again.
 pub const INBOX_BYTES: usize = 2 * CHANNEL_BYTES;
@@ -41,6 +71,9 @@ const _: () = {
     assert!(FRAME_BYTES_ALONE_MAX + 2 * INPUT_BYTES <= PAYLOAD_BYTES_MAX);
     assert!(PAYLOAD_BYTES_MAX / FAR_BYTES < 97);
     assert!(FAR_MAX <= u32::MAX as usize);
+    assert!(INPUTS_KEPT_MAX > TICK_HZ_MAX as usize && INPUTS_KEPT_MAX.is_power_of_two());
+    assert!(BEATS_AT_ONCE as usize <= INTENTS_SENT);
+    assert!(0 < SPEED_MIN && SPEED_MIN <= SPEED_USUAL && SPEED_USUAL <= SPEED_MAX);
     // The default render delay of 100 ms fits the samples at every tick rate.
     assert!(TICK_HZ_MAX as usize / 10 <= SAMPLES_MAX - 2);
 };

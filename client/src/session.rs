@@ -40,7 +40,8 @@ use throng_schema::{
 
 use crate::inbox::Inbox;
 use crate::interpolation::{InterpolationConfig, Interpolator, Pose};
-use crate::limits::{FRAME_BYTES_SHARE, TICK_HZ_ASSUMED};
+use crate::limits::FRAME_BYTES_SHARE;
+use crate::pacing::{Beat, Pacer};
 use crate::view::{Applied, View, ViewError};
 
 /// Bytes of an input datagram without a frame, sealed.
@@ -113,12 +114,14 @@ pub struct Session {
     inbox: Inbox,
     view: View,
     interpolator: Interpolator,
+    pacer: Pacer,
     intent: IntentFields,
-    /// Those of the last inputs sent, the newest first.
-    past: [IntentFields; INTENTS_SENT - 1],
     /// Sequence of the last input sent.
     input_sent: u32,
-    input_due_us: u64,
+    /// Of that input.
+    beat: Beat,
+    /// The intents of the last inputs, the newest first.
+    sent: [IntentFields; INTENTS_SENT],
 }
 
 impl Session {
@@ -136,10 +139,11 @@ impl Session {
             inbox: Inbox::new(),
             view: View::new(),
             interpolator: Interpolator::new(config.interpolation),
+            pacer: Pacer::new(now_us),
             intent: IntentFields::default(),
-            past: Default::default(),
             input_sent: 0,
-            input_due_us: 0,
+            beat: Beat::default(),
+            sent: Default::default(),
         })
     }
 
@@ -151,7 +155,7 @@ impl Session {
             ClientEvent::Challenged => SessionEvent::Challenged,
             ClientEvent::Handled => SessionEvent::Handled,
             ClientEvent::Connected => {
-                self.input_due_us = now_us;
+                self.pacer = Pacer::new(now_us);
                 SessionEvent::Connected
             }
             ClientEvent::Data { kind, payload } if kind & KIND_FRAMED != 0 => {
@@ -180,6 +184,10 @@ impl Session {
                 let result = self.view.apply_bytes(payload);
                 if let Ok(Applied::Reconstructed { .. }) = result {
                     self.interpolator.observe(now_us, &self.view);
+                    if let Some(world) = self.view.world() {
+                        let (speed, queued) = (self.view.pace().speed, self.view.own().queued);
+                        self.pacer.observe(now_us, world.tick_hz, speed, queued.into());
+                    }
                 }
                 SessionEvent::Snapshot(result)
             }
@@ -193,14 +201,16 @@ impl Session {
         if let Some(bytes) = self.link.poll(now_us, out) {
             return Some(bytes);
         }
-        if now_us < self.input_due_us || self.link.state() != ClientState::Connected {
+        if now_us < self.pacer.due_us() || self.link.state() != ClientState::Connected {
             return None;
         }
         let sequence = self.input_sent.saturating_add(1);
+        let mut intents = self.sent;
+        intents.rotate_right(1);
+        intents[0] = self.intent;
         let mut input = [0; INPUT_BYTES];
-        let [first, second, third] = self.past;
-        let intents = [self.intent, first, second, third];
-        write_input(&mut input, sequence, self.view.ack_tick(), 0, &intents);
+        let shown_tick = self.interpolator.shown_tick(now_us);
+        write_input(&mut input, sequence, self.view.ack_tick(), shown_tick, &intents);
         let payload = &mut out[DATAGRAM_HEADER_BYTES..];
         // Messages ride in front. An input leaves every tick, so none waits for longer than that.
         let (frame, rtt_us) = (&mut payload[..FRAME_BYTES_ALONE_MAX], self.link.rtt_us());
@@ -208,28 +218,22 @@ impl Session {
         payload[frame_bytes..frame_bytes + INPUT_BYTES].copy_from_slice(&input);
         let kind = if frame_bytes == 0 { KIND_INPUT } else { KIND_INPUT | KIND_FRAMED };
         let bytes = self.link.finish(now_us, kind, out, frame_bytes + INPUT_BYTES)?;
-        self.input_sent = sequence;
-        self.past = [self.intent, first, second];
-
-        let tick_hz = self.view.world().map_or(TICK_HZ_ASSUMED, |world| world.tick_hz);
-        let tick_us = 1_000_000 / u64::from(tick_hz);
-        // On a steady beat, except after a stall: inputs that were not sent are not made up for, as only
-        // the newest counts.
-        let next_us = self.input_due_us.saturating_add(tick_us);
-        self.input_due_us = if next_us > now_us { next_us } else { now_us.saturating_add(tick_us) };
+        (self.input_sent, self.sent) = (sequence, intents);
+        self.beat = self.pacer.beat();
+        self.pacer.sent(now_us);
         Some(bytes)
     }
 
     /// When [`Self::poll`] has something to do next, at the latest; `u64::MAX` for never.
     pub fn due_us(&self) -> u64 {
         match self.link.state() {
-            ClientState::Connected => self.link.due_us().min(self.input_due_us),
+            ClientState::Connected => self.link.due_us().min(self.pacer.due_us()),
             _ => self.link.due_us(),
         }
     }
 
-    /// What the avatar is to do from the next input on. A server drops an input that is not finite, so a
-    /// component that is not becomes 0.
+    /// What the avatar is to do from the next input on: each input is one tick's step. A server drops an input that is
+    /// not finite, so a component that is not becomes 0.
     pub fn set_intent(&mut self, intent: IntentFields) {
         let finite = |value: f32| if value.is_finite() { value } else { 0.0 };
         self.intent = IntentFields { move_x: finite(intent.move_x), move_y: finite(intent.move_y), ..intent };
@@ -275,9 +279,31 @@ impl Session {
         self.interpolator.sample(now_us, poses);
     }
 
-    /// Sequence of the last input sent. Those after [`View::input_applied`] are still to take effect in the view.
+    /// Sequence of the last input sent. Those after [`View::input_applied`] are still to take effect in the view:
+    /// a [`Predictor`](crate::Predictor) shows them already.
     pub fn input_sent(&self) -> u32 {
         self.input_sent
+    }
+
+    /// What the input of this sequence said, while it is among the last four sent.
+    pub fn intent_of(&self, sequence: u32) -> Option<IntentFields> {
+        let back = self.input_sent.checked_sub(sequence)? as usize;
+        if sequence == 0 { None } else { self.sent.get(back).copied() }
+    }
+
+    /// The beat of the last input sent.
+    pub fn input_beat(&self) -> Beat {
+        self.beat
+    }
+
+    /// When the next input leaves, and why then.
+    pub fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    /// The tick at which [`Self::poses`] shows the others at `now_us`; 0 before the first snapshot.
+    pub fn shown_tick(&self, now_us: u64) -> u32 {
+        self.interpolator.shown_tick(now_us)
     }
 
     /// Smoothed round-trip time, microseconds, the server's wait for its own tick included.

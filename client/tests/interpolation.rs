@@ -33,20 +33,18 @@ impl Scene {
     }
 
     fn receive_far(&mut self, tick: u32, near: &[(u32, i32, u8)], far: &[(u32, i32)], late_us: u64) {
-        let full = near.iter().enumerate().map(|(index, &(id, x, yaw))| {
-            full(&Entity { id, x: x as i16, yaw, ..Entity::default() }, index as u16)
-        });
-        let far = far.iter().map(|&(id, x)| wire::Far::new(id, x as i16, 0, 0, 0, 0));
-        let parts = Parts {
-            tick,
-            own: Some(own(1024.0, 0.0)),
-            world: Some(world(1, 20)),
-            full: full.collect(),
-            far: far.collect(),
-            ..Parts::default()
-        };
+        self.observe(parts(tick, near, far), arrival(tick) + late_us);
+    }
+
+    /// As [`Self::receive`] in a world of this pace, arriving at `now_us`.
+    fn receive_at(&mut self, tick: u32, near: &[(u32, i32, u8)], speed: u16, now_us: u64) {
+        let pace = (speed != 1000).then(|| wire::Pace::new(speed, 0));
+        self.observe(Parts { pace, ..parts(tick, near, &[]) }, now_us);
+    }
+
+    fn observe(&mut self, parts: Parts, now_us: u64) {
         self.view.apply_bytes(&parts.bytes()).expect("a good snapshot");
-        self.interpolator.observe(arrival(tick) + late_us, &self.view);
+        self.interpolator.observe(now_us, &self.view);
     }
 
     /// What is drawn when the server time `ticks` (whole and fraction) is shown.
@@ -60,6 +58,21 @@ impl Scene {
     /// The x of entity 1 in units, if it is drawn.
     fn x(&mut self, ticks: f64) -> Option<f64> {
         self.at(ticks).iter().find(|pose| pose.id == 1).map(|pose| f64::from(pose.position[0]) * 32.0)
+    }
+}
+
+fn parts(tick: u32, near: &[(u32, i32, u8)], far: &[(u32, i32)]) -> Parts {
+    let full = near.iter().enumerate().map(|(index, &(id, x, yaw))| {
+        full(&Entity { id, x: x as i16, yaw, ..Entity::default() }, index as u16)
+    });
+    let far = far.iter().map(|&(id, x)| wire::Far::new(id, x as i16, 0, 0, 0, 0));
+    Parts {
+        tick,
+        own: Some(own(1024.0, 0.0)),
+        world: Some(world(1, 20)),
+        full: full.collect(),
+        far: far.collect(),
+        ..Parts::default()
     }
 }
 
@@ -194,4 +207,74 @@ fn another_time_line_starts_over() {
     scene.receive(500, &[(1, 32_000, 0)], 0);
     scene.receive(10, &[(1, 32_500, 0)], 0);
     near(scene.x(10.0), 32_500.0);
+}
+
+#[test]
+fn playback_slows_down_with_the_world_and_recovers() {
+    let mut scene = Scene::new();
+    let mut poses = Vec::new();
+    let (mut tick, mut now_us, mut x) = (10, START_US, 32_000);
+    let mut drawn: Option<f64> = None;
+    for (speed, ticks) in [(1000, 40), (500, 40), (250, 20), (1000, 60)] {
+        let period_us = TICK_US * 1000 / u64::from(speed);
+        for done in 0..ticks {
+            scene.receive_at(tick, &[(1, x, 0)], speed, now_us);
+            // Ten units a tick, drawn each millisecond: never back, never faster than half as fast again.
+            for ms in 1..=period_us / 1000 {
+                let at_us = now_us + ms * 1000;
+                scene.interpolator.sample(at_us, &mut poses);
+                let Some(pose) = poses.first() else { continue };
+                let found = f64::from(pose.position[0]) * 32.0;
+                let per_tick = (found - drawn.unwrap_or(found)) * period_us as f64 / 1000.0;
+                assert!((-0.01..=15.0).contains(&per_tick), "speed {speed}, tick {tick}: {per_tick}");
+                if done > 10 {
+                    // Two ticks behind, however long those take.
+                    let shown = f64::from(tick - 2) + ms as f64 * 1000.0 / period_us as f64;
+                    let wanted = 32_000.0 + (shown - 10.0) * 10.0;
+                    assert!((found - wanted).abs() < 0.1, "speed {speed}, tick {tick}: {found}, {wanted}");
+                    assert_eq!(scene.interpolator.shown_tick(at_us), shown as u32);
+                }
+                drawn = Some(found);
+            }
+            (tick, x, now_us) = (tick + 1, x + 10, now_us + period_us);
+        }
+    }
+}
+
+#[test]
+fn a_slow_down_learned_late_is_put_right_soon() {
+    let mut scene = Scene::new();
+    let mut now_us = START_US;
+    for tick in 10..30 {
+        scene.receive_at(tick, &[(1, 32_000, 0)], 1000, now_us);
+        now_us += TICK_US;
+    }
+    // Half the pace from here on, and the next ten snapshots are lost.
+    now_us += 20 * TICK_US;
+    let mut ahead_ticks = Vec::new();
+    for tick in 40..100 {
+        scene.receive_at(tick, &[(1, 32_000, 0)], 500, now_us);
+        let shown_us = scene.interpolator.render_us(now_us).expect("a clock");
+        ahead_ticks.push(shown_us as f64 / TICK_US as f64 - f64::from(tick - 2));
+        now_us += 2 * TICK_US;
+    }
+    assert!(ahead_ticks[0] > 8.0, "{ahead_ticks:?}");
+    assert!(ahead_ticks[25] < 2.1, "{ahead_ticks:?}");
+    assert!(ahead_ticks.is_sorted_by(|a, b| a >= b));
+}
+
+#[test]
+fn what_is_shown_is_told_as_a_tick() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.interpolator.shown_tick(arrival(5)), 0, "nothing is shown yet");
+    scene.receive(1, &[(1, 32_000, 0)], 0);
+    assert_eq!(scene.interpolator.shown_tick(arrival(1)), 0, "a time before the first tick");
+    for tick in 2..12 {
+        scene.receive(tick, &[(1, 32_000, 0)], 0);
+    }
+    assert_eq!(scene.interpolator.shown_tick(arrival(11)), 9);
+    assert_eq!(scene.interpolator.shown_tick(arrival(11) + TICK_US - 1), 9);
+    assert_eq!(scene.interpolator.shown_tick(arrival(12)), 10);
+    // Silence: everybody stays where the newest snapshot had them.
+    assert_eq!(scene.interpolator.shown_tick(arrival(50)), 11);
 }

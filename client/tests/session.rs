@@ -1,11 +1,16 @@
 //! Whole sessions against the server's half of the protocol: handshake, inputs, snapshots, farewell.
 
+mod model;
 mod reference;
 
 use std::net::SocketAddr;
 
+use model::Player;
+use model::ground::Ground;
 use reference::{Parts, Rng, Server as World};
-use throng_client::{Applied, Session, SessionConfig, SessionEvent, ViewError};
+use throng_client::prediction::PredictionConfig;
+use throng_client::view::Own;
+use throng_client::{Applied, Predictor, Session, SessionConfig, SessionEvent, ViewError};
 use throng_net::limits::{FRAME_BYTES_ALONE_MAX, MESSAGE_BYTES_MAX, SEAL_BYTES};
 use throng_net::protocol::channel::frame::FrameError;
 use throng_net::protocol::channel::{Channel, ChannelCounters, KIND_FRAMED, PushError};
@@ -13,7 +18,8 @@ use throng_net::protocol::{Admission, ClientState, CloseCause, Received, Server,
 use throng_net::testing::Gateway;
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use throng_schema::{
-    IntentFields, KIND_INPUT, KIND_SNAPSHOT, check_hello, check_input, read_hello, read_input,
+    InputFields, IntentFields, KIND_INPUT, KIND_SNAPSHOT, check_hello, check_input, read_hello, read_input,
+    wire,
 };
 
 const TICK_US: u64 = 50_000;
@@ -25,11 +31,16 @@ struct Realm {
     world: World,
     at: Option<SessionIndex>,
     acked: u32,
-    inputs: Vec<(u32, u32, IntentFields)>,
+    inputs: Vec<InputFields>,
+    ground: Ground,
+    player: Player,
+    /// World time for real time, 1/1000.
+    speed: u16,
     channel: Channel,
     commands: Vec<Vec<u8>>,
     disconnects: u32,
     session: Session,
+    predictor: Predictor,
     dice: Rng,
     loss: u64,
     /// Datagrams to the client: due, bytes.
@@ -43,17 +54,23 @@ impl Realm {
         let mut gateway = Gateway::default();
         let config = SessionConfig::new(seed, gateway.grant(0), "Ada");
         let session = Session::new(0, config).expect("a good name");
+        let world = World::new(seed, 30);
+        let [x, y] = world.own;
         Self {
             now_us: 0,
             server: gateway.server(gateway.config()),
-            world: World::new(seed, 30),
+            world,
             at: None,
             acked: 0,
             inputs: Vec::new(),
+            ground: Ground::open(),
+            player: Player::new(Own { position: [x, y, 0.0], ..Own::default() }),
+            speed: 1000,
             channel: Channel::new(),
             commands: Vec::new(),
             disconnects: 0,
             session,
+            predictor: Predictor::new(PredictionConfig::default()),
             dice: Rng(seed),
             loss,
             down: Vec::new(),
@@ -113,20 +130,27 @@ impl Realm {
                 payload = rest;
             }
             let input = check_input(&read_input(payload).expect("well-formed")).expect("a good input");
+            self.player.take(input.steps());
             // The newest input counts; what it acknowledges must have been sent.
-            if self.inputs.last().is_none_or(|(sequence, ..)| *sequence < input.sequence) {
+            if self.inputs.last().is_none_or(|last| last.sequence < input.sequence) {
                 assert!(input.ack_tick == 0 || self.world.sent.contains_key(&input.ack_tick));
                 self.acked = input.ack_tick;
-                self.inputs.push((input.sequence, input.ack_tick, input.intent()));
+                self.inputs.push(input);
             }
         }
     }
 
     fn tick(&mut self, spoil: impl FnOnce(&mut Parts)) {
         self.world.step();
+        self.player.tick(&self.ground);
+        let Own { position: [x, y, z], velocity: [vx, vy], yaw, .. } = self.player.own;
+        self.world.own = [x, y];
         let Some(at) = self.at else { return };
         let baseline = if self.world.tick - self.acked > 32 { 0 } else { self.acked };
         let (mut parts, _) = self.world.snapshot(baseline, true);
+        parts.own = Some(wire::Own::new(x, y, z, vx, vy, yaw, self.player.queued() as u16));
+        parts.input = self.player.applied;
+        parts.pace = (self.speed != 1000).then(|| wire::Pace::new(self.speed, 0));
         spoil(&mut parts);
         let mut datagram = [0; 8192];
         let message = parts.bytes();
@@ -147,7 +171,7 @@ impl Realm {
     /// One tick of time in milliseconds, the server's tick at its end. Returns the snapshots' results.
     fn run(&mut self, spoil: impl FnOnce(&mut Parts)) -> Vec<Result<Applied, ViewError>> {
         let mut results = Vec::new();
-        for _ in 0..TICK_US / 1000 {
+        for _ in 0..TICK_US / u64::from(self.speed) {
             self.now_us += 1000;
             let (arriving, waiting) = self.down.drain(..).partition(|(due, _)| *due <= self.now_us);
             self.down = waiting;
@@ -156,11 +180,13 @@ impl Realm {
                 if let SessionEvent::Snapshot(result) = self.session.handle(self.now_us, &mut datagram) {
                     results.push(result);
                 }
+                self.predictor.follow(self.now_us, &self.ground, &self.session);
             }
             let mut out = [0; DATAGRAM_BYTES_MAX];
             while let Some(bytes) = self.session.poll(self.now_us, &mut out) {
                 self.receive(&out[..bytes]);
             }
+            self.predictor.follow(self.now_us, &self.ground, &self.session);
         }
         self.tick(spoil);
         results
@@ -186,11 +212,11 @@ fn a_session_from_hello_to_farewell() {
     }
     assert_eq!(realm.session.state(), ClientState::Connected);
     assert!(realm.session.rtt_us().is_some());
-    // One input a tick, numbered without a gap, acknowledging the newest view.
-    assert!((98..=100).contains(&realm.inputs.len()), "{} inputs in 100 ticks", realm.inputs.len());
-    for (index, (sequence, _, intent)) in realm.inputs.iter().enumerate() {
-        assert_eq!(*sequence as usize, index + 1);
-        assert_eq!(*intent, IntentFields { move_x: 0.0, move_y: 0.5, yaw: 9, buttons: 3 });
+    // One input a tick (and a little early, as none waits), numbered without a gap, acknowledging the newest view.
+    assert!((98..=101).contains(&realm.inputs.len()), "{} inputs in 100 ticks", realm.inputs.len());
+    for (index, input) in realm.inputs.iter().enumerate() {
+        assert_eq!(input.sequence as usize, index + 1);
+        assert_eq!(input.intents()[0], IntentFields { move_x: 0.0, move_y: 0.5, yaw: 9, buttons: 3 });
     }
     assert_eq!(realm.session.input_sent() as usize, realm.inputs.len());
     assert!(realm.world.tick - realm.acked <= 2);
@@ -240,7 +266,10 @@ fn a_wrong_digest_is_answered_by_a_fresh_start() {
     let view = realm.session.view();
     assert_eq!((view.counters().mismatches, view.counters().decode_errors), (1, 0));
     assert_eq!(view.near(), realm.world.sent[&view.newest_tick()]);
-    assert!(realm.inputs.iter().rev().take(10).any(|(_, ack, _)| *ack == 0), "it asked for a fresh start");
+    assert!(
+        realm.inputs.iter().rev().take(10).any(|input| input.ack_tick == 0),
+        "it asked for a fresh start"
+    );
 }
 
 #[test]
@@ -273,6 +302,59 @@ fn garbage_changes_nothing() {
     }
     assert_eq!(realm.session.state(), ClientState::Connected);
     assert!(realm.session.view().newest_tick() > 10);
+}
+
+#[test]
+fn each_input_repeats_the_three_before_it_and_says_what_was_shown() {
+    let mut realm = Realm::new(5, 0, 40_000);
+    for tick in 0..60 {
+        let intent = IntentFields { yaw: tick, ..IntentFields::default() };
+        realm.session.set_intent(intent);
+        realm.run(|_| ());
+    }
+    let mut shown_tick = 0;
+    for (index, input) in realm.inputs.iter().enumerate() {
+        assert_eq!(input.intents().len(), 4.min(index + 1));
+        for (back, intent) in input.intents().iter().enumerate() {
+            assert_eq!(*intent, realm.inputs[index - back].intents()[0], "input {index}, {back} before");
+        }
+        assert!(shown_tick <= input.shown_tick && input.shown_tick <= input.ack_tick);
+        shown_tick = input.shown_tick;
+    }
+    let last = realm.inputs.last().expect("inputs");
+    assert!((1..=2).contains(&(last.ack_tick - last.shown_tick)), "100 ms behind what the newest is by now");
+    // What it said is known for as long as it is repeated.
+    let (session, sent) = (&realm.session, realm.session.input_sent());
+    assert_eq!(session.intent_of(sent), Some(last.intents()[0]));
+    assert_eq!(session.intent_of(sent - 3), Some(last.intents()[3]));
+    assert_eq!((session.intent_of(sent - 4), session.intent_of(sent + 1)), (None, None));
+    assert_eq!(session.intent_of(0), None);
+}
+
+#[test]
+fn the_own_avatar_is_predicted_to_the_last_bit_at_any_pace() {
+    for seed in 30..36 {
+        let mut realm = Realm::new(seed, 5, 80_000);
+        for speed in [1000, 400, 1000] {
+            realm.speed = speed;
+            let (inputs, missed) = (realm.session.input_sent(), realm.session.pacer().counters().missed);
+            for turn in 0..10 {
+                let (move_x, move_y) = [(1.0, 0.0), (0.3, -0.8), (0.0, 0.0)][turn % 3];
+                realm.session.set_intent(IntentFields { move_x, move_y, yaw: turn as u16, buttons: 0 });
+                (0..40).for_each(|_| drop(realm.run(|_| ())));
+            }
+            let inputs = realm.session.input_sent() - inputs;
+            assert!(inputs.abs_diff(400) < 10, "seed {seed}: {inputs} inputs in 400 ticks at speed {speed}");
+            assert_eq!(realm.session.pacer().counters().missed, missed);
+        }
+        let errors = realm.predictor.errors();
+        assert!(errors.count() > 800 && errors.quantile_m(0.99) < 0.1, "seed {seed}: {errors:?}");
+        assert_eq!(realm.player.refused, 0, "seed {seed}");
+        realm.session.set_intent(IntentFields::default());
+        (0..40).for_each(|_| drop(realm.run(|_| ())));
+        assert_eq!(realm.predictor.body().position, realm.player.own.position, "seed {seed}");
+        assert!(realm.player.own.position[0] > 2050.0, "seed {seed}: it walked");
+    }
 }
 
 /// A message that says which one it is.
