@@ -144,8 +144,7 @@ mod tests {
     fn of_all_inputs_the_newest_is_taken_once() {
         use Offer::{Kept, KeptOver, Overtaken, Stale};
         let mut pending = Pending::EMPTY;
-        let offer =
-            |sequence, pending: &mut Pending| pending.offer(InputFields { sequence, ..Default::default() });
+        let offer = |sequence, pending: &mut Pending| pending.offer(InputFields::new(sequence, 0, 0, &[]));
         let offers = [3, 5, 4, 5].map(|sequence| offer(sequence, &mut pending));
         assert_eq!(offers, [Kept, KeptOver, Overtaken, Stale]);
         assert_eq!((pending.take().sequence, pending.take().sequence), (5, 0));
