@@ -21,6 +21,7 @@ mod server;
 pub mod session_datagram;
 pub mod snapshot_message;
 pub mod token;
+pub mod world_file;
 
 /// The reference encoder and view of the schema's own tests: the second opinion on what a snapshot means.
 #[path = "../../schema/tests/common/mod.rs"]
@@ -31,11 +32,12 @@ mod reference;
 pub type Target = fn(&[u8]);
 
 /// Every target by name: its seeds lie in `seeds/<name>`, its wrapper in `libfuzzer/targets/<name>.rs`.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("token", token::run),
     ("hello", hello::run),
     ("session_datagram", session_datagram::run),
     ("channel_frame", channel_frame::run),
     ("input_message", input_message::run),
     ("snapshot_message", snapshot_message::run),
+    ("world_file", world_file::run),
 ];

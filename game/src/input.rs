@@ -97,6 +97,7 @@ pub enum Taken {
 
 /// What a player asks for. Entities are named by the bits of their ids, as clients know them: whether such a one lives,
 /// and is what the command needs, is found out when it is carried out.
+#[allow(missing_docs)] // What a field is its variant says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
     /// Buys from a shopkeeper, for at most `money` in all.
@@ -168,6 +169,7 @@ pub enum Outcome {
 }
 
 /// What the world tells one player, reliably and in order.
+#[allow(missing_docs)] // What a field is its variant says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice<'a> {
     /// What became of a command.

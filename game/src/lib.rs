@@ -1,56 +1,89 @@
-//! The reference rules: avatars that go where their players steer them, creatures that wander, health that changes.
+//! The reference rules: avatars that go where their players steer them, creatures, fights, goods, trade, talk.
 //!
 //! ```text
-//!   intend ─► wish columns ┐
-//!   wander (creatures) ────┴─► walk ─► vitals ─► settle ─► publish
+//!   Game::take ─► queues of intents, commands
+//!   Game::tick ─► intents ─► commands ─► creatures think ─► walk ─► give way ─► attacks, projectiles
+//!                                                                                      │
+//!       notices ◄── publish(attributes, events) ◄── settle ◄── deaths, loot, respawns ◄┘
 //! ```
+//!
+//! | file, folder | what it does |
+//! |---|---|
+//! | `input` | what comes in and goes out, as types |
+//! | `players`, `characters` | who is in the world; what is kept of those who ever were |
+//! | `intents`, `movement`, `separation` | from intents to places |
+//! | `commands`, `execute`, `deals`, `chat`, `zones` | what players ask for beside moving and fighting |
+//! | `life`, `deaths` | coming, going, dying, rewards, standing up again |
+//! | `notices`, `events` | what players are told |
+//! | `combat`, `creatures` | systems over the columns |
+//! | `economy`, `progress` | what belongs to whom; how far somebody has come |
+//! | `content` | items, loot, shops, levels of the reference game |
 //!
 //! A studio replaces this crate by its own; the engine and the network know nothing of it.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod arena;
+mod attributes;
+mod characters;
+mod chat;
+pub mod combat;
+mod commands;
 mod config;
+pub mod content;
+mod counters;
+pub mod creatures;
+mod deals;
+mod deaths;
 mod economy;
+pub mod events;
+mod execute;
 mod input;
+mod intents;
+mod life;
+mod movement;
+mod notices;
+mod players;
 mod progress;
-mod systems;
+mod separation;
 #[cfg(test)]
 mod tests;
+mod traits;
+mod zones;
 
-pub use config::{GameConfig, GameError, Spawn};
+pub use characters::MUTED_MAX;
+pub use chat::{SAY_HEARERS_MAX, SAY_RADIUS_M, TEXT_BYTES_MAX};
+pub use commands::COMMANDS_MAX;
+pub use config::{GameConfig, GameError, LandSource, Rules, Spawn};
+pub use counters::GameCounters;
 pub use economy::{
     AccountId, Book, Catalogue, Change, DropId, Economy, EconomyConfig, EconomyError, Effect, Goods,
     Holdings, Imbalance, Item, Line, LineConfig, MONEY, MONEY_MAX, ShopId, Source, Stack,
 };
 pub use input::{Command, CommandId, Input, Intent, ItemId, Notice, Outcome, PlayerId, Taken, TradeState};
+pub use intents::{CREDIT_MAX, INTENTS_MAX, STEPS_MAX};
+pub use movement::{ACCELERATION_M_S2, LIMITS, SPEED_MAX_M_S};
 pub use progress::{Accomplishment, Accomplishments, Counter, Gain, Progression, ProgressionError, Sheet};
+pub use separation::{BODY_WIDTH_M, PUSH_M_MAX};
 pub use throng_engine::{Encoded, EntityId, Request, Viewer, WorldConfig};
+pub use throng_motion::{Land, ZoneId};
+pub use traits::{AVATAR, CREATURE, DROP, NOBODY, PROJECTILE, SHOPKEEPER, Traits, state};
 
-use glam::{Vec2, Vec3};
+use std::sync::Arc;
+
 use throng_engine::simd::Level;
-use throng_engine::{Random, World, WorldError, columns};
+use throng_engine::{Digest, Random, World, WorldError};
 
-columns! {
-    /// What the rules know of an entity beyond its body.
-    pub struct Traits {
-        /// What it is: [`NOBODY`], [`AVATAR`] or [`CREATURE`].
-        pub kind: u8,
-        /// Wanted velocity as a share of the speed limit, at most 1 in length.
-        pub wish_x: f32,
-        /// See `wish_x`.
-        pub wish_y: f32,
-        /// Health in 1/65535 of full.
-        pub health: u16,
-        /// Buttons held.
-        pub buttons: u16,
-    }
-}
-
-/// The kind of an empty row.
-pub const NOBODY: u8 = 0;
-/// A player's avatar.
-pub const AVATAR: u8 = 1;
-/// A creature that the world steers.
-pub const CREATURE: u8 = 2;
+use characters::Characters;
+use chat::Chat;
+use combat::{Combat, Death};
+use commands::Commands;
+use creatures::Creatures;
+use deals::Lying;
+use intents::{Numbered, Refused};
+use notices::Notices;
+use players::Players;
+use separation::Separation;
 
 /// What the bits of [`Intent::buttons`] mean.
 pub mod buttons {
@@ -62,16 +95,40 @@ pub mod buttons {
     pub const BLAST: u16 = 4;
 }
 
-/// Speed limit of everybody, metres per second.
-pub const SPEED_MAX_M_S: f32 = 5.0;
-
 /// A running game.
 #[derive(Debug)]
 pub struct Game {
     world: World<Traits>,
     config: GameConfig,
-    /// How many have ever arrived: each gets a place of its own, whoever left meanwhile.
-    arrivals: u32,
+    land: Arc<Land>,
+    players: Players,
+    players_max: u32,
+    /// How many players are in each zone.
+    visitors: Vec<u32>,
+    characters: Characters,
+    commands: Commands,
+    chat: Chat,
+    notices: Notices,
+    departed: Vec<PlayerId>,
+    creatures: Creatures,
+    combat: Combat,
+    /// Who died in this tick.
+    deaths: Vec<Death>,
+    separation: Separation,
+    /// Scratch: which rows are somebody's.
+    live: Vec<u16>,
+    economy: Economy,
+    /// Scratch: what the economy changed in this tick.
+    changes: Vec<Change>,
+    progression: Progression,
+    /// By shop.
+    shopkeepers: Vec<EntityId>,
+    lying: Lying,
+    /// Who trades with whom.
+    trades: Vec<[AccountId; 2]>,
+    counters: GameCounters,
+    /// One in so many thoughts of creatures takes place.
+    think_divisor: u32,
 }
 
 /// Streams of randomness, one per use.
@@ -79,8 +136,8 @@ pub struct Game {
 #[repr(u32)]
 enum Stream {
     Place = 1,
-    Wander = 2,
-    Vitals = 3,
+    Creatures = 2,
+    Loot = 3,
 }
 
 impl Game {
@@ -97,64 +154,159 @@ impl Game {
     /// # Errors
     /// When the config is impossible.
     pub fn with_level(config: GameConfig, level: Level) -> Result<Self, GameError> {
-        config.check()?;
-        let mut game = Self { world: World::with_level(config.world.clone(), level)?, config, arrivals: 0 };
-        for _ in 0..game.config.creatures {
-            game.arrive(CREATURE)?;
-        }
+        let land = config.land()?;
+        let rules = &config.rules;
+        let shop_count = land.shops().len();
+        let economy = EconomyConfig {
+            accounts_max: rules.characters_max,
+            drops_max: rules.drops_max,
+            drop_ticks: rules.drop_ticks,
+            ask_ticks: rules.ask_ticks,
+            changes_max: deals::CHANGES_MAX,
+            start: content::start(),
+            shops: vec![content::lines(config.world.tick_hz); shop_count],
+        };
+        let mut game = Self {
+            world: World::with_level(config.world_with_room(&land), level)?,
+            players: Players::default(),
+            players_max: config.players_max(&land),
+            visitors: vec![0; land.zones().len()],
+            characters: Characters::default(),
+            commands: Commands::default(),
+            chat: Chat::new(config.world.tick_hz),
+            notices: Notices::default(),
+            departed: Vec::new(),
+            creatures: Creatures::new(rules.species.clone()),
+            combat: Combat::new(rules.combat.clone())?,
+            deaths: Vec::with_capacity(1_024),
+            separation: Separation::default(),
+            live: Vec::new(),
+            economy: Economy::new(content::catalogue()?, &economy)?,
+            changes: Vec::with_capacity(deals::CHANGES_MAX as usize),
+            progression: content::progression()?,
+            shopkeepers: Vec::with_capacity(shop_count),
+            lying: Lying::with_capacity(rules.drops_max),
+            trades: Vec::with_capacity(1_024),
+            counters: GameCounters::default(),
+            think_divisor: 1,
+            land,
+            config,
+        };
+        game.populate()?;
         Ok(game)
     }
 
-    /// Brings a player's avatar into the world.
-    ///
-    /// # Errors
-    /// When the world is full.
-    pub fn join(&mut self) -> Result<EntityId, GameError> {
-        self.arrive(AVATAR)
-    }
-
-    fn arrive(&mut self, kind: u8) -> Result<EntityId, GameError> {
-        let mut random = Random::of_tick(self.config.world.seed, self.world.tick(), Stream::Place as u32)
-            .fork(self.arrivals);
-        self.arrivals = self.arrivals.wrapping_add(1);
-        let place = self.config.place(&mut random);
-        let yaw = random.next_u32() as u16;
-        let (id, slot) = self.world.spawn(Vec3::new(place.x, place.y, 0.0), yaw)?;
-        self.world.game.kind[slot.row()] = kind;
-        self.world.game.health[slot.row()] = u16::MAX;
-        Ok(id)
-    }
-
-    /// Takes an entity out of the world.
-    pub fn leave(&mut self, id: EntityId) {
-        self.world.despawn(id);
-    }
-
-    /// Notes what a player wants; `false` when its avatar is gone or the direction is no number.
-    pub fn intend(&mut self, id: EntityId, intent: Intent) -> bool {
-        let Some(slot) = self.world.slot(id) else { return false };
-        if !intent.direction.is_finite() {
-            return false;
+    /// Takes in one thing from outside, between two ticks. Who enters is there at once; all else waits for the tick.
+    pub fn take(&mut self, input: Input<'_>) -> Taken {
+        match input {
+            Input::Enter { character, name } => self.enter(character, name),
+            Input::Leave { player } => self.leave(player),
+            Input::Intent { player, sequence, shown_tick, intent } => {
+                self.intend(player, Numbered { sequence, shown_tick, intent })
+            }
+            Input::Command { player, id, command } => self.command(player, id, command),
+            Input::Effort { think_divisor } => {
+                self.think_divisor = think_divisor.max(1);
+                Taken::Queued
+            }
         }
-        let wish = limit(intent.direction);
-        let row = slot.row();
-        (self.world.game.wish_x[row], self.world.game.wish_y[row]) = (wish.x, wish.y);
-        self.world.game.buttons[row] = intent.buttons;
-        self.world.body.yaw[row] = intent.yaw;
-        true
+    }
+
+    fn intend(&mut self, player: PlayerId, numbered: Numbered) -> Taken {
+        let Some(player) = self.players.get_mut(player).filter(|player| player.is_connected) else {
+            self.counters.inputs_of_nobody += 1;
+            return Taken::Nobody;
+        };
+        if !numbered.intent.direction.is_finite() {
+            self.counters.intents_malformed += 1;
+            return Taken::Malformed;
+        }
+        match player.intents.push(numbered) {
+            Ok(()) => Taken::Queued,
+            Err(Refused::Stale) => {
+                self.counters.intents_stale += 1;
+                Taken::Stale
+            }
+            Err(Refused::OverBudget) => {
+                self.counters.intents_over_budget += 1;
+                Taken::OverBudget
+            }
+        }
+    }
+
+    fn command(&mut self, id: PlayerId, command_id: CommandId, command: Command<'_>) -> Taken {
+        let Some(player) = self.players.get_mut(id).filter(|player| player.is_connected) else {
+            self.counters.inputs_of_nobody += 1;
+            return Taken::Nobody;
+        };
+        if player.command_count == COMMANDS_MAX {
+            self.counters.commands_too_many += 1;
+            return Taken::TooMany;
+        }
+        player.command_count += 1;
+        if !self.commands.push(id, command_id, command) {
+            self.counters.texts_refused += 1;
+        }
+        Taken::Queued
     }
 
     /// Advances the world by one tick and publishes it.
     pub fn tick(&mut self) {
         let tick = self.world.begin_tick();
-        let seed = self.config.world.seed;
-        let turn_ticks = u32::from(self.config.world.tick_hz) * 2;
-        systems::wander(&mut self.world, Random::of_tick(seed, tick, Stream::Wander as u32), turn_ticks);
-        systems::walk(&mut self.world, &self.config);
-        let beat_ticks = u32::from(self.config.world.tick_hz);
-        systems::vitals(&mut self.world, Random::of_tick(seed, tick, Stream::Vitals as u32), beat_ticks);
+        self.economy.begin_tick(tick);
+        self.notices.clear();
+        self.departed.clear();
+        self.welcome();
+        self.apply_intents();
+        self.execute();
+        let random = Random::of_tick(self.config.world.seed, tick, Stream::Creatures as u32);
+        self.creatures.tick(&mut self.world, &self.land, random, self.think_divisor);
+        movement::walk(&mut self.world, &self.land, &mut self.live);
+        self.give_way();
+        self.combat.tick(&mut self.world, &self.land, self.creatures.species(), &mut self.deaths);
+        self.bury();
+        self.respawn();
+        self.part_traders();
+        self.depart();
+        self.balance();
         self.world.settle();
-        self.world.publish(systems::attributes);
+        self.world.publish(attributes::attributes);
+    }
+
+    /// What the last tick told players, in order.
+    pub fn notices(&self) -> impl Iterator<Item = (PlayerId, Notice<'_>)> {
+        self.notices.iter()
+    }
+
+    /// Whose bodies the last tick took out of the world. Their ids may be those of others from now on.
+    pub fn departed(&self) -> &[PlayerId] {
+        &self.departed
+    }
+
+    /// The body of a player.
+    pub fn avatar(&self, player: PlayerId) -> Option<EntityId> {
+        self.players.get(player).map(|player| player.avatar)
+    }
+
+    /// Number of the last intent of a player that was applied; 0 for none.
+    pub fn applied_sequence(&self, player: PlayerId) -> u32 {
+        self.players.get(player).map_or(0, |player| player.intents.applied())
+    }
+
+    /// How many intents of a player wait for their tick.
+    pub fn queued(&self, player: PlayerId) -> u8 {
+        self.players.get(player).map_or(0, |player| player.intents.len())
+    }
+
+    /// As whom a character is in the world; also while its body only waits to be taken out.
+    pub fn player_of(&self, character: u64) -> Option<PlayerId> {
+        let account = self.characters.by_id(character)?;
+        self.characters.get(account).player
+    }
+
+    /// How many players have a body in the world.
+    pub fn player_count(&self) -> u32 {
+        self.players.len()
     }
 
     /// Writes one client's snapshot of the published tick; see [`World::encode`].
@@ -167,25 +319,50 @@ impl Game {
         self.world.tick()
     }
 
-    /// Digest of the whole state.
+    /// Digest of the whole state: of what lives, and of what is kept beside it.
     pub fn digest(&self) -> u64 {
-        self.world.digest()
+        let mut digest = Digest::default();
+        digest.push(self.world.digest());
+        digest.push(self.think_divisor.into());
+        self.players.digest(&mut digest);
+        self.characters.digest(&mut digest);
+        self.commands.digest(&mut digest);
+        digest.push(self.economy.digest());
+        digest.value()
     }
 
     /// The world, to look at.
     pub fn world(&self) -> &World<Traits> {
         &self.world
     }
-}
 
-/// A vector of at most unit length in the same direction.
-fn limit(wish: Vec2) -> Vec2 {
-    // Dividing by the longer side first: the square of a huge but finite length would be infinite.
-    let side = wish.abs().max_element();
-    if side <= 0.0 {
-        return Vec2::ZERO;
+    /// What the world lies on.
+    pub fn land(&self) -> &Arc<Land> {
+        &self.land
     }
-    let scaled = wish / side;
-    let length = scaled.length();
-    if side * length <= 1.0 { wish } else { scaled / length }
+
+    /// Money and goods, to look at.
+    pub fn economy(&self) -> &Economy {
+        &self.economy
+    }
+
+    /// Fighting, to look at.
+    pub fn combat(&self) -> &Combat {
+        &self.combat
+    }
+
+    /// The account of a character that has ever entered.
+    pub fn account_of(&self, character: u64) -> Option<AccountId> {
+        self.characters.by_id(character)
+    }
+
+    /// How far a character has come that has ever entered.
+    pub fn sheet_of(&self, character: u64) -> Option<&Sheet> {
+        self.characters.by_id(character).map(|account| &self.characters.get(account).sheet)
+    }
+
+    /// What was refused, cut short or repaired.
+    pub fn counters(&self) -> &GameCounters {
+        &self.counters
+    }
 }

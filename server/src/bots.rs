@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use throng_tools::bots::{self, BotsConfig, BotsReport, GatewayDoor, Progress};
 use throng_tools::grants::{GrantsConfig, read_tokens};
 
 use crate::cli::{BotsArgs, LoadArgs};
+use crate::land;
 use crate::pipe;
 use crate::report::{probe_writable, write_json};
 use crate::stop::{EXIT_INTERRUPTED, StopFlag};
@@ -56,7 +58,8 @@ pub fn run(args: &BotsArgs) -> anyhow::Result<ExitCode> {
     }
     let tokens = tokens.into_iter().take(clients).collect();
     let mut door = GatewayDoor::open(GrantsConfig::new(&args.gateway, certificate, tokens))?;
-    let config = bots_config(args, door.realm(), clients as u32);
+    let land = args.land.as_deref().map(land::read).transpose()?.map(Arc::new);
+    let config = BotsConfig { land, ..bots_config(args, door.realm(), clients as u32) };
     if args.child {
         let tell = |progress: &Progress| {
             pipe::say(&BotsEvent::Progress(*progress));
@@ -97,6 +100,8 @@ fn bots_config(args: &BotsArgs, realm: SocketAddr, clients: u32) -> BotsConfig {
         delay_ms: args.load.delay,
         reorder_percent: args.load.reorder,
         seed: args.load.seed,
+        behaviour: args.load.behaviour.into(),
+        clock: args.load.clock,
         ..BotsConfig::new(realm, clients, args.seconds)
     }
 }

@@ -1,11 +1,13 @@
 //! The command line of `throng`: every flag of every subcommand.
 
 mod admin;
+mod world;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use throng_tools::bots::Behaviour;
 
 use crate::attack::AttackArgs;
 use crate::config::IoChoice;
@@ -15,6 +17,7 @@ pub use admin::{
     AccountArgs, AccountCommand, BanArgs, CreateArgs, InviteArgs, InviteCommand, KeysArgs, KeysCommand,
     PlaceArgs,
 };
+pub use world::{WorldArgs, WorldCommand};
 
 /// A server for massively multiplayer worlds: one process, one world, tens of thousands of players.
 #[derive(Parser, Debug)]
@@ -54,6 +57,8 @@ pub enum Command {
     Keys(KeysArgs),
     /// Make and list invitations, for servers that are not open to everybody
     Invite(InviteArgs),
+    /// Make and check world files
+    World(WorldArgs),
 }
 
 /// `throng demo`.
@@ -119,9 +124,39 @@ pub struct LoadArgs {
     /// Per cent of datagrams that overtake or fall behind others at the clients, each way
     #[arg(long, value_name = "PCT", default_value_t = 0.0, value_parser = percent)]
     pub reorder: f64,
+    /// What the clients do
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = BehaviourArg::Mixed)]
+    pub behaviour: BehaviourArg,
+    /// The clients' clock against the realm's: 1.1 plays a tenth faster than it may
+    #[arg(long, value_name = "RATE", default_value_t = 1.0, value_parser = clock)]
+    pub clock: f64,
     /// Seed of the world (in a demo) and of what the clients do
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
+}
+
+/// What the clients of a load generator do.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BehaviourArg {
+    /// All walk about.
+    Roam,
+    /// All walk about, striking and shooting.
+    Fight,
+    /// All go from shop to shop, buy, sell and trade with one another.
+    Trade,
+    /// Half of them roam, three of ten fight, two trade.
+    Mixed,
+}
+
+impl From<BehaviourArg> for Behaviour {
+    fn from(what: BehaviourArg) -> Self {
+        match what {
+            BehaviourArg::Roam => Self::Roam,
+            BehaviourArg::Fight => Self::Fight,
+            BehaviourArg::Trade => Self::Trade,
+            BehaviourArg::Mixed => Self::Mixed,
+        }
+    }
 }
 
 /// `throng serve`.
@@ -217,6 +252,9 @@ pub struct BotsArgs {
     /// Session tokens, one a line: `throng account create --sessions` writes them
     #[arg(long, value_name = "FILE")]
     pub sessions: PathBuf,
+    /// The world file that the realm runs on: then clients know where the shops are, and full ones foresee their steps
+    #[arg(long, value_name = "FILE")]
+    pub land: Option<PathBuf>,
     /// Clients to connect [default: as many as there are session tokens]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub clients: Option<u32>,
@@ -236,6 +274,10 @@ pub struct BotsArgs {
 
 fn percent(text: &str) -> Result<f64, String> {
     number_within(text, 0.0, 100.0)
+}
+
+fn clock(text: &str) -> Result<f64, String> {
+    number_within(text, 0.1, 20.0)
 }
 
 fn visible(text: &str) -> Result<f64, String> {
@@ -286,7 +328,8 @@ mod tests {
     fn every_documented_line_parses() {
         for line in [
             "throng demo --clients 5 --seconds 3 --creatures 7 --visible 20 --threads 2 --io uring --json f",
-            "throng demo --clients 5 --seconds 3 --crowd",
+            "throng demo --clients 5 --seconds 3 --crowd --behaviour fight",
+            "throng demo --clients 5 --seconds 3 --behaviour roam --clock 1.1",
             "throng serve --config f --listen 0.0.0.0:1 --threads 1 --io mmsg --report r",
             "throng serve --child",
             "throng bots --gateway https://127.0.0.1:1 --ca c --sessions s --clients 2 --seconds 1 --full 1 --loss 2.5 --json f",
@@ -301,6 +344,8 @@ mod tests {
             "throng keys rotate --revoke 1 --revoke 2",
             "throng invite create --uses 3 --days 2 --note n",
             "throng invite revoke 4",
+            "throng world generate f --width 64 --height 60000 --seed 9",
+            "throng world check f --instances 0 --view-radius 200",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -351,6 +396,8 @@ mod tests {
             ("throng account ban Ada --days 5 --until 2031-01-01", "cannot be used with"),
             ("throng keys rotate --revoke 65536", "65535"),
             ("throng invite create --uses 0", "1..=10000"),
+            ("throng world generate f --width 63", "64..=60000"),
+            ("throng world check", "required"),
         ] {
             let error = parse(line).expect_err(line).to_string();
             assert!(error.contains(needed), "{line}: {error}");

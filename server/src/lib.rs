@@ -7,6 +7,7 @@
 //!   throng bots ──► the load generator of throng-tools
 //!   throng attack ─► its storms, against a server on this machine
 //!   throng account, keys, invite ──► account ──► the data directory of a gateway
+//!   throng world ──► land ──► world files
 //! ```
 //!
 //! * [`config`]: settings in layers, checked before anything starts.
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod gateway;
+pub mod land;
 pub mod limits;
 pub mod metrics;
 pub mod pipe;

@@ -44,12 +44,24 @@ pub const PLAYERS: RangeInclusive<u32> = 1..=(1 << 20) - 1;
 /// Worker threads.
 pub const THREADS: RangeInclusive<u32> = 0..=256;
 
-/// Ticks that an avatar goes on without an input: up to 100 s at the highest rate.
-pub const INTENT_HOLD_TICKS: RangeInclusive<u32> = 1..=6000;
-
 /// Metres along one side of the world. 60 km at 32 units per metre is 21 bits, well inside the 24 bits that an
 /// `f32` position keeps exactly.
 pub const SIDE_M: RangeInclusive<f32> = 1.0..=60_000.0;
+
+/// Metres along the shorter side of a land that is made: a village must find room.
+pub const SIDE_M_MADE_MIN: f32 = 64.0;
+
+/// Copies of each zone beside the main one.
+pub const INSTANCES: RangeInclusive<u32> = 0..=1000;
+
+/// Seconds of a rule: from a tick to an hour.
+pub const RULE_S: RangeInclusive<f32> = 0.1..=3600.0;
+
+/// Things on the ground at once: each is an entity.
+pub const DROPS: RangeInclusive<u32> = 0..=1 << 20;
+
+/// Characters that ever enter: each keeps a few hundred bytes.
+pub const CHARACTERS: RangeInclusive<u32> = 1..=1 << 22;
 
 /// Metres of view: what the engine's history can tell apart.
 pub const VIEW_RADIUS_M: RangeInclusive<f32> = 1.0..=engine::VIEW_RADIUS_M_MAX;
@@ -62,6 +74,21 @@ pub const CELLS_MAX: u64 = engine::CELLS_MAX as u64;
 
 /// Ticks of one turn through the far ring.
 pub const REFRESH_TICKS: RangeInclusive<u16> = 2..=1000;
+
+/// Share of its interval above which a tick is busy. Above 1 the realm would be late before it does anything.
+pub const ENGAGE_SHARE: RangeInclusive<f32> = 0.3..=1.0;
+
+/// Greatest release share for an engage share of 1: the rest is what the load may vary without being followed.
+pub const RELEASE_OF_ENGAGE_MAX: f32 = 0.9;
+
+/// Ticks of which some must be busy: a bit each in a word.
+pub const WINDOW_TICKS: RangeInclusive<u32> = 1..=64;
+
+/// Milliseconds of calm before something is released.
+pub const RELEASE_MS: RangeInclusive<u32> = 100..=600_000;
+
+/// Slowest world time in 1/1000. Below a twentieth the realm sends a snapshot a second, and clients take it for dead.
+pub const SPEED_MIN: RangeInclusive<u16> = 50..=1000;
 
 /// Bytes of the largest datagram, headers included.
 pub const DATAGRAM_BYTES_MAX: u32 = wire::DATAGRAM_BYTES_MAX as u32;
@@ -97,6 +124,16 @@ pub const STATUS_EVERY_S_MAX: u32 = 86_400;
 /// 1,000 clients still spread over 8 threads.
 pub const CHUNK_CLIENTS: usize = 96;
 
+/// A frame takes at most this part of a datagram, unless its one message is longer.
+pub const FRAME_SHARE: usize = 4;
+
+/// Bytes of notices that wait for a client whose channel is full. Ten times what a newcomer is told.
+pub const BACKLOG_BYTES_MAX: usize = 64 << 10;
+
+/// Microseconds for which a client need not acknowledge what it is told: as long as it may be silent by default. Its player
+/// would miss what matters.
+pub const UNACKNOWLEDGED_US_MAX: u64 = 10_000_000;
+
 /// Bytes of the datagram header before the snapshot.
 pub const HEADER_BYTES: usize = wire::DATAGRAM_HEADER_BYTES;
 
@@ -111,6 +148,11 @@ const _: () = {
     );
     assert!(*PLAYERS.end() < ENTITIES_MAX, "every player needs an avatar");
     assert!(*PLAYERS.end() <= throng_net::limits::SESSIONS_MAX, "every player needs a session");
+    assert!(wire::NOTICE_BYTES_MAX <= throng_net::limits::MESSAGE_BYTES_MAX, "every notice fits a message");
+    assert!(
+        BACKLOG_BYTES_MAX >= 4 * throng_net::limits::CHANNEL_BYTES,
+        "waiting is for more than the queue holds"
+    );
     assert!(HEADER_BYTES == throng_net::limits::HEADER_BYTES, "schema and net agree on the header");
 };
 

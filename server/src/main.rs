@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use throng_server::cli::{Cli, Command};
-use throng_server::{account, attack, bots, demo, gateway, process, serve};
+use throng_server::{account, attack, bots, demo, gateway, land, process, serve};
 
 fn main() -> ExitCode {
     process::keep_memory_private();
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Account(args) => account::run(&args),
         Command::Keys(args) => account::run_keys(&args),
         Command::Invite(args) => account::run_invite(&args),
+        Command::World(args) => land::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("throng: {error:#}");

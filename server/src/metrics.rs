@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::process;
+use crate::realm::SPEED_USUAL;
 use crate::schedule::ScheduleCounts;
 
 /// Shortest time that a histogram tells from zero, nanoseconds.
@@ -15,8 +16,8 @@ const TIME_NS_MAX: u64 = 60_000_000_000;
 /// Decimal digits kept.
 const DIGITS: u8 = 3;
 
-/// Where one tick's time went, nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where one tick's time went, nanoseconds, and how fast it went.
+#[derive(Clone, Copy, Debug)]
 pub struct TickTimes {
     /// Draining the socket: since the last tick and at this one's start.
     pub receive_ns: u64,
@@ -26,6 +27,23 @@ pub struct TickTimes {
     pub send_ns: u64,
     /// From the tick's start until everything is flushed; what was received before the start is not in it.
     pub tick_ns: u64,
+    /// Steps of the overload ladder that were taken.
+    pub overload_steps: u32,
+    /// World time for real time, 1/1000.
+    pub speed: u16,
+}
+
+impl Default for TickTimes {
+    fn default() -> Self {
+        Self { receive_ns: 0, simulate_ns: 0, send_ns: 0, tick_ns: 0, overload_steps: 0, speed: SPEED_USUAL }
+    }
+}
+
+impl TickTimes {
+    /// All that the tick and what came in before it took: what must fit between two ticks.
+    pub fn work_ns(&self) -> u64 {
+        self.receive_ns + self.simulate_ns + self.send_ns
+    }
 }
 
 /// What one or more ticks sent and received.
@@ -80,6 +98,8 @@ pub struct Window {
     simulate: Histogram<u64>,
     send: Histogram<u64>,
     traffic: Traffic,
+    overload_steps_max: u32,
+    speed_min: u16,
     started_ns: u64,
     schedule_at_start: ScheduleCounts,
     cpu_us_at_start: u64,
@@ -94,6 +114,8 @@ impl Window {
             simulate: new_histogram(),
             send: new_histogram(),
             traffic: Traffic::default(),
+            overload_steps_max: 0,
+            speed_min: SPEED_USUAL,
             started_ns: now_ns,
             schedule_at_start: schedule,
             cpu_us_at_start: process::cpu_us(),
@@ -106,6 +128,7 @@ impl Window {
             histogram.reset();
         }
         self.traffic = Traffic::default();
+        (self.overload_steps_max, self.speed_min) = (0, SPEED_USUAL);
         self.started_ns = now_ns;
         self.schedule_at_start = schedule;
         self.cpu_us_at_start = process::cpu_us();
@@ -118,6 +141,8 @@ impl Window {
         self.simulate.saturating_record(times.simulate_ns);
         self.send.saturating_record(times.send_ns);
         self.traffic = self.traffic.plus(traffic);
+        self.overload_steps_max = self.overload_steps_max.max(times.overload_steps);
+        self.speed_min = self.speed_min.min(times.speed);
     }
 
     /// Nanoseconds since the window started.
@@ -131,11 +156,15 @@ impl Window {
         let cpu_us = process::cpu_us().saturating_sub(self.cpu_us_at_start) as f64;
         let ticks = schedule.ticks - self.schedule_at_start.ticks;
         let slipped_ns = schedule.slipped_ns - self.schedule_at_start.slipped_ns;
+        let stretched_ns = schedule.stretched_ns - self.schedule_at_start.stretched_ns;
         WindowSummary {
             seconds: self.age_ns(now_ns) as f64 / 1e9,
             ticks,
             ticks_late: schedule.ticks_late - self.schedule_at_start.ticks_late,
             slipped_ms: slipped_ns as f64 / 1e6,
+            stretched_ms: stretched_ns as f64 / 1e6,
+            overload_steps_max: self.overload_steps_max,
+            speed_min: self.speed_min,
             tick_ms: Spread::of(&self.tick),
             receive_ms: Spread::of(&self.receive),
             simulate_ms: Spread::of(&self.simulate),
@@ -165,10 +194,19 @@ pub struct WindowSummary {
     pub seconds: f64,
     /// Ticks run.
     pub ticks: u64,
-    /// Ticks that ended after the next one was due, or began a whole period late.
+    /// Ticks that ended after the next one was due, or began a whole interval late.
     pub ticks_late: u64,
-    /// What the world's clock lost against the wall's, milliseconds.
+    /// What the world's clock lost against the wall's because ticks were late, milliseconds.
     pub slipped_ms: f64,
+    /// What it lost because the world's time was slowed down, milliseconds.
+    #[serde(default)]
+    pub stretched_ms: f64,
+    /// Steps of the overload ladder that were taken at once, at most.
+    #[serde(default)]
+    pub overload_steps_max: u32,
+    /// Slowest world time, in 1/1000 of the usual.
+    #[serde(default = "speed_usual")]
+    pub speed_min: u16,
     /// From a tick's start until its last datagram is with the kernel.
     pub tick_ms: Spread,
     /// Draining the socket, between ticks too.
@@ -233,6 +271,11 @@ impl Spread {
     }
 }
 
+/// What reports of realms that knew no overload mean.
+pub(crate) fn speed_usual() -> u16 {
+    SPEED_USUAL
+}
+
 /// `a / b`, and 0 when there was nothing to divide by: JSON has no NaN.
 pub fn ratio(a: f64, b: f64) -> f64 {
     if b > 0.0 { a / b } else { 0.0 }
@@ -249,10 +292,11 @@ mod tests {
 
     #[test]
     fn a_window_counts_from_its_start() {
-        let before = ScheduleCounts { ticks: 100, ticks_late: 7, slipped_ns: 1_000_000 };
+        let before = ScheduleCounts { ticks: 100, ticks_late: 7, slipped_ns: 1_000_000, stretched_ns: 5 };
         let mut window = Window::new(5_000_000_000, before);
         for tick in 1..=100u64 {
-            let times = TickTimes { tick_ns: tick * 1_000_000, ..TickTimes::default() };
+            let speed = 1000 - (tick % 50) as u16;
+            let times = TickTimes { tick_ns: tick * 1_000_000, speed, ..TickTimes::default() };
             let traffic = Traffic {
                 client_ticks: 10,
                 snapshots: 10,
@@ -262,11 +306,12 @@ mod tests {
             };
             window.record(&times, &traffic);
         }
-        let after = ScheduleCounts { ticks: 200, ticks_late: 8, slipped_ns: 3_000_000 };
+        let after =
+            ScheduleCounts { ticks: 200, ticks_late: 8, slipped_ns: 3_000_000, stretched_ns: 4_000_005 };
         let summary = window.summary(10_000_000_000, after);
         assert_eq!((summary.ticks, summary.ticks_late, summary.client_ticks), (100, 1, 1000));
         assert_eq!(summary.seconds, 5.0);
-        assert_eq!(summary.slipped_ms, 2.0);
+        assert_eq!((summary.slipped_ms, summary.stretched_ms, summary.speed_min), (2.0, 4.0, 951));
         assert_eq!(summary.clients_mean, 10.0);
         assert_eq!(summary.bytes_per_client_per_tick, 400.0);
         assert_eq!(summary.near_mean, 50.0);

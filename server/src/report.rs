@@ -10,7 +10,8 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::WindowSummary;
+use crate::metrics::{WindowSummary, speed_usual};
+use crate::realm::{Rung, SPEED_USUAL};
 
 /// One line of `throng serve --progress json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,7 +107,7 @@ impl Startup {
 }
 
 /// Figures of the last second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Current tick.
     pub tick: u32,
@@ -122,6 +123,15 @@ pub struct Progress {
     pub tick_ms_max: f64,
     /// Ticks late since the start.
     pub ticks_late: u64,
+    /// Steps of the overload ladder that are taken.
+    #[serde(default)]
+    pub overload_steps: u32,
+    /// What the last of them holds back.
+    #[serde(default)]
+    pub overload_rung: Option<Rung>,
+    /// World time for real time, 1/1000.
+    #[serde(default = "speed_usual")]
+    pub speed: u16,
     /// Snapshots per second.
     pub snapshots_per_s: f64,
     /// UDP payload of snapshots per second.
@@ -134,41 +144,67 @@ pub struct Progress {
     pub cpu_cores: f64,
 }
 
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            tick: 0,
+            tick_hz: 0,
+            clients: 0,
+            tick_ms_p50: 0.0,
+            tick_ms_p99: 0.0,
+            tick_ms_max: 0.0,
+            ticks_late: 0,
+            overload_steps: 0,
+            overload_rung: None,
+            speed: SPEED_USUAL,
+            snapshots_per_s: 0.0,
+            bytes_per_s: 0.0,
+            bytes_per_client_per_tick: 0.0,
+            received_per_s: 0.0,
+            cpu_cores: 0.0,
+        }
+    }
+}
+
 impl Progress {
-    /// The figures of the second that `summary` holds.
-    pub fn new(tick: u32, tick_hz: u16, clients: u32, ticks_late: u64, summary: &WindowSummary) -> Self {
+    /// Adds the figures of the second that `summary` holds.
+    #[must_use]
+    pub fn with(self, summary: &WindowSummary) -> Self {
         let per_s = |count: f64| crate::metrics::ratio(count, summary.seconds);
         Self {
-            tick,
-            tick_hz,
-            clients,
             tick_ms_p50: summary.tick_ms.p50,
             tick_ms_p99: summary.tick_ms.p99,
             tick_ms_max: summary.tick_ms.max,
-            ticks_late,
             snapshots_per_s: per_s(summary.snapshots as f64),
             bytes_per_s: per_s(summary.snapshot_bytes as f64),
             bytes_per_client_per_tick: summary.bytes_per_client_per_tick,
             received_per_s: per_s(summary.datagrams_received as f64),
             cpu_cores: per_s(summary.server_cpu_s),
+            ..self
         }
     }
 
     /// One status line.
     pub fn line(&self) -> String {
+        let overload = match self.overload_steps {
+            0 => String::new(),
+            steps => format!("; overload step {steps}, world time at {:.0} %", f64::from(self.speed) / 10.0),
+        };
         format!(
             "tick {}: {} clients, tick p50 {:.2} ms p99 {:.2} ms max {:.2} ms of {:.0} ms, {} late, \
-             {:.1} MB/s out, {:.0} B a client and tick, {:.2} cores",
+             {:.1} MB/s out, {:.0} B a client and tick, {:.2} cores{}",
             self.tick,
             self.clients,
             self.tick_ms_p50,
             self.tick_ms_p99,
             self.tick_ms_max,
-            1000.0 / f64::from(self.tick_hz.max(1)),
+            // A world at half its speed has twice the time for a tick.
+            1e6 / f64::from(self.tick_hz.max(1)) / f64::from(self.speed.max(1)),
             self.ticks_late,
             self.bytes_per_s / 1e6,
             self.bytes_per_client_per_tick,
             self.cpu_cores,
+            overload,
         )
     }
 }
@@ -203,6 +239,15 @@ pub struct Counts {
     pub receive: BTreeMap<String, u64>,
     /// What became of sent datagrams.
     pub send: BTreeMap<String, u64>,
+    /// Frames and messages of the reliable channels that came in.
+    #[serde(default)]
+    pub channel: BTreeMap<String, u64>,
+    /// What the rules did, refused and repaired.
+    #[serde(default)]
+    pub game: BTreeMap<String, u64>,
+    /// Where all money is, where it came from and where it went, minor units.
+    #[serde(default)]
+    pub money: BTreeMap<String, i64>,
     /// What the gateway in the same process answered and refused.
     #[serde(default)]
     pub gateway: BTreeMap<String, u64>,

@@ -9,11 +9,16 @@
 //! Running late ticks back to back until the clock is caught up would make a slow realm slower: each tick of the
 //! burst sends snapshots that nobody wants. So the time lost is lost, visibly: the tick is counted late and the slip
 //! is added up. No tick number is ever left out, because the world's time is its ticks.
+//!
+//! A realm in overload stretches the interval: the world's time slows down by agreement, and what is late is late against
+//! the stretched interval.
 
 /// The schedule of one realm. Pure: every `now_ns` is an argument, nanoseconds since any fixed start.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     period_ns: u64,
+    /// From the running tick to the next one; at least a period.
+    interval_ns: u64,
     /// When the next tick (or, while one runs, the running tick) was or is to start.
     due_ns: u64,
     counts: ScheduleCounts,
@@ -24,22 +29,29 @@ pub struct Schedule {
 pub struct ScheduleCounts {
     /// Ticks begun.
     pub ticks: u64,
-    /// Ticks that ended after the next one was due, or began a whole period late.
+    /// Ticks that ended after the next one was due, or began a whole interval late.
     pub ticks_late: u64,
-    /// Time by which the grid was moved in all, nanoseconds: what the world's clock lost against the wall's.
+    /// Time by which the grid was moved in all, nanoseconds: what the world's clock lost against the wall's unasked.
     pub slipped_ns: u64,
+    /// Time by which intervals were longer than a period in all, nanoseconds: what it lost by agreement.
+    pub stretched_ns: u64,
 }
 
 impl Schedule {
     /// A schedule of `tick_hz` ticks a second whose first tick is due at `now_ns`.
     pub fn new(tick_hz: u16, now_ns: u64) -> Self {
         let period_ns = 1_000_000_000 / u64::from(tick_hz.max(1));
-        Self { period_ns, due_ns: now_ns, counts: ScheduleCounts::default() }
+        Self { period_ns, interval_ns: period_ns, due_ns: now_ns, counts: ScheduleCounts::default() }
     }
 
-    /// Nanoseconds from one tick to the next.
+    /// Nanoseconds from one tick to the next at full speed.
     pub fn period_ns(&self) -> u64 {
         self.period_ns
+    }
+
+    /// Sets the time from the running tick to the next, and between those after it: a period or more.
+    pub fn set_interval_ns(&mut self, interval_ns: u64) {
+        self.interval_ns = interval_ns.max(self.period_ns);
     }
 
     /// Nanoseconds until the next tick is due; 0 when it is.
@@ -49,20 +61,21 @@ impl Schedule {
 
     /// A tick begins.
     ///
-    /// A whole period of delay means that the process did not run (a stopped virtual machine, a debugger):
+    /// A whole interval of delay means that the process did not run (a stopped virtual machine, a debugger):
     /// the grid moves here, otherwise the backlog would be run as a burst.
     pub fn begin(&mut self, now_ns: u64) {
         self.counts.ticks += 1;
         let delay_ns = now_ns.saturating_sub(self.due_ns);
-        if delay_ns >= self.period_ns {
+        if delay_ns >= self.interval_ns {
             self.slip(delay_ns);
             self.due_ns = now_ns;
         }
     }
 
-    /// The tick is done; the next one is due a period after this one was, or at once if that has passed.
+    /// The tick is done; the next one is due an interval after this one was, or at once if that has passed.
     pub fn end(&mut self, now_ns: u64) {
-        self.due_ns = self.due_ns.saturating_add(self.period_ns);
+        self.due_ns = self.due_ns.saturating_add(self.interval_ns);
+        self.counts.stretched_ns = self.counts.stretched_ns.saturating_add(self.interval_ns - self.period_ns);
         let overrun_ns = now_ns.saturating_sub(self.due_ns);
         if overrun_ns > 0 {
             self.slip(overrun_ns);
@@ -105,7 +118,10 @@ mod tests {
         let mut schedule = Schedule::new(20, 0);
         let mut clock_ns = 0;
         assert_eq!(run(&mut schedule, &mut clock_ns, &[10, 49, 50, 1, 0]), [0, 50, 100, 150, 200]);
-        assert_eq!(schedule.counts(), ScheduleCounts { ticks: 5, ticks_late: 0, slipped_ns: 0 });
+        assert_eq!(
+            schedule.counts(),
+            ScheduleCounts { ticks: 5, ticks_late: 0, ..ScheduleCounts::default() }
+        );
     }
 
     #[test]
@@ -114,7 +130,10 @@ mod tests {
         let mut clock_ns = 0;
         // The second tick takes 120 ms: the third starts at once, and later ones a period after that.
         assert_eq!(run(&mut schedule, &mut clock_ns, &[10, 120, 10, 10, 10]), [0, 50, 170, 220, 270]);
-        assert_eq!(schedule.counts(), ScheduleCounts { ticks: 5, ticks_late: 1, slipped_ns: 70 * MS });
+        assert_eq!(
+            schedule.counts(),
+            ScheduleCounts { ticks: 5, ticks_late: 1, slipped_ns: 70 * MS, stretched_ns: 0 }
+        );
     }
 
     #[test]
@@ -123,7 +142,10 @@ mod tests {
         let mut clock_ns = 0;
         let begun = run(&mut schedule, &mut clock_ns, &[60; 100]);
         assert!(begun.windows(2).all(|pair| pair[1] - pair[0] == 60), "{begun:?}");
-        assert_eq!(schedule.counts(), ScheduleCounts { ticks: 100, ticks_late: 100, slipped_ns: 1000 * MS });
+        assert_eq!(
+            schedule.counts(),
+            ScheduleCounts { ticks: 100, ticks_late: 100, slipped_ns: 1000 * MS, stretched_ns: 0 }
+        );
         // As soon as ticks are fast again they keep the rate: nothing is caught up.
         let begun = run(&mut schedule, &mut clock_ns, &[5; 4]);
         assert_eq!(begun, [6000, 6050, 6100, 6150]);
@@ -136,7 +158,10 @@ mod tests {
         schedule.begin(3 * MS);
         schedule.end(20 * MS);
         assert_eq!(schedule.wait_ns(20 * MS), 30 * MS);
-        assert_eq!(schedule.counts(), ScheduleCounts { ticks: 1, ticks_late: 0, slipped_ns: 0 });
+        assert_eq!(
+            schedule.counts(),
+            ScheduleCounts { ticks: 1, ticks_late: 0, ..ScheduleCounts::default() }
+        );
     }
 
     #[test]
@@ -146,18 +171,40 @@ mod tests {
         run(&mut schedule, &mut clock_ns, &[1, 1]);
         clock_ns = 10_000 * MS;
         assert_eq!(run(&mut schedule, &mut clock_ns, &[1, 1, 1]), [10_000, 10_050, 10_100]);
-        assert_eq!(schedule.counts(), ScheduleCounts { ticks: 5, ticks_late: 1, slipped_ns: 9_900 * MS });
+        assert_eq!(
+            schedule.counts(),
+            ScheduleCounts { ticks: 5, ticks_late: 1, slipped_ns: 9_900 * MS, stretched_ns: 0 }
+        );
     }
 
     #[test]
-    fn slip_plus_periods_is_the_time_that_passed() {
+    fn a_stretched_interval_is_kept_like_a_period() {
+        let mut schedule = Schedule::new(20, 0);
+        let mut clock_ns = 0;
+        schedule.set_interval_ns(100 * MS);
+        // 90 ms are in time now; 130 ms are late by 30.
+        assert_eq!(run(&mut schedule, &mut clock_ns, &[90, 10, 130, 10, 10]), [0, 100, 200, 330, 430]);
+        let counts = ScheduleCounts { ticks: 5, ticks_late: 1, slipped_ns: 30 * MS, stretched_ns: 250 * MS };
+        assert_eq!(schedule.counts(), counts);
+        // The tick that is due keeps its time; those after it come a period apart.
+        schedule.set_interval_ns(1);
+        assert_eq!(run(&mut schedule, &mut clock_ns, &[10, 10, 10]), [530, 580, 630]);
+        assert_eq!(schedule.counts().stretched_ns, 250 * MS);
+    }
+
+    #[test]
+    fn slip_stretch_and_periods_are_the_time_that_passed() {
         let mut schedule = Schedule::new(30, 7);
         let mut clock_ns = 7;
-        let costs: Vec<u64> = (0..500).map(|i| (i * 37) % 90).collect();
-        run(&mut schedule, &mut clock_ns, &costs);
+        for round in 0..20 {
+            let costs: Vec<u64> = (0..25).map(|i| ((round * 25 + i) * 37) % 90).collect();
+            schedule.set_interval_ns(round % 4 * 20 * MS);
+            run(&mut schedule, &mut clock_ns, &costs);
+        }
         let counts = schedule.counts();
         let due_ns = clock_ns + schedule.wait_ns(clock_ns);
-        assert_eq!(due_ns, 7 + counts.ticks * schedule.period_ns() + counts.slipped_ns);
+        let expected_ns = 7 + counts.ticks * schedule.period_ns() + counts.slipped_ns + counts.stretched_ns;
+        assert_eq!(due_ns, expected_ns);
         assert_eq!(counts.ticks, 500);
     }
 }

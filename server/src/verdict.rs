@@ -66,6 +66,16 @@ pub struct DemoReport {
     pub far_refresh_ticks_max: u32,
     /// What the realm promises for that.
     pub far_refresh_ticks_bound: u32,
+    /// Whether what came into the economy and what left it equals what is in it, in every tick.
+    pub ledger_balanced: bool,
+    /// Steps of the overload ladder that were taken at once, at most.
+    pub overload_steps_max: u32,
+    /// Slowest world time, in 1/1000 of the usual.
+    pub speed_min: u16,
+    /// Full clients' avatars against where they were foreseen, metres.
+    pub prediction_error_m_p99: Option<f32>,
+    /// Hits on full clients by somebody whom they had not been shown within the bound.
+    pub hits_unseen: u64,
     /// All but one tick in a hundred ended in time, and (unless loss or delay was simulated) all but one client in a
     /// hundred got nine snapshots of ten. Not a reason to fail: it tells of the machine, and of what else ran on it.
     pub kept_up: bool,
@@ -114,6 +124,11 @@ impl DemoReport {
             is_crowd,
             far_refresh_ticks_max: bots.far_refresh_ticks_max,
             far_refresh_ticks_bound: bots.far_refresh_ticks_bound,
+            ledger_balanced: ledger_imbalances(&realm) == 0,
+            overload_steps_max: window.overload_steps_max,
+            speed_min: window.speed_min,
+            prediction_error_m_p99: bots.prediction_error_m_p99,
+            hits_unseen: bots.hits_unseen,
             kept_up,
             failures,
             notes,
@@ -172,12 +187,53 @@ impl DemoReport {
         );
         table.row("views", views(&self.bots));
         table.row("decode errors", self.decode_errors.to_string());
+        self.play(&mut table);
         let passed = match self.kept_up {
             true => "passed",
             false => "every view was right, but this machine did not keep up",
         };
         table.end(&self.notes, &self.failures, passed)
     }
+}
+
+impl DemoReport {
+    /// What the clients did, and what the rules made of it.
+    fn play(&self, table: &mut Table) {
+        table.gap();
+        let (bots, counts) = (&self.bots, &self.realm.counters);
+        let money = |name: &str| counts.money.get(name).copied().unwrap_or_default();
+        let balanced = if self.ledger_balanced { "balanced in every tick" } else { "NOT BALANCED" };
+        table.row("ledger", format!("{balanced}; {} of money with players", money("held_by_players")));
+        table.row(
+            "commands",
+            format!(
+                "{} sent, {} done, {} refused; {} notices",
+                bots.commands_sent, bots.commands_done, bots.commands_refused, bots.notices
+            ),
+        );
+        table.row(
+            "hits",
+            format!("{} on full clients, {} by somebody out of sight", bots.hits_taken, bots.hits_unseen),
+        );
+        if let Some(error_m) = self.prediction_error_m_p99 {
+            table.row(
+                "foreseen",
+                format!("own steps of full clients within {:.1} cm at p99", error_m * 100.0),
+            );
+        }
+        if self.overload_steps_max > 0 {
+            let speed = f64::from(self.speed_min) / 10.0;
+            let steps = self.overload_steps_max;
+            table.row(
+                "overload",
+                format!("{steps} steps held back at most, world time at {speed:.0} % at least"),
+            );
+        }
+    }
+}
+
+fn ledger_imbalances(realm: &RealmReport) -> u64 {
+    realm.counters.game.get("ledger_imbalance").copied().unwrap_or_default()
 }
 
 /// Why the clients' side of a run failed; empty when it did not.
@@ -214,6 +270,10 @@ pub fn bots_failures(bots: &BotsReport, is_troubled: bool) -> Vec<String> {
             bots.far_refresh_late, bots.far_refresh_ticks_bound, bots.far_refresh_ticks_max
         ),
     );
+    fail(
+        !is_troubled && bots.hits_unseen > 0,
+        format!("{} hits by somebody who had not been shown within the promised ticks", bots.hits_unseen),
+    );
     let (median, tick_hz) = (bots.snapshots_per_client_per_s_p50, f64::from(bots.tick_hz));
     fail(
         !is_troubled && bots.seconds > 0.0 && median < tick_hz * SNAPSHOT_SHARE_MIN,
@@ -232,6 +292,10 @@ fn realm_failures(realm: &RealmReport) -> Vec<String> {
     let errors = realm_decode_errors(realm);
     if errors > 0 {
         failures.push(format!("the realm could not decode {errors} messages of the clients"));
+    }
+    let imbalances = ledger_imbalances(realm);
+    if imbalances > 0 {
+        failures.push(format!("the ledger did not balance in {imbalances} ticks"));
     }
     if realm.whole.encode_failures > 0 {
         failures.push(format!("{} snapshots could not be encoded", realm.whole.encode_failures));

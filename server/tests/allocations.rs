@@ -8,7 +8,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::{assert_undisturbed, now_us, on_both_backends, players, step};
+use common::{Player, assert_undisturbed, now_us, on_both_backends, players, step};
+use throng_schema::CommandFields;
+use throng_schema::wire::Verb;
+use throng_server::config::LAND_FLAT;
 
 /// Counts allocations and growths of all threads while it is told to.
 struct Counting;
@@ -69,6 +72,7 @@ fn the_steady_tick_does_not_allocate() {
     on_both_backends(
         |config| {
             config.realm.players_max = PLAYERS as u32;
+            config.world.land = LAND_FLAT.to_owned();
             // So sparse that avatars come into view and leave it all the time.
             (config.world.width_m, config.world.height_m) = (150.0, 150.0);
             config.world.creatures = 1000;
@@ -76,12 +80,25 @@ fn the_steady_tick_does_not_allocate() {
         },
         |realm| {
             let mut players = players(realm, PLAYERS);
-            for _ in 0..WARM_TICKS {
+            // A few talk all the time, and those who stand near hear them.
+            let talk = |tick: u32, players: &mut [Player]| {
+                let talker = &mut players[tick as usize % 40];
+                talker.ask(CommandFields {
+                    id: tick.into(),
+                    verb: Verb::Say,
+                    text: "an ordinary remark",
+                    ..CommandFields::default()
+                });
+            };
+            for tick in 1..=WARM_TICKS {
+                talk(tick, &mut players);
                 step(realm, &mut players);
             }
+            let told = realm.counters().notice_told;
             let mut allocations = 0;
             let mut snapshots = 0;
-            for _ in 0..COUNTED_TICKS {
+            for tick in WARM_TICKS + 1..=WARM_TICKS + COUNTED_TICKS {
+                talk(tick, &mut players);
                 realm.advance_clock(Duration::from_millis(50));
                 let now_us = now_us(realm);
                 for player in &mut players {
@@ -98,6 +115,10 @@ fn the_steady_tick_does_not_allocate() {
             }
             assert_eq!(snapshots, PLAYERS * u64::from(COUNTED_TICKS));
             assert_undisturbed(&players);
+            assert!(
+                realm.counters().notice_told - told > 2 * u64::from(COUNTED_TICKS),
+                "answers, and what is heard"
+            );
             assert_eq!(allocations, 0, "in {COUNTED_TICKS} ticks");
         },
     );

@@ -6,13 +6,16 @@ use common::raw::{Raw, input};
 use common::{
     Player, Stage, assert_undisturbed, grant, now_us, on_both_backends, players, socket_to, step, step_until,
 };
+use throng_game::CREDIT_MAX;
 use throng_net::limits::{SEALED_BYTES_MIN, TOKEN_AHEAD_MS_MAX};
+use throng_net::protocol::channel::{Channel, KIND_FRAMED};
 use throng_net::protocol::packet::{NET_VERSION, TYPE_DATA, TYPE_HELLO};
 use throng_net::protocol::{ClientState, CloseCause};
 use throng_net::testing::Gateway;
-use throng_schema::limits::DATAGRAM_BYTES_MAX;
-use throng_schema::{KIND_INPUT, SCHEMA_VERSION, write_hello};
-use throng_server::realm::{REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, Realm};
+use throng_schema::limits::{COMMAND_BYTES_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use throng_schema::wire::{Outcome, Told, Verb};
+use throng_schema::{CommandFields, KIND_INPUT, SCHEMA_VERSION, write_command, write_hello};
+use throng_server::realm::{DISCONNECT_UNACKNOWLEDGED, REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, Realm};
 
 /// A realm counter by name.
 fn counted(realm: &Realm, name: &str) -> u64 {
@@ -57,7 +60,7 @@ fn wrong_inputs_are_counted_by_what_is_wrong_with_them() {
             let mut outside = good;
             outside[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
             let cases: [(&str, u8, &[u8]); 10] = [
-                ("kind_unknown", 200, &good),
+                ("kind_unknown", 100, &good),
                 ("input_truncated", KIND_INPUT, &[]),
                 ("input_truncated", KIND_INPUT, &good[..7]),
                 ("input_prefix", KIND_INPUT, &wrong_prefix),
@@ -75,6 +78,12 @@ fn wrong_inputs_are_counted_by_what_is_wrong_with_them() {
                 step(realm, &mut players);
                 assert_eq!(counted(realm, name), before + 1, "{name}: {payload:02x?}");
             }
+            // A kind that announces a frame, and none: no input of it counts.
+            let before = counted(realm, "input_taken") + players.len() as u64;
+            let datagram = raw.datagram(KIND_INPUT | KIND_FRAMED, &good);
+            raw.socket.send(&datagram).expect("loopback takes it");
+            step(realm, &mut players);
+            assert_eq!((realm.counts().channel["frame_length"], counted(realm, "input_taken")), (1, before));
             assert_eq!(realm.client_count(), 4, "a wrong input is no reason to end a session");
             assert_undisturbed(&players);
         },
@@ -82,25 +91,145 @@ fn wrong_inputs_are_counted_by_what_is_wrong_with_them() {
 }
 
 #[test]
-fn only_the_newest_input_counts() {
+fn each_intent_counts_once_however_it_comes() {
     on_both_backends(
         |_| {},
         |realm| {
             let (mut raw, mut players) = guests(realm);
+            // How many inputs were newer than all before, how many not, and how many intents came with a later input.
             let mut said = |realm: &mut Stage<'_>, sequences: &[u32]| {
                 let before = *realm.counters();
                 for &sequence in sequences {
                     raw.say(&input(sequence, 0, 0.0));
                 }
                 step(realm, &mut players);
-                let after = realm.counters();
-                (after.input_stale - before.input_stale, after.input_superseded - before.input_superseded)
+                let (after, honest) = (realm.counters(), players.len() as u64);
+                [
+                    after.input_taken - before.input_taken - honest,
+                    after.input_stale - before.input_stale,
+                    after.intent_recovered - before.intent_recovered,
+                ]
             };
-            assert_eq!(said(realm, &[5]), (0, 0));
-            assert_eq!(said(realm, &[5, 4, 1]), (3, 0));
-            assert_eq!(said(realm, &[6, 8, 7, 8]), (1, 2));
-            assert_eq!(said(realm, &[u32::MAX, 9]), (0, 1));
-            assert_eq!(said(realm, &[10, u32::MAX]), (2, 0));
+            assert_eq!(said(realm, &[5]), [1, 0, 3]);
+            assert_eq!(said(realm, &[5, 4, 1]), [0, 3, 0]);
+            assert_eq!(said(realm, &[6, 8, 7, 8]), [2, 2, 1]);
+            assert_eq!(said(realm, &[u32::MAX, 9]), [1, 1, 3]);
+            assert_eq!(said(realm, &[10, u32::MAX]), [0, 2, 0]);
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn who_sends_more_inputs_than_time_has_passed_gets_no_further() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let (mut raw, mut players) = guests(realm);
+            let before = realm.game().counters().intents_applied;
+            let (honest, ticks) = (players.len() as u64, 60);
+            let mut sequence = 0;
+            for _ in 0..ticks {
+                for _ in 0..5 {
+                    sequence += 1;
+                    raw.say(&input(sequence, 0, 1.0));
+                }
+                step(realm, &mut players);
+            }
+            let counters = realm.game().counters();
+            let applied = counters.intents_applied - before - honest * ticks;
+            assert!(
+                (ticks..=ticks + u64::from(CREDIT_MAX)).contains(&applied),
+                "{applied} steps in {ticks} ticks"
+            );
+            assert!(counters.intents_over_budget > 0);
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn wrong_commands_are_counted_and_answered_and_no_flood_gets_more_than_its_share() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let mut players = players(realm, 3);
+            step(realm, &mut players);
+            let say = |id, verb, text| CommandFields { id, verb, text, ..CommandFields::default() };
+            let cases = [
+                ("command_verb_unknown", say(1, Verb(200), "")),
+                ("command_verb_unknown", say(2, Verb::None, "")),
+                ("command_negative", CommandFields { money: -1, ..say(3, Verb::Buy, "") }),
+                ("command_text", say(4, Verb::Say, "two\nlines")),
+                ("command_text", CommandFields { name: "\u{202e}", ..say(5, Verb::Whisper, "x") }),
+            ];
+            for (name, command) in cases {
+                let before = counted(realm, name);
+                players[0].ask(command);
+                step_until(realm, &mut players, "an answer", |_, players| {
+                    players[0].outcome(command.id) == Some(Outcome::Malformed)
+                });
+                assert_eq!(counted(realm, name), before + 1, "{name}");
+            }
+            for garbage in [&[1][..], &[0xff; 40], &[0; 512]] {
+                players[0].session.send(garbage).expect("a message");
+            }
+            step_until(realm, &mut players, "all garbage", |realm, _| {
+                counted(realm, "command_malformed") == 3
+            });
+
+            // Many at once: so many a tick are looked at, the rest comes again, and each is answered exactly once.
+            let answered = players[0].told(Told::Answer).count();
+            let ids = 100..160;
+            for id in ids.clone() {
+                players[0].ask(CommandFields { id, verb: Verb::TradeCancel, ..CommandFields::default() });
+            }
+            step_until(realm, &mut players, "all answers", |_, players| {
+                ids.clone().all(|id| players[0].outcome(id).is_some())
+            });
+            assert_eq!(players[0].told(Told::Answer).count(), answered + ids.count());
+
+            // In one frame, which no honest client fills so: what is left over is taken when it comes again.
+            let mut raw = Raw::new(realm, 1, &write_hello(SCHEMA_VERSION, "Mallory"));
+            assert_eq!(raw.shake_hands(realm, &mut players), ClientState::Connected);
+            let (mut channel, before) = (Channel::new(), counted(realm, "command_taken"));
+            for id in 1..=20 {
+                let mut message = [0; COMMAND_BYTES_MAX];
+                let command = CommandFields { id, verb: Verb::TradeCancel, ..CommandFields::default() };
+                let bytes = write_command(&mut message, &command).expect("a command fits");
+                channel.push(&message[..bytes]).expect("there is room");
+            }
+            for (sequence, taken) in [8, 16, 20].into_iter().enumerate() {
+                let mut payload = [0; PAYLOAD_BYTES_MAX];
+                // Seconds later it is all sent again, as it never hears an ack.
+                let frame_bytes = channel.write(10_000_000 * sequence as u64, None, 1100, &mut payload);
+                let datagram = raw.datagram(KIND_FRAMED, &payload[..frame_bytes]);
+                raw.socket.send(&datagram).expect("loopback takes it");
+                step(realm, &mut players);
+                assert_eq!(counted(realm, "command_taken") - before, taken);
+            }
+            assert_eq!(counted(realm, "commands_put_off"), 12 + 4);
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn who_never_acknowledges_what_it_is_told_is_put_out_and_nobody_else() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let (mut raw, mut players) = guests(realm);
+            let mut sequence = 0;
+            while raw.link.state() == ClientState::Connected {
+                sequence += 1;
+                assert!(sequence < 400, "never put out");
+                raw.say(&input(sequence, 0, 0.0));
+                raw.exchange(realm, &mut players);
+            }
+            let told = CloseCause::Disconnected { reason: DISCONNECT_UNACKNOWLEDGED };
+            assert_eq!(raw.link.state(), ClientState::Closed(told));
+            assert_eq!((realm.counters().unacknowledged, realm.client_count()), (1, 3));
             assert_undisturbed(&players);
         },
     );
@@ -294,7 +423,7 @@ fn tampered_datagrams_change_nothing() {
             assert_eq!(counted(realm, "rejected_too_far_ahead"), 1);
             // The honest went on, and nothing else happened.
             assert_eq!(counted(realm, "data") - data, players.len() as u64);
-            assert_eq!(realm.counters().input_applied - before.input_applied, players.len() as u64);
+            assert_eq!(realm.counters().input_taken - before.input_taken, players.len() as u64);
             assert_eq!(realm.client_count(), clients);
             let after = *realm.counters();
             assert_eq!((after.input_stale, after.kind_unknown), (before.input_stale, before.kind_unknown));

@@ -178,6 +178,30 @@ fn the_printed_settings_can_be_served_from() {
 }
 
 #[test]
+fn a_world_file_is_made_checked_and_served_and_a_damaged_one_is_refused() {
+    let file = File::new("world.land");
+    let generate = ["world", "generate", file.path(), "--width", "200", "--height", "100", "--seed", "7"];
+    assert!(run(&generate).status.success());
+    let bytes = std::fs::read(file.path()).expect("written");
+    assert!(run(&generate).status.success());
+    assert_eq!(std::fs::read(file.path()).expect("written"), bytes, "the same seed makes the same land");
+    let checked = run(&["world", "check", file.path(), "--instances", "2"]);
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success() && told.contains("zone 0: 200 x 100 m, 1 laid out"), "{told}");
+
+    let mut damaged = bytes.clone();
+    damaged[bytes.len() / 2] ^= 1;
+    std::fs::write(file.path(), damaged).expect("writable");
+    let error = refused(&mut throng(&["world", "check", file.path()]));
+    assert!(error.contains("checksum") && error.contains(file.path()), "{error}");
+    let folder = Folder::new("world");
+    let error = refused(folder.serve(&[]).env("THRONG_WORLD__LAND", file.path()));
+    assert!(error.contains("checksum") && error.contains(file.path()), "{error}");
+    let error = refused(&mut throng(&["world", "check", "/nowhere.land"]));
+    assert!(error.contains("/nowhere.land"), "{error}");
+}
+
+#[test]
 fn settings_that_cannot_be_used_are_refused_before_anything_starts() {
     let file = File::new("unknown.toml");
     std::fs::write(&file.0, "[realm]\ntick_hz = 20\ntick_rate = 20\n").expect("writable");

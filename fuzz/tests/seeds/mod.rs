@@ -3,7 +3,9 @@
 use serde_json::Value;
 use throng_fuzz::{
     channel_frame as channel, hello, session_datagram as session, snapshot_message as snapshot, token,
+    world_file,
 };
+use throng_motion::{AreaPlan, CirclePlan, DiscPlan, GenerateConfig, Land, ShopPlan, WallPlan, ZonePlan};
 use throng_schema::{INPUT_BYTES, INTENTS_SENT, IntentFields, SCHEMA_VERSION, write_hello, write_input};
 
 type Seed = (String, Vec<u8>);
@@ -16,6 +18,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "channel_frame" => channels(),
         "input_message" => messages(),
         "snapshot_message" => snapshots(),
+        "world_file" => worlds(),
         other => panic!("no seeds for {other}"),
     };
     seeds.into_iter().enumerate().map(|(i, (name, bytes))| (format!("{i:02}-{name}"), bytes)).collect()
@@ -452,4 +455,60 @@ fn move_ticks(message: &mut [u8]) {
             message[at..at + 4].copy_from_slice(&to.to_le_bytes());
         }
     }
+}
+
+/// A mode, then a world file, whole or spoiled.
+fn worlds() -> Vec<Seed> {
+    use world_file::{RAW, SEALED};
+    let script = |mode: u8, file: &[u8]| [&[mode], file].concat();
+    let mut plan = ZonePlan { width: 640, height: 512, spacing_m: 8, ..ZonePlan::default() };
+    plan.heights = (0..plan.columns() * plan.rows()).map(|index| (index * 37 % 64) as i16).collect();
+    plan.player_spawns = vec![DiscPlan { x: 100, y: 100, radius: 64 }];
+    let bare = Land::build(vec![plan.clone()]).unwrap().write();
+    plan.circles = vec![CirclePlan { x: 300, y: 300, radius: 20, rise: 64 }];
+    plan.walls = vec![WallPlan { x0: 200, y0: 50, x1: 200, y1: 400, thickness: 8, rise: 96 }];
+    let (width, height) = (200, 150);
+    plan.areas = [false, true]
+        .map(|is_disc| AreaPlan {
+            is_disc,
+            level_min: 1,
+            level_max: 4,
+            species: 7,
+            count: 9,
+            x: 320,
+            y: 64,
+            width,
+            height,
+            leash: 960,
+        })
+        .to_vec();
+    plan.shops = vec![ShopPlan { number: 1, x: 120, y: 90 }];
+    let full = Land::build(vec![plan.clone(), plan.clone()]).unwrap().write();
+    let invented = Land::generate(&GenerateConfig { seed: 3, width_m: 64, height_m: 64 }).unwrap().write();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = full.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        script(SEALED, &file)
+    };
+    vec![
+        named("flat", script(RAW, &Land::flat(8.0, 8.0).write())),
+        named("bare", script(RAW, &bare)),
+        named("full", script(RAW, &full)),
+        named("full-sealed", script(SEALED, &full)),
+        named("invented", script(SEALED, &invented)),
+        named("cut", script(SEALED, &full[..200])),
+        named("head-only", script(SEALED, &full[..24])),
+        named("trailing", script(SEALED, &[&full[..], &[0]].concat())),
+        named("unsealed", script(RAW, &with(30, &[1])[1..])),
+        named("no-zones", with(20, &[0])),
+        named("more-zones", with(20, &[3])),
+        named("huge-sides", with(24, &[0xff; 8])),
+        named("largest-sides", with(24, &[0, 0, 0x20, 0, 0, 0, 0x20, 0, 64])),
+        named("odd-spacing", with(32, &[3])),
+        named("many-circles", with(36, &[0xff; 4])),
+        named("no-player-spawns", with(48, &[0])),
+        named("circle-outside", with(56, &[0xff; 4])),
+        named("circle-on-the-spawn", with(56, &[100, 0, 0, 0, 100, 0, 0, 0, 0, 2])),
+        named("steep", with(full.len() - 40, &[0, 0x80, 0xff, 0x7f, 0, 0x80, 0xff, 0x7f])),
+    ]
 }

@@ -37,6 +37,12 @@ pub struct Limits {
     pub acceleration_m_s2: f32,
 }
 
+impl Limits {
+    /// What avatars are able to, and whoever walks as they do: full speed within an eighth of a second. Clients predict
+    /// with the same, so this is no setting.
+    pub const AVATAR: Self = Self { speed_max_m_s: 5.0, acceleration_m_s2: 40.0 };
+}
+
 /// A vector of at most unit length in the same direction; zero for zero and for what is no number.
 pub fn limit(wish: Vec2) -> Vec2 {
     // Dividing by the longer side first: the square of a huge but finite length would be infinite.

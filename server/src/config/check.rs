@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::gateway::is_host_and_port;
-use super::{Config, GatewaySettings, SpawnChoice};
+use super::{Config, GatewaySettings, OverloadSettings, RulesSettings, SpawnChoice};
 use crate::gateway::limits as gateway_limits;
 use crate::limits;
 
@@ -44,6 +44,8 @@ impl Config {
         let mut checker = Checker(Vec::new());
         checker.realm(self);
         checker.world(self);
+        checker.rules(&self.rules);
+        checker.overload(&self.overload);
         checker.net(self);
         checker.caps(self);
         checker.gateway(&self.gateway, self.realm.id);
@@ -93,7 +95,6 @@ impl Checker {
         self.within("realm.tick_hz", realm.tick_hz, limits::TICK_HZ);
         self.within("realm.players_max", realm.players_max, limits::PLAYERS);
         self.within("realm.threads", realm.threads, limits::THREADS);
-        self.within("realm.intent_hold_ticks", realm.intent_hold_ticks, limits::INTENT_HOLD_TICKS);
         self.within("log.status_every_s", config.log.status_every_s, 0..=limits::STATUS_EVERY_S_MAX);
     }
 
@@ -102,6 +103,17 @@ impl Checker {
         let is_sized = self.within("world.width_m", world.width_m, limits::SIDE_M)
             & self.within("world.height_m", world.height_m, limits::SIDE_M);
         self.within("world.refresh_ticks", world.refresh_ticks, limits::REFRESH_TICKS);
+        self.within("world.instances", world.instances, limits::INSTANCES);
+        let side_m = world.width_m.min(world.height_m);
+        if is_sized && world.land.is_empty() && side_m < limits::SIDE_M_MADE_MIN {
+            self.report(
+                "world.land",
+                format!("none, in a world of {} x {} m", world.width_m, world.height_m),
+                format!("a land, or {} m and more", limits::SIDE_M_MADE_MIN),
+                "a land that is made has villages in it: make the world larger (world.width_m, world.height_m), or set \
+                 world.land = \"flat\"",
+            );
+        }
         if is_sized && world.spawn == SpawnChoice::Disc {
             let half_side_m = world.width_m.min(world.height_m) / 2.0;
             if !(1.0..=half_side_m).contains(&world.spawn_radius_m) {
@@ -135,6 +147,43 @@ impl Checker {
                 ),
                 format!("together at most {}", limits::ENTITIES_MAX),
                 "lower world.creatures or realm.players_max",
+            );
+        }
+    }
+
+    fn rules(&mut self, rules: &RulesSettings) {
+        let times = [
+            ("rules.fight_s", rules.fight_s),
+            ("rules.linger_s", rules.linger_s),
+            ("rules.respawn_s", rules.respawn_s),
+            ("rules.drop_s", rules.drop_s),
+        ];
+        for (key, seconds) in times {
+            self.within(key, seconds, limits::RULE_S);
+        }
+        self.within("rules.drops_max", rules.drops_max, limits::DROPS);
+        self.within("rules.instance_players_max", rules.instance_players_max, limits::PLAYERS);
+        self.within("rules.characters_max", rules.characters_max, limits::CHARACTERS);
+    }
+
+    fn overload(&mut self, overload: &OverloadSettings) {
+        let is_engage_sound =
+            self.within("overload.engage_share", overload.engage_share, limits::ENGAGE_SHARE);
+        if self.within("overload.window_ticks", overload.window_ticks, limits::WINDOW_TICKS) {
+            self.within("overload.engage_ticks", overload.engage_ticks, 1..=overload.window_ticks);
+        }
+        self.within("overload.release_ms", overload.release_ms, limits::RELEASE_MS);
+        self.within("overload.speed_min", overload.speed_min, limits::SPEED_MIN);
+        let most = overload.engage_share * limits::RELEASE_OF_ENGAGE_MAX;
+        if is_engage_sound && !(0.0..=most).contains(&overload.release_share) {
+            self.report(
+                "overload.release_share",
+                overload.release_share,
+                format!(
+                    "0 to {most:.2}, which is {} of overload.engage_share",
+                    limits::RELEASE_OF_ENGAGE_MAX
+                ),
+                "what is released must not engage at once: lower it, or raise overload.engage_share",
             );
         }
     }

@@ -11,9 +11,13 @@
 mod check;
 mod env;
 mod gateway;
+mod overload;
+mod world;
 
 pub use check::{Problem, Problems};
 pub use gateway::{CapsSettings, GatewaySettings, Network, Registration, RemoteRealmSettings};
+pub use overload::OverloadSettings;
+pub use world::{LAND_FLAT, RulesSettings, SpawnChoice, WorldSettings};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -31,8 +35,12 @@ pub const DEFAULT_FILE: &str = include_str!("../../throng.toml");
 pub struct Config {
     /// Which realm; its time, players and threads.
     pub realm: RealmSettings,
-    /// Size and population.
+    /// Land and population.
     pub world: WorldSettings,
+    /// What an operator may change of the rules.
+    pub rules: RulesSettings,
+    /// What is held back when ticks take too long.
+    pub overload: OverloadSettings,
     /// Socket and protocol.
     pub net: NetSettings,
     /// Sessions of one network.
@@ -59,38 +67,6 @@ pub struct RealmSettings {
     pub threads: u32,
     /// Seed of everything random in the world.
     pub seed: u64,
-    /// Ticks that an avatar goes on without an input before it stands still.
-    pub intent_hold_ticks: u32,
-}
-
-/// `[world]`: size and population.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WorldSettings {
-    /// Metres along x.
-    pub width_m: f32,
-    /// Metres along y.
-    pub height_m: f32,
-    /// Metres around an avatar that are in its view.
-    pub view_radius_m: f32,
-    /// Wandering creatures.
-    pub creatures: u32,
-    /// Where avatars appear.
-    pub spawn: SpawnChoice,
-    /// Radius of the spawn disc in metres.
-    pub spawn_radius_m: f32,
-    /// Ticks within which everything in view is refreshed.
-    pub refresh_ticks: u16,
-}
-
-/// Where avatars appear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SpawnChoice {
-    /// Anywhere in the world with equal chance.
-    Everywhere,
-    /// Within `spawn_radius_m` of the world's centre.
-    Disc,
 }
 
 /// `[net]`: socket and protocol.
@@ -143,29 +119,7 @@ pub struct LogSettings {
 
 impl Default for RealmSettings {
     fn default() -> Self {
-        Self {
-            id: 1,
-            name: "Throng".to_owned(),
-            tick_hz: 20,
-            players_max: 12_000,
-            threads: 0,
-            seed: 1,
-            intent_hold_ticks: 20,
-        }
-    }
-}
-
-impl Default for WorldSettings {
-    fn default() -> Self {
-        Self {
-            width_m: 2000.0,
-            height_m: 2000.0,
-            view_radius_m: 50.0,
-            creatures: 1000,
-            spawn: SpawnChoice::Everywhere,
-            spawn_radius_m: 100.0,
-            refresh_ticks: 64,
-        }
+        Self { id: 1, name: "Throng".to_owned(), tick_hz: 20, players_max: 12_000, threads: 0, seed: 1 }
     }
 }
 

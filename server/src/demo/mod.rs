@@ -22,12 +22,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use clap::ValueEnum as _;
 use ipnet::Ipv4Net;
 use throng_tools::bots::{BotsReport, Phase};
 
 use crate::bots::{BotsEvent, is_troubled};
 use crate::cli::DemoArgs;
-use crate::config::{Config, Loaded, Network, SpawnChoice};
+use crate::config::{Config, LAND_FLAT, Loaded, Network, SpawnChoice};
 use crate::pipe::{MEASURE_BEGIN, MEASURE_END};
 use crate::report::{Event, Progress as RealmProgress, RealmReport, probe_writable, write_json};
 use crate::serve::unicode_environment;
@@ -88,6 +89,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     config.gateway.data_dir = place.data_dir()?;
     screen.print(&format!("making {} accounts", args.clients));
     place.make_accounts(&config, args.clients)?;
+    screen.print(&place.make_land(&mut config.world, config.realm.seed)?);
     let demo = Demo::start(args, &config, &place, &mut screen, &stop)?;
     let (realm, bots) = demo.watch(args, &mut screen, &stop)?;
     let report = DemoReport::new(realm, bots, args.crowd, is_troubled(&args.load));
@@ -126,6 +128,7 @@ fn demo_config(args: &DemoArgs, base: Config) -> Config {
     gateway.admit_per_s = ADMIT_PER_S;
 
     let world = &mut config.world;
+    world.land = LAND_FLAT.to_owned();
     world.creatures = creatures;
     world.view_radius_m = VIEW_RADIUS_M;
     let side_m = if args.crowd {
@@ -149,6 +152,7 @@ fn bots_arguments(args: &DemoArgs, gateway: &str, place: &Place) -> Vec<String> 
     flag("gateway", gateway.to_owned());
     flag("ca", place.certificate().display().to_string());
     flag("sessions", place.sessions().display().to_string());
+    flag("land", place.land().display().to_string());
     flag("seconds", args.seconds.to_string());
     if let Some(full) = load.full {
         flag("full", full.to_string());
@@ -157,6 +161,10 @@ fn bots_arguments(args: &DemoArgs, gateway: &str, place: &Place) -> Vec<String> 
     flag("delay", load.delay.to_string());
     flag("reorder", load.reorder.to_string());
     flag("seed", load.seed.to_string());
+    flag("clock", load.clock.to_string());
+    if let Some(behaviour) = load.behaviour.to_possible_value() {
+        flag("behaviour", behaviour.get_name().to_owned());
+    }
     arguments
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::account;
-use crate::config::Config;
+use crate::config::{Config, WorldSettings};
 use crate::gateway::keys::DataDir;
+use crate::land;
 
 /// The folder. Dropping it removes it.
 pub(super) struct Place(PathBuf);
@@ -49,6 +50,26 @@ impl Place {
     /// Makes accounts with a character and a session token each, and no password.
     pub fn make_accounts(&self, config: &Config, count: u32) -> anyhow::Result<()> {
         account::make_locked(config, count, &self.sessions())
+    }
+
+    /// The world file that both sides read.
+    pub fn land(&self) -> PathBuf {
+        self.0.join("land.world")
+    }
+
+    /// Makes the land of a demo's world and has the settings name it. Of the creatures that were asked for, those that
+    /// live in the land's own areas are no longer to be added. Says what there is.
+    pub fn make_land(&self, world: &mut WorldSettings, seed: u64) -> anyhow::Result<String> {
+        let made = land::make(seed, world.width_m, world.height_m)?;
+        let path = self.land();
+        fs::write(&path, made.write()).with_context(|| format!("cannot write {}", path.display()))?;
+        world.land =
+            path.to_str().context("the folder for temporary files (TMPDIR) is not UTF-8")?.to_owned();
+        // Dungeons would be worlds apart from the crowd that a demo is about.
+        world.instances = 1;
+        let settled: u32 = made.spawn_areas().iter().map(|area| u32::from(area.count)).sum();
+        world.creatures = world.creatures.saturating_sub(settled);
+        Ok(format!("made a land with {} shops and {settled} creatures at home", made.shops().len()))
     }
 
     fn path(&self) -> &Path {

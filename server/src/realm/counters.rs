@@ -59,24 +59,58 @@ counters! {
     input_no_intent,
     /// Input whose movement is NaN or infinite.
     input_not_finite,
-    /// Input numbered at or below one that has been applied.
+    /// Input numbered at or below one that has come before. Intents in it that are new count all the same.
     input_stale,
-    /// Input that a newer one overtook before its tick.
-    input_superseded,
-    /// Inputs that were applied.
-    input_applied,
+    /// Inputs that were newer than all before them.
+    input_taken,
+    /// Intents that came with a later input than their own, which was lost or is late.
+    intent_recovered,
     /// Acknowledged tick that is yet to come; treated as no acknowledgement.
     ack_future,
     /// Acknowledged tick that this client was never sent; treated as no acknowledgement.
     ack_not_sent,
     /// Acknowledged tick that is no longer remembered; treated as no acknowledgement.
     ack_too_old,
-    /// Avatars stopped because their player sent no input for `realm.intent_hold_ticks`.
-    intent_expired,
+    /// Commands that the game took.
+    command_taken,
+    /// Commands that the game did not take; its own counters say why.
+    command_refused,
+    /// Command that the verifier refused; nobody is answered.
+    command_malformed,
+    /// Command with a verb that there is not.
+    command_verb_unknown,
+    /// Command with a negative amount of money.
+    command_negative,
+    /// Command whose text or name is too long or cannot be shown.
+    command_text,
+    /// Commands beyond what a tick takes of one player: they were left unacknowledged, to come again.
+    commands_put_off,
+    /// Notices that went on their way.
+    notice_told,
+    /// Notices that wait because their client has not acknowledged what it was told before.
+    notice_put_off,
+    /// Notices lost with the session that was owed too many of them, or had just ended.
+    notice_dropped,
+    /// Notices that are too long for a message. Anything but 0 is a bug.
+    notice_too_long,
+    /// Talk that was dropped because its hearer's client does not keep up.
+    talk_dropped,
+    /// Players put out because their client did not acknowledge what it was told.
+    unacknowledged,
     /// Ticks at whose start the socket held more than `net.receive_batch_max` datagrams: the rest waited a tick.
     receive_batch_full,
     /// Failed looks at the socket; the next look tries again.
     receive_error,
+    /// Steps of the overload ladder taken.
+    overload_engaged,
+    /// Steps of the overload ladder taken back.
+    overload_released,
+    /// Ticks with the far ring's refresh held back and nothing else.
+    ticks_far_refresh_held,
+    /// Ticks with creatures' thinking held back too.
+    ticks_thinking_held,
+    /// Ticks with the world's time slowed down too.
+    ticks_world_time_held,
 }
 
 impl Counters {

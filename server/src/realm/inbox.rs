@@ -1,20 +1,32 @@
-//! What arrives: handshakes, inputs and farewells, turned into joins, pending intents and leaves.
+//! What arrives: handshakes, inputs, commands and farewells, turned into what the game takes.
 //!
 //! Nothing from the network is believed. The protocol has already dropped what is not of a session; here a message is
-//! verified, checked for meaning, and either kept or counted.
+//! verified, checked for meaning, and either handed on or counted.
+//!
+//! **The order of arrival is the order in which the game takes things**, from one tick to the next: datagrams as the
+//! socket gives them; within a datagram first the commands of its frame, then its intents, the oldest first. Whose
+//! command was first decides who gets the last of a thing, and nothing else does.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
-use throng_game::{Game, Intent};
+use throng_game::{COMMANDS_MAX, CommandId, Game, Input, Intent, Notice, Outcome, Taken};
 use throng_net::Address;
 use throng_net::io::Sender;
+use throng_net::protocol::channel::KIND_FRAMED;
 use throng_net::protocol::packet::{DISCONNECT_APPLICATION, DISCONNECT_REPLACED, REFUSED_APPLICATION};
 use throng_net::protocol::{Admission, Asking, Received, Server, SessionIndex, Ticket};
-use throng_schema::{HelloError, InputError, InputRefusal, KIND_INPUT, SCHEMA_VERSION, WireError};
+use throng_schema::limits::NOTICE_BYTES_MAX;
+use throng_schema::{
+    CommandError, HelloError, InputError, InputRefusal, KIND_INPUT, SCHEMA_VERSION, WireError, check_command,
+    command_id, read_command, write_notice,
+};
 
+use super::channels::{Channels, Told};
 use super::counters::Counters;
+use super::messages;
 use super::residents::Residents;
-use super::seat::{Ack, Offer};
+use super::seat::Ack;
 use super::seats::Seats;
 
 /// Refusal reason: the hello is not a well-formed message.
@@ -31,6 +43,14 @@ pub const REFUSED_KICKED: u8 = REFUSED_APPLICATION + 4;
 pub const DISCONNECT_WORLD_FULL: u8 = DISCONNECT_APPLICATION;
 /// Disconnect reason: the account may not play (any more).
 pub const DISCONNECT_KICKED: u8 = DISCONNECT_APPLICATION + 1;
+/// Disconnect reason: the client does not acknowledge what it is told. Coming back, it is told anew how it stands.
+pub const DISCONNECT_UNACKNOWLEDGED: u8 = DISCONNECT_APPLICATION + 2;
+
+/// Commands without sense for which there is room from the start.
+const MALFORMED_CAPACITY: usize = 1024;
+
+/// No session steers this player.
+const NO_SESSION: u32 = u32::MAX;
 
 /// Sessions, seats and the world: all that a datagram can touch.
 pub(super) struct Inbox {
@@ -38,13 +58,35 @@ pub(super) struct Inbox {
     pub game: Game,
     pub seats: Seats,
     pub residents: Residents,
+    pub channels: Channels,
+    /// Place of each player's session.
+    sessions: Vec<u32>,
+    /// Commands that made no sense, to be answered with the tick's notices: the session's place and the command's id.
+    malformed: Vec<(u32, u128)>,
+    /// Sessions that do not acknowledge what they are told. Empty but for a moment.
+    unacknowledged: Vec<u32>,
     /// Accounts that have entered since the gateway was told.
     pub arrived: Vec<u64>,
     pub counters: Counters,
-    pub intent_hold_ticks: u32,
 }
 
 impl Inbox {
+    /// Nobody yet, and room for so many.
+    pub fn new(protocol: Server, game: Game, players_max: usize) -> Self {
+        Self {
+            protocol,
+            game,
+            seats: Seats::with_capacity(players_max),
+            residents: Residents::with_capacity(players_max),
+            channels: Channels::with_capacity(players_max),
+            sessions: Vec::with_capacity(players_max),
+            malformed: Vec::with_capacity(MALFORMED_CAPACITY),
+            unacknowledged: Vec::new(),
+            arrived: Vec::with_capacity(players_max),
+            counters: Counters::default(),
+        }
+    }
+
     /// Takes one datagram in; what is to be answered goes out through `sender`.
     pub fn datagram(&mut self, now_us: u64, from: SocketAddr, datagram: &mut [u8], sender: &mut dyn Sender) {
         match self.protocol.handle(now_us, from, datagram) {
@@ -128,21 +170,72 @@ impl Inbox {
                 return self.close(now_us, session, DISCONNECT_REPLACED, sender);
             }
         }
-        let Ok(entity) = self.game.join() else {
+        let enter = Input::Enter { character: ticket.character, name: ticket.name.as_str() };
+        let Taken::Entered(player) = self.game.take(enter) else {
             self.counters.refused_full += 1;
             return self.close(now_us, session, DISCONNECT_WORLD_FULL, sender);
         };
-        self.seats.insert(session.get(), entity);
+        let place = player.0 as usize;
+        if self.sessions.len() <= place {
+            self.sessions.resize(place + 1, NO_SESSION);
+        }
+        self.sessions[place] = session.get() as u32;
+        self.seats.insert(session.get(), player);
+        self.channels.open(session.get());
         self.arrived.push(ticket.account);
         self.counters.joined += 1;
     }
 
     fn data(&mut self, session: SessionIndex, data: Option<(u8, &[u8])>) {
-        match data {
-            Some((KIND_INPUT, payload)) => self.input(session, payload),
-            Some(_) => self.counters.kind_unknown += 1,
-            None => {}
+        let Some((kind, payload)) = data else { return };
+        let (kind, payload) = match kind & KIND_FRAMED {
+            0 => (kind, payload),
+            _ => match self.frame(session, payload) {
+                // A frame that comes alone has said all.
+                Some(_) if kind == KIND_FRAMED => return,
+                Some(rest) => (kind ^ KIND_FRAMED, rest),
+                None => return,
+            },
+        };
+        match kind {
+            KIND_INPUT => self.input(session, payload),
+            _ => self.counters.kind_unknown += 1,
         }
+    }
+
+    /// Takes the commands of the frame at the front of a payload, and gives what lies behind it; `None` when it is none.
+    fn frame<'p>(&mut self, session: SessionIndex, payload: &'p [u8]) -> Option<&'p [u8]> {
+        let Self { game, seats, channels, malformed, counters, .. } = self;
+        let said = seats.said(session.get())?;
+        let (mut messages, rest) = channels.read(session.get(), payload)?.ok()?;
+        let tick = game.current_tick();
+        // What is not admitted is not taken from the frame either: it comes again, after the tick.
+        while messages.len() > 0 && said.admit_command(tick, COMMANDS_MAX) {
+            let Some(message) = messages.next() else { break };
+            let command = match read_command(message) {
+                Ok(command) => command,
+                Err(_) => {
+                    counters.command_malformed += 1;
+                    continue;
+                }
+            };
+            let asked = check_command(&command).map(|fields| messages::command(&fields));
+            match asked {
+                Ok(Some((id, command))) => {
+                    match game.take(Input::Command { player: said.player, id, command }) {
+                        Taken::Queued => counters.command_taken += 1,
+                        _ => counters.command_refused += 1,
+                    }
+                    continue;
+                }
+                Ok(None) | Err(CommandError::Verb { .. }) => counters.command_verb_unknown += 1,
+                Err(CommandError::Negative) => counters.command_negative += 1,
+                Err(CommandError::Text(_) | CommandError::Name(_)) => counters.command_text += 1,
+            }
+            malformed.push((session.get() as u32, command_id(&command)));
+        }
+        counters.commands_put_off += messages.len() as u64;
+        Some(rest)
     }
 
     /// Puts every session of an account out, and lets nobody in by a token made for it until now.
@@ -164,17 +257,15 @@ impl Inbox {
         }
     }
 
-    /// Takes the avatar of an ended session out of the world.
+    /// Notes that a session has ended. The rules say how long the body stays.
     fn vacate(&mut self, now_us: u64, session: SessionIndex) {
-        self.residents.leave(session, now_us);
-        if let Some(seat) = self.seats.remove(session.get()) {
-            self.game.leave(seat.entity);
-        }
+        let Self { game, seats, residents, channels, sessions, .. } = self;
+        vacate(now_us, session, (game, seats, residents, channels, sessions));
     }
 
-    /// Keeps an input for the next tick when it is sound and the newest.
+    /// Hands the intents that are new to the game, the oldest first.
     fn input(&mut self, session: SessionIndex, payload: &[u8]) {
-        let counters = &mut self.counters;
+        let Self { game, seats, counters, .. } = self;
         let input = match throng_schema::decode_input(payload) {
             Ok(input) => input,
             Err(refusal) => {
@@ -189,45 +280,50 @@ impl Inbox {
                 return;
             }
         };
-        let Some(pending) = self.seats.get_mut(session.get()) else { return };
-        match pending.offer(input) {
-            Offer::Kept => {}
-            Offer::KeptOver | Offer::Overtaken => counters.input_superseded += 1,
-            Offer::Stale => counters.input_stale += 1,
+        let Some(said) = seats.said(session.get()) else { return };
+        if said.note(input.sequence, input.ack_tick) {
+            counters.input_taken += 1;
+        } else {
+            counters.input_stale += 1;
+        }
+        for (sequence, intent) in input.steps() {
+            if sequence <= said.taken_sequence {
+                continue;
+            }
+            let intent = Intent {
+                direction: [intent.move_x, intent.move_y].into(),
+                yaw: intent.yaw,
+                buttons: intent.buttons,
+            };
+            let (player, shown_tick) = (said.player, input.shown_tick);
+            match game.take(Input::Intent { player, sequence, shown_tick, intent }) {
+                Taken::Queued => {
+                    said.taken_sequence = sequence;
+                    counters.intent_recovered += u64::from(sequence != input.sequence);
+                }
+                // The rest has no room either; the datagrams to come repeat it.
+                _ => break,
+            }
         }
     }
 
     /// Ends sessions that have been silent for too long.
     pub fn expire(&mut self, now_us: u64) {
-        let Self { protocol, game, seats, residents, counters, .. } = self;
+        let Self { protocol, game, seats, residents, channels, sessions, counters, .. } = self;
         protocol.expire(now_us, |session| {
-            residents.leave(session, now_us);
-            if let Some(seat) = seats.remove(session.get()) {
-                game.leave(seat.entity);
-            }
+            vacate(now_us, session, (game, seats, residents, channels, sessions));
             counters.timed_out += 1;
         });
         residents.forget(now_us);
     }
 
-    /// Hands the newest input of every player to the world, in the order of visits: that order, and not the order in which
-    /// datagrams happened to arrive, is part of the tick.
-    pub fn apply_inputs(&mut self) {
+    /// Notes what clients have acknowledged of the ticks before the coming one.
+    pub fn note_acks(&mut self) {
         let Self { game, seats, counters, .. } = self;
         let current_tick = game.current_tick();
-        for (seat, input) in seats.take_inputs() {
-            if input.sequence == 0 {
-                seat.silent_ticks = seat.silent_ticks.saturating_add(1);
-                if seat.silent_ticks == self.intent_hold_ticks {
-                    let stand_still = Intent { yaw: seat.yaw, ..Intent::default() };
-                    counters.intent_expired += u64::from(game.intend(seat.entity, stand_still));
-                }
-                continue;
-            }
-            seat.silent_ticks = 0;
-            seat.yaw = input.intent().yaw;
-            seat.applied_sequence = input.sequence;
-            seat.acked_tick = match input.ack_tick {
+        for (seat, ack) in seats.take_acks() {
+            let Some(ack) = ack else { continue };
+            seat.acked_tick = match ack {
                 0 => 0,
                 tick => match seat.sent.look_up(tick, current_tick) {
                     Ack::Sent => tick,
@@ -241,12 +337,51 @@ impl Inbox {
                     }
                 },
             };
-            let intent = Intent {
-                direction: [input.intent().move_x, input.intent().move_y].into(),
-                yaw: input.intent().yaw,
-                buttons: input.intent().buttons,
+        }
+    }
+
+    /// Tells players what the tick has for them, and writes the frames that are due: of `room_bytes`, or of
+    /// `room_bytes_alone` for a long message. Who does not acknowledge what it is told loses its session.
+    pub fn tell(&mut self, now_us: u64, room_bytes: [usize; 2], sender: &mut dyn Sender) {
+        let Self { protocol, game, seats, channels, sessions, malformed, unacknowledged, counters, .. } =
+            self;
+        let tick = game.current_tick();
+        let mut message = [0; NOTICE_BYTES_MAX];
+        let mut say = |place: u32, notice: &Notice<'_>| {
+            let Some(bytes) = write_notice(&mut message, &messages::notice(tick, notice)) else {
+                counters.notice_too_long += 1;
+                return;
             };
-            counters.input_applied += u64::from(game.intend(seat.entity, intent));
+            let is_talk = messages::is_talk(notice);
+            match channels.tell(place as usize, &message[..bytes], is_talk) {
+                Told::Queued => counters.notice_told += 1,
+                Told::Waits => counters.notice_put_off += 1,
+                Told::Dropped if is_talk => counters.talk_dropped += 1,
+                Told::Dropped | Told::Nobody => counters.notice_dropped += 1,
+            }
+        };
+        for (place, id) in malformed.drain(..) {
+            let (id, outcome) = (CommandId(id), Outcome::Malformed);
+            say(place, &Notice::Answer { id, outcome });
+        }
+        for (player, notice) in game.notices() {
+            match sessions.get(player.0 as usize) {
+                None | Some(&NO_SESSION) => {}
+                Some(&place) => say(place, &notice),
+            }
+        }
+        let rtt_us = |place| protocol.session(SessionIndex::new(place)).and_then(|session| session.rtt_us);
+        let mut written = |place: u32, frame: Range<u32>| {
+            if let Some(seat) = seats.seat_mut(place as usize) {
+                seat.frame = (frame.start, (frame.end - frame.start) as u16);
+            }
+        };
+        channels.write(now_us, room_bytes, rtt_us, &mut written, |place| unacknowledged.push(place));
+        if !unacknowledged.is_empty() {
+            for place in std::mem::take(&mut self.unacknowledged) {
+                self.counters.unacknowledged += 1;
+                self.close(now_us, SessionIndex::new(place), DISCONNECT_UNACKNOWLEDGED, sender);
+            }
         }
     }
 
@@ -256,6 +391,21 @@ impl Inbox {
             self.close(now_us, SessionIndex::new(place as u32), reason, sender);
         }
         sender.flush();
+    }
+}
+
+/// All that a session has, beside itself.
+type Kept<'k> = (&'k mut Game, &'k mut Seats, &'k mut Residents, &'k mut Channels, &'k mut Vec<u32>);
+
+fn vacate(now_us: u64, session: SessionIndex, (game, seats, residents, channels, sessions): Kept<'_>) {
+    residents.leave(session, now_us);
+    channels.close(session.get());
+    if let Some(seat) = seats.remove(session.get()) {
+        let player = seat.player;
+        if let Some(of_player) = sessions.get_mut(player.0 as usize) {
+            *of_player = NO_SESSION;
+        }
+        game.take(Input::Leave { player });
     }
 }
 

@@ -1,4 +1,5 @@
-//! What leaves: one snapshot per client and tick, encoded straight into the slot that the kernel reads.
+//! What leaves: one snapshot per client and tick, encoded straight into the slot that the kernel reads, behind the frame
+//! of its channel if there is one.
 //!
 //! ```text
 //!   seats, by cell           |--- 96 ---|--- 96 ---|--- 96 ---| ...        chunks, taken by any worker
@@ -14,9 +15,11 @@
 use std::cell::RefCell;
 
 use rayon::prelude::*;
+use throng_engine::view::BUDGET_BYTES_MIN;
 use throng_game::{Game, Request};
 use throng_net::io::{SendStats, Sender};
 use throng_net::protocol::TransmitHalves;
+use throng_net::protocol::channel::KIND_FRAMED;
 use throng_schema::KIND_SNAPSHOT;
 
 use super::seat::Seat;
@@ -47,8 +50,13 @@ pub(super) fn sender_stats() -> Option<SendStats> {
 pub(super) struct Outbox<'a> {
     pub game: &'a Game,
     pub now_us: u64,
-    /// Most bytes of a snapshot, without the datagram's header and the seal.
+    /// Most bytes of a frame and a snapshot, without the datagram's header and the seal.
     pub budget_bytes: usize,
+    /// The frames of this tick, of all sessions.
+    pub frames: &'a [u8],
+    /// World time for real time, 1/1000, and ticks within which everything in view is refreshed.
+    pub speed: u16,
+    pub refresh_ticks: u16,
 }
 
 impl Outbox<'_> {
@@ -62,31 +70,45 @@ impl Outbox<'_> {
 
     fn send_chunk(&self, halves: TransmitHalves<'_>, seats: &mut [Seat], sender: &mut dyn Sender) -> Traffic {
         let tick = self.game.current_tick();
-        let refresh_ticks = u32::from(self.game.world().config().refresh_ticks);
+        let refresh_ticks = u32::from(self.refresh_ticks);
         let mut traffic = Traffic::default();
         // Sessions lie anywhere: asking all of the chunk for what will be read first lets those loads overlap.
         let warm = seats.iter().fold(0, |sum, seat| {
             seat.viewer.prefetch(seat.acked_tick, tick);
-            sum ^ halves.touch(seat.place as usize)
+            sum ^ halves.touch(seat.place as usize) ^ u32::from(self.game.queued(seat.player))
         });
         std::hint::black_box(warm);
         for seat in seats {
             let Some(half) = halves.get(seat.place as usize) else { continue };
             traffic.client_ticks += 1;
+            let Some(own) = self.game.avatar(seat.player) else { continue };
+            let mut slot = sender.slot();
+            let mut frame_bytes = self.put_frame(std::mem::take(&mut seat.frame), slot);
+            if frame_bytes + BUDGET_BYTES_MIN > self.budget_bytes {
+                // It leaves the snapshot no room, and goes ahead by itself.
+                if let Some(bytes) = half.finish(self.now_us, KIND_FRAMED, slot, frame_bytes) {
+                    sender.commit(bytes, half.address());
+                    slot = sender.slot();
+                }
+                frame_bytes = 0;
+            }
             let request = Request {
-                own: seat.entity,
+                own,
                 acked_tick: seat.acked_tick,
-                input: seat.applied_sequence,
-                budget_bytes: self.budget_bytes,
-                ..Request::fresh(seat.entity)
+                input: self.game.applied_sequence(seat.player),
+                budget_bytes: self.budget_bytes - frame_bytes,
+                speed: self.speed,
+                refresh_ticks: self.refresh_ticks,
+                queued: self.game.queued(seat.player),
             };
-            let slot = sender.slot();
-            let Some(encoded) = self.game.encode(&mut seat.viewer, &request, &mut slot[HEADER_BYTES..])
-            else {
+            let room = &mut slot[HEADER_BYTES + frame_bytes..];
+            let Some(encoded) = self.game.encode(&mut seat.viewer, &request, room) else {
                 traffic.encode_failures += 1;
                 continue;
             };
-            let Some(bytes) = half.finish(self.now_us, KIND_SNAPSHOT, slot, encoded.bytes) else { continue };
+            let kind = if frame_bytes == 0 { KIND_SNAPSHOT } else { KIND_SNAPSHOT | KIND_FRAMED };
+            let payload_bytes = frame_bytes + encoded.bytes;
+            let Some(bytes) = half.finish(self.now_us, kind, slot, payload_bytes) else { continue };
             sender.commit(bytes, half.address());
             seat.sent.push(tick);
             traffic.snapshots += 1;
@@ -99,5 +121,12 @@ impl Outbox<'_> {
         }
         sender.flush();
         traffic
+    }
+
+    /// Copies a seat's frame to where the payload begins, and gives its length.
+    fn put_frame(&self, (start, bytes): (u32, u16), slot: &mut [u8]) -> usize {
+        let (start, bytes) = (start as usize, usize::from(bytes));
+        slot[HEADER_BYTES..HEADER_BYTES + bytes].copy_from_slice(&self.frames[start..start + bytes]);
+        bytes
     }
 }

@@ -104,6 +104,8 @@ impl Realm {
             if controls.orders.are_there() {
                 self.obey(&controls.orders);
             }
+            // What this tick's snapshots say of the pace holds until the next tick.
+            schedule.set_interval_ns(self.governor.effort().interval_ns(schedule.period_ns()));
             let (times, traffic) = self.tick();
             // First the players, then that their seats are taken: the other way round a seat would count for nobody.
             controls.status.set_population(self.client_count());
@@ -121,13 +123,18 @@ impl Realm {
                 let summary = recent.summary(now_ns, counts);
                 let tick = self.inbox.game.current_tick();
                 controls.status.set_tick_p99_us((summary.tick_ms.p99 * 1000.0) as u32);
-                notify(Event::Progress(Progress::new(
+                let effort = self.governor.effort();
+                let progress = Progress {
                     tick,
                     tick_hz,
-                    self.client_count(),
-                    counts.ticks_late,
-                    &summary,
-                )));
+                    clients: self.client_count(),
+                    ticks_late: counts.ticks_late,
+                    overload_steps: self.governor.steps() as u32,
+                    overload_rung: effort.rung,
+                    speed: effort.speed,
+                    ..Progress::default()
+                };
+                notify(Event::Progress(progress.with(&summary)));
                 recent.restart(now_ns, counts);
                 self.inbox.protocol.set_unix_ms(now_ns / 1000, unix_ms());
             }

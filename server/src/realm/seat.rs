@@ -1,92 +1,88 @@
 //! What the realm keeps of one connected player beside its session.
 
-use throng_game::{EntityId, Viewer};
-use throng_schema::InputFields;
+use throng_game::{PlayerId, Viewer};
 
-/// A player's place in the realm: the avatar, what it was last told to do, and what the player has seen.
+/// A player's place in the realm: who it is in the game, and what it has seen.
 #[derive(Clone, Debug)]
 pub(super) struct Seat {
     /// Of the session, among the protocol's transmit halves.
     pub place: u32,
-    pub entity: EntityId,
+    pub player: PlayerId,
     pub viewer: Viewer,
     pub sent: SentTicks,
     /// Tick on which the next snapshot may build; 0 when the client wants or needs a fresh start.
     pub acked_tick: u32,
-    /// Sequence of the newest input applied; 0 before the first.
-    pub applied_sequence: u32,
-    /// Ticks since an input was applied.
-    pub silent_ticks: u32,
-    /// Where the avatar was last told to look.
-    pub yaw: u16,
+    /// Where the frame for its next datagram begins among this tick's frames, and its bytes; 0 for none.
+    pub frame: (u32, u16),
 }
 
 impl Seat {
-    pub fn new(place: u32, entity: EntityId) -> Self {
+    pub fn new(place: u32, player: PlayerId) -> Self {
         Self {
             place,
-            entity,
+            player,
             viewer: Viewer::default(),
             sent: SentTicks::default(),
             acked_tick: 0,
-            applied_sequence: 0,
-            silent_ticks: 0,
-            yaw: 0,
+            frame: (0, 0),
         }
     }
 }
 
-/// What a session's player has said since the last tick.
+/// What a session has said, as far as the next one must be judged by it.
 ///
 /// Apart from the seats, and small: datagrams arrive in any order, and all of these fit a cache together.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pending {
-    /// The newest input received since the last tick; `sequence` is 0 when there is none.
-    input: InputFields,
-    /// Sequence of the newest input that was taken; 0 before the first.
-    taken_sequence: u32,
+pub(super) struct Said {
+    pub player: PlayerId,
+    /// Sequence of the newest intent that the game has taken; 0 before the first.
+    pub taken_sequence: u32,
+    /// Sequence of the newest input, and what it acknowledged.
+    newest_sequence: u32,
+    ack_tick: u32,
+    /// The last tick before which commands came, and how many came then.
+    commands_tick: u32,
+    commands: u8,
+    is_ack_new: bool,
 }
 
-impl Pending {
+impl Said {
     /// Nothing was said yet.
-    pub const EMPTY: Self = Self { input: InputFields::NONE, taken_sequence: 0 };
-
-    /// The newest input since this was last asked; `sequence` is 0 when there is none.
-    pub fn take(&mut self) -> InputFields {
-        let input = std::mem::take(&mut self.input);
-        self.taken_sequence = self.taken_sequence.max(input.sequence);
-        input
-    }
-
-    /// Keeps `input` when it is the newest seen.
-    pub fn offer(&mut self, input: InputFields) -> Offer {
-        if input.sequence <= self.taken_sequence {
-            Offer::Stale
-        } else if self.input.sequence == 0 {
-            self.input = input;
-            Offer::Kept
-        } else if input.sequence > self.input.sequence {
-            self.input = input;
-            Offer::KeptOver
-        } else if input.sequence == self.input.sequence {
-            Offer::Stale
-        } else {
-            Offer::Overtaken
+    pub const fn nothing(player: PlayerId) -> Self {
+        Self {
+            player,
+            taken_sequence: 0,
+            newest_sequence: 0,
+            ack_tick: 0,
+            commands_tick: 0,
+            commands: 0,
+            is_ack_new: false,
         }
     }
-}
 
-/// What became of an offered input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Offer {
-    /// It is the first since the last tick.
-    Kept,
-    /// It took the place of an older one that was never applied.
-    KeptOver,
-    /// A newer one is already waiting.
-    Overtaken,
-    /// Its number has been seen.
-    Stale,
+    /// Notes an input's acknowledgement; `false` when a newer input, or this one, has come before.
+    pub fn note(&mut self, sequence: u32, ack_tick: u32) -> bool {
+        if sequence <= self.newest_sequence {
+            return false;
+        }
+        (self.newest_sequence, self.ack_tick, self.is_ack_new) = (sequence, ack_tick, true);
+        true
+    }
+
+    /// The newest acknowledgement, once.
+    pub fn take_ack(&mut self) -> Option<u32> {
+        std::mem::take(&mut self.is_ack_new).then_some(self.ack_tick)
+    }
+
+    /// Makes room for a command before the tick after `tick`; `false` when there were `most` already.
+    pub fn admit_command(&mut self, tick: u32, most: u8) -> bool {
+        if self.commands_tick != tick {
+            (self.commands_tick, self.commands) = (tick, 0);
+        }
+        let is_admitted = self.commands < most;
+        self.commands += u8::from(is_admitted);
+        is_admitted
+    }
 }
 
 /// The ticks of which a client was sent a snapshot: the newest and a bit for each of the 63 before it.
@@ -141,14 +137,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_all_inputs_the_newest_is_taken_once() {
-        use Offer::{Kept, KeptOver, Overtaken, Stale};
-        let mut pending = Pending::EMPTY;
-        let offer = |sequence, pending: &mut Pending| pending.offer(InputFields::new(sequence, 0, 0, &[]));
-        let offers = [3, 5, 4, 5].map(|sequence| offer(sequence, &mut pending));
-        assert_eq!(offers, [Kept, KeptOver, Overtaken, Stale]);
-        assert_eq!((pending.take().sequence, pending.take().sequence), (5, 0));
-        assert_eq!([4, 5, 6].map(|sequence| offer(sequence, &mut pending)), [Stale, Stale, Kept]);
+    fn the_newest_acknowledgement_counts_once() {
+        let mut said = Said::nothing(PlayerId(0));
+        assert_eq!(said.take_ack(), None);
+        let noted = [(3, 30), (5, 50), (4, 40), (5, 51)].map(|(sequence, ack)| said.note(sequence, ack));
+        assert_eq!(noted, [true, true, false, false]);
+        assert_eq!((said.take_ack(), said.take_ack()), (Some(50), None));
+        assert_eq!((said.note(6, 0), said.take_ack()), (true, Some(0)), "0 asks for a fresh start");
+    }
+
+    #[test]
+    fn so_many_commands_a_tick_are_admitted_and_no_more() {
+        let mut said = Said::nothing(PlayerId(0));
+        for tick in [0, 7, 8] {
+            assert_eq!([2, 2, 2].map(|most| said.admit_command(tick, most)), [true, true, false]);
+        }
     }
 
     #[test]

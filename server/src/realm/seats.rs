@@ -1,11 +1,11 @@
 //! All seats, found by session and visited by place in the world.
 //!
 //! ```text
-//!   places      session 0 ─► 2     session 1 ─► 0     session 2: vacant     session 3 ─► 1       and their inputs
+//!   places      session 0 ─► 2     session 1 ─► 0     session 2: vacant     session 3 ─► 1       and what they said
 //!   in_order    [ seat of 1 ]  [ seat of 3 ]  [ seat of 0 ]                  by the avatar's cell
 //! ```
 //!
-//! Inputs are kept by session, 32 bytes each, for they come in any order and all at once; seats are 384 bytes.
+//! What was said is kept by session, 32 bytes each, for it comes in any order and all at once; seats are 384 bytes.
 //!
 //! Snapshots of players who stand together read the same rows of the world. Visited one after another they find those in
 //! the cache, and the seats themselves lie in memory in that order: together a fifth of what encoding costs at 10,000
@@ -13,11 +13,9 @@
 //! end.
 
 use rayon::prelude::*;
-use throng_game::{EntityId, Game};
+use throng_game::{Game, PlayerId};
 
-use throng_schema::InputFields;
-
-use super::seat::{Pending, Seat};
+use super::seat::{Said, Seat};
 
 const VACANT: u32 = u32::MAX;
 
@@ -27,11 +25,13 @@ const VACANT: u32 = u32::MAX;
 struct Place {
     /// Index of its seat.
     seat: u32,
-    pending: Pending,
+    said: Said,
 }
 
+const _: () = assert!(size_of::<Place>() == 32);
+
 impl Place {
-    const EMPTY: Self = Self { seat: VACANT, pending: Pending::EMPTY };
+    const EMPTY: Self = Self { seat: VACANT, said: Said::nothing(PlayerId(u32::MAX)) };
 }
 
 /// The seats of all connected players.
@@ -59,27 +59,33 @@ impl Seats {
     }
 
     /// What the session at `place` has said, if it has a seat.
-    pub fn get_mut(&mut self, place: usize) -> Option<&mut Pending> {
-        self.places.get_mut(place).filter(|place| place.seat != VACANT).map(|place| &mut place.pending)
+    pub fn said(&mut self, place: usize) -> Option<&mut Said> {
+        self.places.get_mut(place).filter(|place| place.seat != VACANT).map(|place| &mut place.said)
     }
 
-    /// All seats in the order of visits, each with the newest input since this was last asked.
-    pub fn take_inputs(&mut self) -> impl Iterator<Item = (&mut Seat, InputFields)> {
+    /// The seat of the session at `place`, if it has one.
+    pub fn seat_mut(&mut self, place: usize) -> Option<&mut Seat> {
+        let seat = self.places.get(place)?.seat;
+        self.in_order.get_mut(seat as usize)
+    }
+
+    /// All seats in the order of visits, each with the newest acknowledgement since this was last asked.
+    pub fn take_acks(&mut self) -> impl Iterator<Item = (&mut Seat, Option<u32>)> {
         let Self { in_order, places, .. } = self;
         in_order.iter_mut().map(|seat| {
-            let input = places[seat.place as usize].pending.take();
-            (seat, input)
+            let ack = places[seat.place as usize].said.take_ack();
+            (seat, ack)
         })
     }
 
-    /// Gives the session at `place`, which has none, a seat for an avatar.
-    pub fn insert(&mut self, place: usize, entity: EntityId) {
+    /// Gives the session at `place`, which has none, a seat for a player.
+    pub fn insert(&mut self, place: usize, player: PlayerId) {
         if self.places.len() <= place {
             self.places.resize(place + 1, Place::EMPTY);
         }
         debug_assert_eq!(self.places[place].seat, VACANT);
-        self.places[place] = Place { seat: self.in_order.len() as u32, ..Place::EMPTY };
-        self.in_order.push(Seat::new(place as u32, entity));
+        self.places[place] = Place { seat: self.in_order.len() as u32, said: Said::nothing(player) };
+        self.in_order.push(Seat::new(place as u32, player));
     }
 
     /// Takes the seat of the session at `place` away.
@@ -104,7 +110,10 @@ impl Seats {
     /// predecessors', which is 4 MB in and out for 10,000 seats: cheap once a second.
     pub fn sort(&mut self, game: &Game) {
         self.keys.clear();
-        let cell = |seat: &Seat| game.world().cell_of(seat.entity).unwrap_or(u32::MAX);
+        let cell = |seat: &Seat| {
+            let avatar = game.avatar(seat.player);
+            avatar.and_then(|avatar| game.world().cell_of(avatar)).unwrap_or(u32::MAX)
+        };
         self.keys.extend(self.in_order.iter().zip(0..).map(|(seat, index)| (cell(seat), index)));
         self.keys.sort_unstable();
         let Self { in_order, keys, spare, .. } = self;

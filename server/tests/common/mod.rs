@@ -6,15 +6,19 @@ pub mod raw;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::{Deref, DerefMut};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use throng_client::{Session, SessionConfig, SessionEvent, ViewError};
+use throng_motion::limits::UNITS_PER_METRE;
+use throng_motion::{DiscPlan, Land, ShopPlan, ZonePlan};
 use throng_net::protocol::ClientState;
 use throng_net::protocol::token::{Grant, TokenFields, protocol_hash};
 use throng_net::testing::{Gateway, REALM_ID};
-use throng_schema::limits::DATAGRAM_BYTES_MAX;
-use throng_schema::{IntentFields, SCHEMA_VERSION};
-use throng_server::config::{Config, IoChoice, Network};
+use throng_schema::limits::{COMMAND_BYTES_MAX, DATAGRAM_BYTES_MAX};
+use throng_schema::wire::{Outcome, Told};
+use throng_schema::{CommandFields, IntentFields, SCHEMA_VERSION};
+use throng_server::config::{Config, IoChoice, Network, SpawnChoice};
 use throng_server::gateway::keys::unix_ms;
 use throng_server::realm::{self, Realm, RealmError};
 
@@ -78,12 +82,39 @@ pub fn host<R: Send>(
     realm::host(config, Gateway::default().realm_keys(), |realm| body(&mut Stage::new(realm)))
 }
 
+/// Shopkeepers of [`land`]: they stand still, live for ever and hurt nobody.
+pub const SHOPS: usize = 7;
+
+/// Path of a world file: a level place of 30 x 30 m with some shopkeepers.
+fn land() -> String {
+    static PATH: OnceLock<String> = OnceLock::new();
+    let write = || {
+        let side = 30 * UNITS_PER_METRE;
+        let plan = ZonePlan {
+            width: side,
+            height: side,
+            spacing_m: 32,
+            heights: vec![0; 4],
+            player_spawns: vec![DiscPlan { x: side / 2, y: side / 2, radius: side / 20 }],
+            shops: (1..=SHOPS as u32)
+                .map(|number| ShopPlan { number, x: 120 * number, y: side / 2 })
+                .collect(),
+            ..ZonePlan::default()
+        };
+        let path = format!("{}/land-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+        std::fs::write(&path, Land::build(vec![plan]).expect("a land").write())
+            .expect("a folder to write to");
+        path
+    };
+    PATH.get_or_init(write).clone()
+}
+
 /// Settings of a small realm in which everyone sees everyone, and all players may share an address.
 pub fn config(io: IoChoice) -> Config {
     let mut config = Config::default();
     config.realm.players_max = 64;
     config.realm.threads = 2;
-    (config.world.width_m, config.world.height_m, config.world.creatures) = (30.0, 30.0, 7);
+    (config.world.land, config.world.spawn) = (land(), SpawnChoice::Everywhere);
     config.net.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.net.io = io;
     config.caps.allow =
@@ -112,6 +143,22 @@ pub struct Player {
     pub session: Session,
     pub errors: Vec<ViewError>,
     pub snapshots: u32,
+    pub heard: Vec<Heard>,
+}
+
+/// A notice that has come.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heard {
+    pub told: Told,
+    pub outcome: Outcome,
+    pub id: u128,
+    pub entity: u32,
+    pub item: u32,
+    pub quantity: u32,
+    pub money: i64,
+    pub revision: u32,
+    pub name: String,
+    pub text: String,
 }
 
 impl Player {
@@ -135,7 +182,7 @@ impl Player {
             move_y: salt as f32 - 103.0,
             ..IntentFields::default()
         });
-        Self { socket: connected_to(address), session, errors: Vec::new(), snapshots: 0 }
+        Self { socket: connected_to(address), session, errors: Vec::new(), snapshots: 0, heard: Vec::new() }
     }
 
     /// Sends what is due.
@@ -154,7 +201,51 @@ impl Player {
                 self.snapshots += 1;
                 self.errors.extend(result.err());
             }
+            self.listen();
         }
+    }
+
+    /// Keeps what it was told.
+    fn listen(&mut self) {
+        while let Some(message) = self.session.next_message() {
+            let notice = throng_schema::read_notice(message).expect("a realm tells what is well-formed");
+            let fields = throng_schema::check_notice(&notice).expect("and makes sense");
+            assert!(fields.tick > 0, "{fields:?}");
+            self.heard.push(Heard {
+                told: fields.told,
+                outcome: fields.outcome,
+                id: fields.id,
+                entity: fields.entity,
+                item: fields.item,
+                quantity: fields.quantity,
+                money: fields.money,
+                revision: fields.revision,
+                name: fields.name.to_owned(),
+                text: fields.text.to_owned(),
+            });
+        }
+    }
+
+    /// Asks for something with the next input.
+    pub fn ask(&mut self, command: CommandFields<'_>) {
+        let mut message = [0; COMMAND_BYTES_MAX];
+        let bytes = throng_schema::write_command(&mut message, &command).expect("a command fits");
+        self.session.send(&message[..bytes]).expect("few are on their way");
+    }
+
+    /// Everything of a kind that it was told, in order.
+    pub fn told(&self, told: Told) -> impl Iterator<Item = &Heard> {
+        self.heard.iter().filter(move |heard| heard.told == told)
+    }
+
+    /// What became of a command, once it is known.
+    pub fn outcome(&self, id: u128) -> Option<Outcome> {
+        self.told(Told::Answer).find(|answer| answer.id == id).map(|answer| answer.outcome)
+    }
+
+    /// Id of its own avatar.
+    pub fn own_id(&self) -> u32 {
+        self.session.view().world().map_or(0, |world| world.own_id)
     }
 
     pub fn is_connected(&self) -> bool {

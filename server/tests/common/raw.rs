@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 
 use throng_net::limits::SEAL_BYTES;
+use throng_net::protocol::channel::{KIND_FRAMED, frame};
 use throng_net::protocol::token::Grant;
 use throng_net::protocol::{Client, ClientEvent, ClientState};
 use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
@@ -69,9 +70,12 @@ impl Raw {
         let mut datagram = [0; 2048];
         while let Ok(bytes) = self.socket.recv(&mut datagram) {
             self.is_unheard = false;
-            if let ClientEvent::Data { kind: KIND_SNAPSHOT, payload } =
-                self.link.handle(now_us, &mut datagram[..bytes])
+            if let ClientEvent::Data { kind, payload } = self.link.handle(now_us, &mut datagram[..bytes])
+                && kind & !KIND_FRAMED == KIND_SNAPSHOT
             {
+                // What it is told it neither reads nor acknowledges.
+                let framed = (kind != KIND_SNAPSHOT).then(|| frame::read(payload).expect("a sound frame").1);
+                let payload = framed.unwrap_or(payload);
                 let snapshot = throng_schema::read_snapshot(payload).expect("a realm sends sound snapshots");
                 self.baselines.push((snapshot.tick(), snapshot.baseline()));
             }
@@ -98,7 +102,7 @@ impl Raw {
     }
 }
 
-/// A well-formed input.
+/// A well-formed input, which brings the intents of the three before it too.
 pub fn input(sequence: u32, ack_tick: u32, move_x: f32) -> [u8; INPUT_BYTES] {
     let mut input = [0; INPUT_BYTES];
     let intent = IntentFields { move_x, ..IntentFields::default() };

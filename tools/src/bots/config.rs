@@ -1,8 +1,12 @@
 //! Settings of a run, and what can be wrong with them.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
 
 use thiserror::Error;
+use throng_motion::Land;
+
+use super::behaviour::Behaviour;
 
 /// Most clients of one process: as many as the server's session table can ever hold.
 const CLIENTS_MAX: u32 = 1 << 20;
@@ -10,7 +14,7 @@ const CLIENTS_MAX: u32 = 1 << 20;
 const DELAY_MS_MAX: u32 = 500;
 
 /// What to play. [`BotsConfig::new`] fills in everything that has a usual value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct BotsConfig {
     /// The server, on 127.0.0.0/8.
     pub server: SocketAddr,
@@ -40,6 +44,12 @@ pub struct BotsConfig {
     pub speed_max_m_per_s: f32,
     /// Name of all clients.
     pub name: String,
+    /// What the clients do.
+    pub behaviour: Behaviour,
+    /// The clients' clock against the server's; above 1 they ask for more steps than they may have.
+    pub clock: f64,
+    /// The land that the server's world lies on: shops' places, and what full clients predict with.
+    pub land: Option<Arc<Land>>,
 }
 
 impl BotsConfig {
@@ -59,6 +69,9 @@ impl BotsConfig {
             settle_seconds: 2,
             speed_max_m_per_s: 6.0,
             name: "bot".to_owned(),
+            behaviour: Behaviour::default(),
+            clock: 1.0,
+            land: None,
         }
     }
 

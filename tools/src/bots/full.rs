@@ -3,23 +3,99 @@
 use std::collections::HashMap;
 
 use throng_client::View;
+use throng_client::interpolation::Interpolator;
+use throng_client::pacing::Beat;
+use throng_client::prediction::{PredictionConfig, Predictor};
+use throng_schema::IntentFields;
+
+use super::walker::Walker;
 
 /// Ticks between two looks for entities that were never refreshed again.
 const SWEEP_TICKS: u32 = 8;
+/// The kind of an event that tells of a hit.
+const HIT: u8 = 1;
 
 /// One client that is real in everything but the display.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Full {
     pub view: View,
     pub refresh: RefreshWatch,
+    pub predictor: Predictor,
+    interpolator: Interpolator,
+    /// Hits on its avatar.
+    pub hits: u64,
+    /// Those whose attacker was not in the view, or had not been refreshed within the bound.
+    pub hits_unseen: u64,
+}
+
+impl Default for Full {
+    fn default() -> Self {
+        Self {
+            view: View::new(),
+            refresh: RefreshWatch::default(),
+            predictor: Predictor::new(PredictionConfig::default()),
+            interpolator: Interpolator::default(),
+            hits: 0,
+            hits_unseen: 0,
+        }
+    }
 }
 
 impl Full {
     /// Entities beyond the near list that were refreshed within the server's bound, so are in view beyond doubt.
     pub(super) fn far_in_view(&self) -> usize {
-        let bound = self.view.world().map_or(0, |world| u32::from(world.refresh_ticks));
+        let bound = u32::from(self.view.pace().refresh_ticks);
         let oldest = self.view.newest_tick().saturating_sub(bound);
         self.view.far().iter().filter(|entity| entity.tick >= oldest).count()
+    }
+
+    pub(super) fn own_id(&self) -> u32 {
+        self.view.world().map_or(0, |world| world.own_id)
+    }
+
+    /// The tick at which it shows the others.
+    pub(super) fn shown_tick(&self, now_us: u64) -> u32 {
+        self.interpolator.shown_tick(now_us)
+    }
+
+    /// Takes a step of its own, if it knows the land.
+    pub(super) fn input(
+        &mut self,
+        now_us: u64,
+        walker: Option<&Walker>,
+        sequence: u32,
+        intent: IntentFields,
+    ) {
+        let (Some(walker), Some(world)) = (walker, self.view.world()) else { return };
+        let beat = Beat { due_us: now_us, period_us: 1_000_000 / u64::from(world.tick_hz) };
+        self.predictor.input(now_us, walker, sequence, intent, beat);
+    }
+
+    /// Looks at the view after a snapshot.
+    pub(super) fn observe(&mut self, now_us: u64, walker: Option<&Walker>, speed_max_m_per_s: f32) {
+        let Self { view, refresh, predictor, interpolator, .. } = self;
+        interpolator.observe(now_us, view);
+        refresh.observe(view, speed_max_m_per_s);
+        let Some(world) = view.world() else { return };
+        if let Some(walker) = walker {
+            let tick_s = 1.0 / f32::from(world.tick_hz);
+            predictor.reconcile(now_us, walker, view.newest_tick(), view.own(), view.input_applied(), tick_s);
+        }
+        let own_id = world.own_id;
+        let oldest = view.newest_tick().saturating_sub(view.pace().refresh_ticks.into());
+        for hit in view.events().iter().filter(|event| event.kind == HIT && event.target == own_id) {
+            self.hits += 1;
+            let is_near = || view.near().iter().any(|entity| entity.id == hit.source);
+            let is_seen = is_near() || view.far_of(hit.source).is_some_and(|far| far.tick >= oldest);
+            self.hits_unseen += u64::from(!is_seen);
+        }
+    }
+
+    /// Starts counting anew.
+    pub(super) fn reset(&mut self) {
+        self.refresh.reset();
+        self.predictor = Predictor::new(PredictionConfig::default());
+        (self.hits, self.hits_unseen) = (0, 0);
     }
 }
 
@@ -57,7 +133,7 @@ impl RefreshWatch {
         self.newest = tick;
         // Both can run, in opposite directions.
         let apart_m_per_tick = 2.0 * speed_max_m_per_s / f32::from(world.tick_hz);
-        let bound = u32::from(world.refresh_ticks);
+        let bound = u32::from(view.pace().refresh_ticks);
 
         let near = view.near().iter().map(|e| (e.id, e.x, e.y));
         let far = view.far().iter().filter(|e| e.tick == tick).map(|e| (e.id, e.x, e.y));

@@ -7,7 +7,7 @@ use throng_schema::limits::{FAR_BYTES, FULL_BYTES, GONE_BYTES};
 use throng_schema::wire::Snapshot;
 
 /// What a light client sees of a snapshot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Glance {
     pub tick: u32,
     pub baseline: u32,
@@ -15,6 +15,14 @@ pub(super) struct Glance {
     pub gone: u32,
     pub full: u32,
     pub far: u32,
+    /// Where the own avatar is, metres.
+    pub own: [f32; 2],
+    /// Its entity id, in a snapshot that describes the world; else 0.
+    pub own_id: u32,
+    /// World time for real time in 1/1000; 0: as usual.
+    pub speed: u16,
+    /// Where the records of `full` begin.
+    pub full_at: usize,
 }
 
 impl Glance {
@@ -29,15 +37,33 @@ impl Glance {
         // The offset is signed: the vtable may lie on either side of the table.
         let vtable = usize::try_from(table as i64 - i64::from(u32_at(message, table)? as i32)).ok()?;
         let fields = Fields { message, table, vtable, vtable_bytes: u16_at(message, vtable)? };
+        let (full, full_at) = fields.records(Snapshot::VT_FULL, FULL_BYTES)?;
+        let own = fields.position(Snapshot::VT_OWN)?;
+        let metres = |at: usize| u32_at(message, own + at).map(f32::from_bits);
         Some(Glance {
             tick: fields.number(Snapshot::VT_TICK)?,
             baseline: fields.number(Snapshot::VT_BASELINE)?,
-            gone: fields.vector(Snapshot::VT_GONE, GONE_BYTES)?,
-            full: fields.vector(Snapshot::VT_FULL, FULL_BYTES)?,
-            far: fields.vector(Snapshot::VT_FAR, FAR_BYTES)?,
+            gone: fields.records(Snapshot::VT_GONE, GONE_BYTES)?.0,
+            full,
+            far: fields.records(Snapshot::VT_FAR, FAR_BYTES)?.0,
+            own: if own == 0 { [0.0; 2] } else { [metres(0)?, metres(4)?] },
+            own_id: fields.number(Snapshot::VT_WORLD)?,
+            speed: fields.number(Snapshot::VT_PACE)? as u16,
+            full_at,
         })
     }
+
+    /// Those who come into view: their ids and their attribute 1, which says what they are.
+    pub(super) fn newcomers<'m>(&self, message: &'m [u8]) -> impl Iterator<Item = (u32, u16)> + use<'m> {
+        let records = message.get(self.full_at..).unwrap_or_default().chunks_exact(FULL_BYTES);
+        records
+            .take(self.full as usize)
+            .filter_map(|record| Some((u32_at(record, 0)?, u16_at(record, FULL_ATTR_AT + 2)?)))
+    }
 }
+
+/// Where the attributes lie in a `Full` record: behind id, place, facing, flags and index.
+const FULL_ATTR_AT: usize = 14;
 
 struct Fields<'m> {
     message: &'m [u8],
@@ -67,17 +93,17 @@ impl Fields<'_> {
         }
     }
 
-    /// Length of a vector whose records all lie within the message.
+    /// Length of a vector whose records all lie within the message, and where they begin.
     #[inline]
-    fn vector(&self, slot: u16, record_bytes: usize) -> Option<u32> {
+    fn records(&self, slot: u16, record_bytes: usize) -> Option<(u32, usize)> {
         let position = self.position(slot)?;
         if position == 0 {
-            return Some(0);
+            return Some((0, 0));
         }
         let start = position + u32_at(self.message, position)? as usize;
         let count = u32_at(self.message, start)?;
         let end = start + 4 + count as usize * record_bytes;
-        (end <= self.message.len()).then_some(count)
+        (end <= self.message.len()).then_some((count, start + 4))
     }
 }
 
@@ -100,15 +126,22 @@ mod tests {
 
     fn message(tick: u32, baseline: u32, gone: u16, full: u16, far: u32) -> Vec<u8> {
         let mut builder = flatbuffers::FlatBufferBuilder::new();
-        let full: Vec<_> = (0..full).map(|i| wire::Full::new(i.into(), 0, 0, 0, 0, 0, i, &[0; 4])).collect();
+        let full: Vec<_> =
+            (0..full).map(|i| wire::Full::new(i.into(), 0, 0, 0, 0, 0, i, &[0, i + 5, 0, 0])).collect();
         let far: Vec<_> = (0..far).map(|i| wire::Far::new(i, 0, 0, 0, 0, 0)).collect();
         let gone: Vec<_> = (0..gone).collect();
+        let own = wire::Own::new(3.5, 4.5, 0.0, 0.0, 0.0, 0, 0);
+        let world = wire::World::new(77, 100.0, 100.0, 50.0, 10, 32, 20, 0);
+        let pace = wire::Pace::new(500, 20);
         let args = wire::SnapshotArgs {
             tick,
             baseline,
             gone: (!gone.is_empty()).then(|| builder.create_vector(&gone)),
             full: (!full.is_empty()).then(|| builder.create_vector(&full)),
             far: (!far.is_empty()).then(|| builder.create_vector(&far)),
+            own: (tick > 1).then_some(&own),
+            world: (baseline == 0).then_some(&world),
+            pace: (tick > 8).then_some(&pace),
             ..wire::SnapshotArgs::default()
         };
         let root = Snapshot::create(&mut builder, &args);
@@ -116,14 +149,39 @@ mod tests {
         builder.finished_data().to_vec()
     }
 
+    /// What the generated reader sees.
+    fn read(snapshot: &Snapshot<'_>) -> [u32; 9] {
+        let own = snapshot.own().map_or([0.0; 2], |own| [own.x(), own.y()]);
+        [
+            snapshot.tick(),
+            snapshot.baseline(),
+            snapshot.gone().map_or(0, |v| v.len() as u32),
+            snapshot.full().map_or(0, |v| v.len() as u32),
+            snapshot.far().map_or(0, |v| v.len() as u32),
+            own[0].to_bits(),
+            own[1].to_bits(),
+            snapshot.world().map_or(0, |world| world.own_id()),
+            snapshot.pace().map_or(0, |pace| pace.speed().into()),
+        ]
+    }
+
+    fn seen(glance: &Glance) -> [u32; 9] {
+        let Glance { tick, baseline, gone, full, far, own, own_id, speed, .. } = *glance;
+        [tick, baseline, gone, full, far, own[0].to_bits(), own[1].to_bits(), own_id, speed.into()]
+    }
+
     #[test]
     fn it_sees_what_the_generated_reader_sees() {
         for (tick, baseline, gone, full, far) in
             [(0, 0, 0, 0, 0), (1, 0, 0, 40, 3), (9, 8, 2, 0, 0), (u32::MAX, 7, 1, 1, 1)]
         {
-            let found = Glance::read(&message(tick, baseline, gone, full, far));
-            let wanted = Glance { tick, baseline, gone: gone.into(), full: full.into(), far };
-            assert_eq!(found, Some(wanted));
+            let message = message(tick, baseline, gone, full, far);
+            let found = Glance::read(&message).expect("a good message");
+            let snapshot = throng_schema::read_snapshot(&message).expect("a good message");
+            assert_eq!(seen(&found), read(&snapshot));
+            let newcomers: Vec<_> = found.newcomers(&message).collect();
+            let wanted: Vec<_> = (0..full).map(|i| (u32::from(i), i + 5)).collect();
+            assert_eq!(newcomers, wanted);
         }
     }
 
@@ -144,15 +202,11 @@ mod tests {
                 bad.truncate(rng.below(bad.len() as u64 + 1) as usize);
             }
             let found = Glance::read(&bad);
+            if let Some(found) = &found {
+                assert!(found.newcomers(&bad).count() <= found.full as usize);
+            }
             if let Ok(snapshot) = throng_schema::read_snapshot(&bad) {
-                let wanted = Glance {
-                    tick: snapshot.tick(),
-                    baseline: snapshot.baseline(),
-                    gone: snapshot.gone().map_or(0, |v| v.len() as u32),
-                    full: snapshot.full().map_or(0, |v| v.len() as u32),
-                    far: snapshot.far().map_or(0, |v| v.len() as u32),
-                };
-                assert_eq!(found, Some(wanted));
+                assert_eq!(found.as_ref().map(seen), Some(read(&snapshot)));
                 agreed += 1;
             }
         }

@@ -1,7 +1,7 @@
 //! A light client: what a real one would acknowledge, without looking at an entity.
 
-use throng_schema::INTENTS_SENT;
 use throng_schema::limits::{NEAR_MAX, VIEW_HISTORY_TICKS};
+use throng_schema::{INTENTS_SENT, IntentFields};
 
 use super::glance::Glance;
 
@@ -22,7 +22,7 @@ pub(super) enum Outcome {
     Wrong,
 }
 
-/// Half a cache line of state.
+/// Two cache lines of state.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Light {
     /// Newest tick that a real client would have reconstructed.
@@ -35,14 +35,20 @@ pub(super) struct Light {
     pub reconstructed: u32,
     /// Place in the list of full clients, or [`Light::NOT_FULL`].
     pub full: u32,
-    /// Where it walks and where its last inputs went, the newest first; 1/256 of a turn.
-    pub directions: [u8; INTENTS_SENT],
+    /// World time for real time in the newest snapshot, 1/1000; 0: as usual.
+    speed: u16,
+    /// Where its avatar is, metres.
+    pub at: [f32; 2],
+    /// Its avatar's id; 0 while unknown.
+    pub own_id: u32,
+    /// The last intents sent, the newest first.
+    pub intents: [IntentFields; INTENTS_SENT],
     fresh_wanted: bool,
     /// It was connected when the measurement began.
     pub measured: bool,
 }
 
-const _: () = assert!(size_of::<Light>() <= 32);
+const _: () = assert!(size_of::<Light>() <= 128);
 
 impl Light {
     pub(super) const NOT_FULL: u32 = u32::MAX;
@@ -57,6 +63,10 @@ impl Light {
 
     pub(super) fn newest_tick(&self) -> u32 {
         self.newest
+    }
+
+    pub(super) fn speed(&self) -> u16 {
+        self.speed
     }
 
     /// The rules of a real view, as far as a glance goes.
@@ -86,6 +96,10 @@ impl Light {
         self.newest = tick;
         counts[tick as usize % HISTORY] = near as u16;
         self.fresh_wanted &= baseline != 0;
+        (self.at, self.speed) = (glance.own, glance.speed);
+        if glance.own_id != 0 {
+            self.own_id = glance.own_id;
+        }
         self.reconstructed = self.reconstructed.saturating_add(1);
         Outcome::Reconstructed { near: near as u16 }
     }
@@ -107,7 +121,7 @@ mod tests {
     use super::*;
 
     fn glance(tick: u32, baseline: u32, gone: u32, full: u32) -> Glance {
-        Glance { tick, baseline, gone, full, far: 0 }
+        Glance { tick, baseline, gone, full, ..Glance::default() }
     }
 
     fn reconstructed(near: u16) -> Outcome {

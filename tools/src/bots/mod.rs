@@ -18,6 +18,8 @@
 //!
 //! [`Swarm`] and [`Run`] own no socket and no clock, so tests play them in virtual time.
 
+mod behaviour;
+mod books;
 mod config;
 mod door;
 mod full;
@@ -29,11 +31,13 @@ mod run;
 mod socket;
 mod swarm;
 mod totals;
+mod walker;
 mod wires;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+pub use behaviour::Behaviour;
 pub use config::{BotsConfig, BotsError};
 pub use door::{Door, GatewayDoor};
 pub use report::{BotsReport, Phase, Progress, Second};

@@ -97,6 +97,21 @@ pub struct BotsReport {
     pub inputs_sent: u64,
     /// Inputs left out because this process fell behind by more than a tick.
     pub inputs_late: u64,
+    /// Commands sent: purchases, trades, lines of chat.
+    pub commands_sent: u64,
+    /// Commands that the realm carried out.
+    pub commands_done: u64,
+    /// Commands that the realm refused: bots ask for what they cannot afford.
+    pub commands_refused: u64,
+    /// Messages that the realm told clients reliably.
+    pub notices: u64,
+    /// How far full clients' avatars were from where they had been foreseen, metres, in the measurement; none without
+    /// the land to foresee it on.
+    pub prediction_error_m_p99: Option<f32>,
+    /// Hits on full clients in the measurement.
+    pub hits_taken: u64,
+    /// Those whose attacker had not been refreshed within the bound.
+    pub hits_unseen: u64,
     /// Processor time of this process per connected client and server tick, microseconds, in the measurement.
     pub bots_cpu_us_per_client_tick: f64,
     /// Sessions that the server ended or that fell silent.

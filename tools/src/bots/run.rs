@@ -174,6 +174,9 @@ impl Run {
         report.visible_mean = report.near_mean + report.far_mean;
         (report.far_refresh_ticks_max, report.far_refresh_late) = swarm.refresh_waits();
         report.far_refresh_ticks_bound = swarm.refresh_bound();
+        (report.hits_taken, report.hits_unseen) = swarm.hits();
+        let (error_m, compared) = swarm.prediction();
+        report.prediction_error_m_p99 = (compared > 0).then_some(error_m);
         report.bots_cpu_us_per_client_tick =
             ratio(to.cpu_us.saturating_sub(from.cpu_us) as f64, client_ticks);
     }
@@ -234,6 +237,10 @@ impl Run {
             snapshots_stale: totals.stale,
             inputs_sent: totals.inputs,
             inputs_late: totals.late,
+            commands_sent: totals.commands,
+            commands_done: totals.commands_done,
+            commands_refused: totals.commands_refused,
+            notices: totals.notices,
             disconnects: totals.disconnects,
             refused: totals.refused,
             unanswered: totals.unanswered,

@@ -5,15 +5,20 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use throng_client::Applied;
-use throng_client::session::INPUT_DATAGRAM_BYTES;
+use throng_client::prediction::ErrorHistogram;
+use throng_net::limits::FRAME_BYTES_ALONE_MAX;
+use throng_net::protocol::channel::{Channel, ChannelCounters, KIND_FRAMED};
 use throng_net::protocol::packet::{DISCONNECT_LEFT, TYPE_DATA};
 use throng_net::protocol::{Client, ClientEvent, ClientState, CloseCause};
-use throng_schema::limits::{DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
+use throng_schema::limits::{COMMAND_BYTES_MAX, DATAGRAM_BYTES_MAX, DATAGRAM_HEADER_BYTES};
+use throng_schema::wire::{Outcome as Answer, Told};
 use throng_schema::{
-    INPUT_BYTES, IntentFields, KIND_INPUT, KIND_SNAPSHOT, SCHEMA_VERSION, check_name, write_hello,
-    write_input,
+    INPUT_BYTES, IntentFields, KIND_INPUT, KIND_SNAPSHOT, SCHEMA_VERSION, check_name, check_notice,
+    read_notice, write_command, write_hello, write_input,
 };
 
+use super::behaviour::{Mind, Wish};
+use super::books::Books;
 use super::config::{BotsConfig, BotsError};
 use super::door::Door;
 use super::full::Full;
@@ -22,6 +27,7 @@ use super::light::{Light, NearCounts, Outcome};
 use super::pace::Pace;
 use super::socket::SwarmSocket;
 use super::totals::Totals;
+use super::walker::Walker;
 use super::wires::{Trouble, Verdict, Way, Wires};
 use crate::rng::Rng;
 
@@ -31,8 +37,10 @@ const DRAIN_MAX: usize = 2048;
 const FIRST_ADDRESS: u32 = 0x7F01_0001;
 /// Tick rate until the server has said its own.
 const TICK_HZ_ASSUMED: u16 = 20;
-/// Seconds between two turns of a walking client, on average.
-const TURN_S: u64 = 2;
+/// Bytes of an input datagram that messages may take.
+const MESSAGE_BYTES_SHARE: usize = 256;
+/// How far behind the newest snapshot a light client's picture of the others is, ticks.
+const SHOWN_TICKS_AGO: u32 = 2;
 /// Snapshots between two counts of a full client's far set.
 const FAR_SAMPLE_TICKS: u32 = 16;
 
@@ -48,6 +56,14 @@ pub struct Swarm {
     lights: Vec<Light>,
     counts: Vec<NearCounts>,
     fulls: Vec<Full>,
+    minds: Vec<Mind>,
+    /// Of traders; `None`: keeps none.
+    books: Vec<Option<Box<Books>>>,
+    /// One for each client from when it has messages on, or is told something.
+    channels: Vec<Channel>,
+    channel_counters: ChannelCounters,
+    shops: Vec<[f32; 2]>,
+    walker: Option<Walker>,
     /// Clients that have something to send before their turn.
     eager: Vec<u32>,
     wires: Option<Wires>,
@@ -92,6 +108,8 @@ impl Swarm {
             lights[client as usize].full = place;
             fulls.push(Full::default());
         }
+        let minds: Vec<_> = (0..config.clients).map(|client| Mind::new(config.behaviour, client)).collect();
+        let land = config.land.as_ref();
         let mut directions = Box::new([[0.0; 2]; 256]);
         for (direction, step) in directions.iter_mut().zip(0..=u8::MAX) {
             let angle = f32::from(step) / 256.0 * std::f32::consts::TAU;
@@ -107,7 +125,7 @@ impl Swarm {
             fulls,
             eager: Vec::with_capacity(count),
             wires: (!trouble.is_none()).then(|| Wires::new(config.clients, trouble, config.seed ^ 0x3157)),
-            pace: Pace::new(config.clients, TICK_HZ_ASSUMED),
+            pace: Pace::new(config.clients, TICK_HZ_ASSUMED, config.clock),
             rng: Rng::new(config.seed),
             hello: write_hello(SCHEMA_VERSION, &config.name).into(),
             connect_rate_hz: config.connect_rate_hz,
@@ -121,6 +139,18 @@ impl Swarm {
             newest_tick: 0,
             speed_max_m_per_s: config.speed_max_m_per_s,
             directions,
+            books: minds.iter().map(|mind| mind.is_trader().then(Box::default)).collect(),
+            minds,
+            channels: (0..count).map(|_| Channel::new()).collect(),
+            channel_counters: ChannelCounters::default(),
+            shops: land.map_or(Vec::new(), |land| {
+                land.shops()
+                    .iter()
+                    .filter(|shop| shop.zone.0 == 0)
+                    .map(|shop| shop.place.to_array())
+                    .collect()
+            }),
+            walker: land.cloned().map(Walker),
             totals: Totals::default(),
         })
     }
@@ -187,7 +217,9 @@ impl Swarm {
         if client as usize >= self.links.len() || self.leaving.is_some() {
             return;
         }
-        if let [TYPE_DATA, KIND_SNAPSHOT, ..] = datagram {
+        if let [TYPE_DATA, kind, ..] = datagram
+            && *kind & !KIND_FRAMED == KIND_SNAPSHOT
+        {
             self.totals.snapshot_bytes += datagram.len() as u64;
         }
         if admit(&mut self.wires, now_us, client, Way::ToClient, datagram) {
@@ -200,8 +232,7 @@ impl Swarm {
         self.is_heard = true;
         let was_connected = link.state() == ClientState::Connected;
         match link.handle(now_us, datagram) {
-            ClientEvent::Data { kind: KIND_SNAPSHOT, payload } => self.snapshot(client, payload),
-            ClientEvent::Data { .. } => {}
+            ClientEvent::Data { kind, payload } => self.data(now_us, client, kind, payload),
             ClientEvent::Handled => self.eager.push(client),
             ClientEvent::Dropped(_) => self.totals.dropped += 1,
             ClientEvent::Challenged => self.eager.push(client),
@@ -228,20 +259,44 @@ impl Swarm {
         }
     }
 
-    fn snapshot(&mut self, client: u32, payload: &[u8]) {
+    fn data(&mut self, now_us: u64, client: u32, kind: u8, payload: &[u8]) {
+        let mut payload = payload;
+        if kind & KIND_FRAMED != 0 {
+            let Self { channels, channel_counters, books, totals, .. } = self;
+            match channels[client as usize].read(payload, channel_counters) {
+                Ok((messages, behind)) => {
+                    messages.for_each(|message| hear(books[client as usize].as_deref_mut(), totals, message));
+                    payload = behind;
+                }
+                Err(_) => return self.totals.decode_errors += 1,
+            }
+        }
+        if kind & !KIND_FRAMED == KIND_SNAPSHOT {
+            self.snapshot(now_us, client, payload);
+        }
+    }
+
+    fn snapshot(&mut self, now_us: u64, client: u32, payload: &[u8]) {
         let light = &mut self.lights[client as usize];
         let totals = &mut self.totals;
         if light.full == Light::NOT_FULL {
-            let outcome = match Glance::read(payload) {
-                Some(glance) => light.apply(&glance, &mut self.counts[client as usize]),
+            let glance = Glance::read(payload);
+            let outcome = match &glance {
+                Some(glance) => light.apply(glance, &mut self.counts[client as usize]),
                 None => light.wrong(),
             };
+            if let (Some(glance), Some(books)) = (&glance, &mut self.books[client as usize]) {
+                glance.newcomers(payload).for_each(|(id, attr1)| books.see(id, attr1));
+            }
             match outcome {
                 Outcome::Reconstructed { near } => {
                     totals.reconstructed += 1;
                     totals.near_sum += u64::from(near);
                     totals.near_samples += 1;
-                    self.newest_tick = self.newest_tick.max(light.newest_tick());
+                    if light.newest_tick() > self.newest_tick {
+                        self.newest_tick = light.newest_tick();
+                        self.pace.set_speed(light.speed());
+                    }
                 }
                 Outcome::Stale => totals.stale += 1,
                 Outcome::Unusable => totals.unusable += 1,
@@ -261,7 +316,12 @@ impl Swarm {
                         totals.far_sum += full.far_in_view() as u64;
                         totals.far_samples += 1;
                     }
-                    full.refresh.observe(&full.view, self.speed_max_m_per_s);
+                    full.observe(now_us, self.walker.as_ref(), self.speed_max_m_per_s);
+                    let own = full.view.own();
+                    (light.at, light.own_id) = ([own.position[0], own.position[1]], full.own_id());
+                    if let Some(books) = &mut self.books[client as usize] {
+                        full.view.near().iter().for_each(|entity| books.see(entity.id, entity.attr[1]));
+                    }
                 }
                 Ok(Applied::Stale) => totals.stale += 1,
                 Err(error) if error.is_decode_error() => totals.decode_errors += 1,
@@ -334,28 +394,60 @@ impl Swarm {
         if link.state() != ClientState::Connected {
             return;
         }
-        let light = &mut self.lights[client as usize];
-        let dice = self.rng.next();
+        let rtt_us = link.rtt_us();
         let hz = u64::from(if self.tick_hz == 0 { TICK_HZ_ASSUMED } else { self.tick_hz });
-        let [newest, second, third, _] = light.directions;
-        let turned = if ((dice >> 32) * TURN_S * hz) >> 32 == 0 { dice as u8 } else { newest };
-        light.directions = [turned, newest, second, third];
-        let ack_tick = match self.fulls.get(light.full as usize) {
-            Some(full) => full.view.ack_tick(),
-            None => light.ack_tick(),
-        };
+        let light = &mut self.lights[client as usize];
+        let wish = self.minds[client as usize].wish(light.at, &self.shops, hz, &mut self.rng);
+        let intent = self.intent(&wish);
+        self.say(client, &wish);
+
+        let light = &mut self.lights[client as usize];
         light.input_sent = light.input_sent.saturating_add(1);
-        let intents = light.directions.map(|direction| {
-            let [move_x, move_y] = self.directions[usize::from(direction)];
-            IntentFields { move_x, move_y, yaw: u16::from(direction) << 8, buttons: 0 }
-        });
-        let mut out = [0; INPUT_DATAGRAM_BYTES];
-        if let Some(body) = out[DATAGRAM_HEADER_BYTES..].first_chunk_mut() {
-            write_input(body, light.input_sent, ack_tick, 0, &intents);
+        light.intents.rotate_right(1);
+        light.intents[0] = intent;
+        let (ack_tick, shown_tick) = match self.fulls.get_mut(light.full as usize) {
+            Some(full) => {
+                full.input(now_us, self.walker.as_ref(), light.input_sent, intent);
+                (full.view.ack_tick(), full.shown_tick(now_us))
+            }
+            None => (light.ack_tick(), light.ack_tick().saturating_sub(SHOWN_TICKS_AGO)),
+        };
+        let mut out = [0; DATAGRAM_BYTES_MAX];
+        let payload = &mut out[DATAGRAM_HEADER_BYTES..];
+        let frame = &mut payload[..FRAME_BYTES_ALONE_MAX];
+        let frame_bytes = self.channels[client as usize].write(now_us, rtt_us, MESSAGE_BYTES_SHARE, frame);
+        if let Some(body) = payload[frame_bytes..].first_chunk_mut() {
+            write_input(body, light.input_sent, ack_tick, shown_tick, &light.intents);
         }
-        let Some(bytes) = link.finish(now_us, KIND_INPUT, &mut out, INPUT_BYTES) else { return };
+        let kind = if frame_bytes == 0 { KIND_INPUT } else { KIND_INPUT | KIND_FRAMED };
+        let Some(link) = self.links[client as usize].as_mut() else { return };
+        let Some(bytes) = link.finish(now_us, kind, &mut out, frame_bytes + INPUT_BYTES) else { return };
         self.totals.inputs += 1;
         send(&mut self.wires, now_us, client, socket, &out[..bytes]);
+    }
+
+    fn intent(&self, wish: &Wish) -> IntentFields {
+        let [x, y] = self.directions[usize::from(wish.direction)];
+        let share = if wish.is_walking { 1.0 } else { 0.0 };
+        let yaw = u16::from(wish.direction) << 8;
+        IntentFields { move_x: x * share, move_y: y * share, yaw, buttons: wish.buttons }
+    }
+
+    /// Sends what the client's errand, or a trade of its own, asks for.
+    fn say(&mut self, client: u32, wish: &Wish) {
+        // Traders are in pairs; who its partner is, each knows from the swarm and not from the world.
+        let partner = self.lights.get((client ^ 1) as usize).map_or(0, |light| light.own_id);
+        let command = match &mut self.books[client as usize] {
+            Some(books) => books.command(wish.errand, partner, &mut self.rng),
+            None => wish.errand.and_then(|errand| Books::default().command(Some(errand), 0, &mut self.rng)),
+        };
+        let Some(command) = command else { return };
+        let mut message = [0; COMMAND_BYTES_MAX];
+        let Some(bytes) = write_command(&mut message, &command) else { return };
+        match self.channels[client as usize].push(&message[..bytes]) {
+            Ok(()) => self.totals.commands += 1,
+            Err(_) => self.totals.commands_unsent += 1,
+        }
     }
 
     /// Begins to say goodbye for everyone. Nobody listens any more from here on.
@@ -374,7 +466,20 @@ impl Swarm {
             light.reconstructed = 0;
             light.measured = link.as_ref().is_some_and(|link| link.state() == ClientState::Connected);
         }
-        self.fulls.iter_mut().for_each(|full| full.refresh.reset());
+        self.fulls.iter_mut().for_each(Full::reset);
+    }
+
+    /// How far full clients' avatars were from where they had been foreseen, since [`Self::begin_measuring`]: the 99th
+    /// percentile in metres, and the number of snapshots compared.
+    pub fn prediction(&self) -> (f32, u64) {
+        let mut errors = ErrorHistogram::default();
+        self.fulls.iter().for_each(|full| errors.merge(full.predictor.errors()));
+        (errors.quantile_m(0.99), errors.count())
+    }
+
+    /// Hits on full clients, and those whose attacker had not been refreshed within the bound.
+    pub fn hits(&self) -> (u64, u64) {
+        self.fulls.iter().fold((0, 0), |(hits, unseen), full| (hits + full.hits, unseen + full.hits_unseen))
     }
 
     /// Snapshots reconstructed since [`Self::begin_measuring`], one count for each client that was connected then.
@@ -438,6 +543,25 @@ impl Swarm {
 /// The address of a client.
 pub fn address_of(client: u32) -> Ipv4Addr {
     Ipv4Addr::from(FIRST_ADDRESS.wrapping_add(client))
+}
+
+/// Takes in a message of the realm.
+fn hear(books: Option<&mut Books>, totals: &mut Totals, message: &[u8]) {
+    totals.notices += 1;
+    let read = read_notice(message).ok().and_then(|notice| check_notice(&notice).ok());
+    let Some(notice) = read else {
+        totals.decode_errors += 1;
+        return;
+    };
+    if notice.told == Told::Answer {
+        *match notice.outcome {
+            Answer::Done => &mut totals.commands_done,
+            _ => &mut totals.commands_refused,
+        } += 1;
+    }
+    if let Some(books) = books {
+        books.hear(&notice);
+    }
 }
 
 /// Whether a datagram passes at once; otherwise the wires hold it or it is lost.

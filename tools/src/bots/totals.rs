@@ -37,4 +37,14 @@ pub struct Totals {
     pub unanswered: u64,
     /// Datagrams dropped by the session layer.
     pub dropped: u64,
+    /// Commands sent: purchases, trades, lines of chat.
+    pub commands: u64,
+    /// Commands that did not fit the channel.
+    pub commands_unsent: u64,
+    /// Commands that the realm carried out.
+    pub commands_done: u64,
+    /// Commands that the realm refused.
+    pub commands_refused: u64,
+    /// Messages that the realm sent.
+    pub notices: u64,
 }

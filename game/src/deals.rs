@@ -1,0 +1,266 @@
+//! Commands about goods: who stands where is looked at here, what belongs to whom is the economy's.
+//!
+//! A command that came before is answered as before, whatever has changed meanwhile; what is refused here the economy
+//! remembers like its own refusals.
+
+use glam::Vec2;
+use throng_engine::EntityId;
+
+use crate::{
+    AVATAR, AccountId, Change, Command, CommandId, Counter, DROP, DropId, Effect, Game, Notice, Outcome,
+    PlayerId, SHOPKEEPER, ShopId, TradeState,
+};
+
+/// Room for what the economy changes in one tick; what does not fit is refused as [`TooFast`](Outcome::TooFast).
+pub(crate) const CHANGES_MAX: u32 = 1 << 16;
+
+/// The entities of what lies on the ground, by the drop's place.
+#[derive(Debug, Default)]
+pub(crate) struct Lying {
+    /// The drop and its entity; the entity is none once the drop is gone.
+    places: Vec<(DropId, Option<EntityId>)>,
+}
+
+impl Lying {
+    pub fn with_capacity(drops_max: u32) -> Self {
+        Self { places: Vec::with_capacity(drops_max as usize) }
+    }
+
+    fn place(drop: DropId) -> usize {
+        drop.to_bits() as u32 as usize
+    }
+
+    fn put(&mut self, drop: DropId, entity: EntityId) -> u32 {
+        let place = Self::place(drop);
+        if self.places.len() <= place {
+            self.places.resize(place + 1, (drop, None));
+        }
+        self.places[place] = (drop, Some(entity));
+        place as u32
+    }
+
+    fn at(&self, place: u32) -> Option<DropId> {
+        let (drop, entity) = *self.places.get(place as usize)?;
+        entity.map(|_| drop)
+    }
+
+    fn take(&mut self, drop: DropId) -> Option<EntityId> {
+        let (known, entity) = self.places.get_mut(Self::place(drop))?;
+        if *known == drop { entity.take() } else { None }
+    }
+}
+
+impl Game {
+    /// A command about goods, if it has not been carried out before.
+    pub(crate) fn deal(
+        &mut self,
+        player: PlayerId,
+        account: AccountId,
+        id: CommandId,
+        command: Command<'_>,
+    ) -> Outcome {
+        if id == CommandId::default() {
+            return Outcome::Malformed;
+        }
+        if let Some(outcome) = self.economy.answered(account, id) {
+            self.counters.commands_repeated += 1;
+            return outcome;
+        }
+        match self.deal_once(player, account, id, command) {
+            Ok(outcome) => outcome,
+            Err(outcome) => self.economy.refuse(account, id, outcome),
+        }
+    }
+
+    /// `Err` is what is refused before the economy was asked.
+    fn deal_once(
+        &mut self,
+        player: PlayerId,
+        account: AccountId,
+        id: CommandId,
+        command: Command<'_>,
+    ) -> Result<Outcome, Outcome> {
+        let row = self.row_of(player).ok_or(Outcome::Gone)?;
+        if self.is_dead(row) {
+            return Err(Outcome::Dead);
+        }
+        let radii = &self.config.rules;
+        let outcome = match command {
+            Command::Buy { shop, item, quantity, money } => {
+                let shop = ShopId(self.near(row, shop, SHOPKEEPER, radii.shop_radius_m)?);
+                let outcome = self.economy.buy(account, id, shop, item, quantity, money);
+                self.count_done(account, outcome, Counter::Purchases);
+                outcome
+            }
+            Command::Sell { shop, item, quantity, money } => {
+                let shop = ShopId(self.near(row, shop, SHOPKEEPER, radii.shop_radius_m)?);
+                let outcome = self.economy.sell(account, id, shop, item, quantity, money);
+                self.count_done(account, outcome, Counter::Sales);
+                outcome
+            }
+            Command::PickUp { drop } => {
+                let place = self.near(row, drop, DROP, radii.drop_radius_m)?;
+                let drop = self.lying.at(place).ok_or(Outcome::Gone)?;
+                let outcome = self.economy.pick_up(account, id, drop);
+                if outcome == Outcome::Done {
+                    self.clear_away(drop);
+                    self.count(account, Counter::Finds);
+                }
+                outcome
+            }
+            Command::Drop { item, quantity } => {
+                let rate = self.config.drop_rate();
+                let tick = self.world.tick();
+                let budgets = &mut self.players.get_mut(player).ok_or(Outcome::Gone)?.budgets;
+                if !budgets.drops.take(tick, rate) {
+                    return Err(Outcome::TooFast);
+                }
+                if !self.has_room_for_drop() {
+                    return Err(Outcome::Full);
+                }
+                let (outcome, drop) = self.economy.drop(account, id, item, quantity);
+                if let Some(drop) = drop {
+                    self.lay_down(drop, self.place_of(row));
+                }
+                outcome
+            }
+            Command::Use { item } => {
+                let (outcome, effect) = self.economy.use_one(account, id, item);
+                if let Some(Effect::Heal { points }) = effect {
+                    let game = &mut self.world.game;
+                    let health = u32::from(game.health[row]).saturating_add(points);
+                    game.health[row] = health.min(game.health_max[row].into()) as u16;
+                }
+                outcome
+            }
+            Command::TradeOpen { with } => {
+                let place = self.near(row, with, AVATAR, radii.trade_radius_m)?;
+                let with = self.players.get(PlayerId(place)).ok_or(Outcome::Gone)?;
+                let other = self.world.slot(with.avatar).ok_or(Outcome::Gone)?;
+                if self.is_dead(other.row()) {
+                    return Err(Outcome::NotAllowed);
+                }
+                let with = with.character;
+                self.economy.trade_open(account, id, with)
+            }
+            Command::TradeOffer { item, quantity, money } => {
+                self.economy.trade_offer(account, id, item, quantity, money)
+            }
+            Command::TradeConfirm { revision } => self.economy.trade_confirm(account, id, revision),
+            Command::TradeCancel => self.economy.trade_cancel(account, id),
+            _ => Outcome::NotAllowed,
+        };
+        Ok(outcome)
+    }
+
+    /// The owner column of the entity with these bits, if it is of the kind and near enough to who is in `row`.
+    fn near(&self, row: usize, bits: u32, kind: u8, radius_m: f32) -> Result<u32, Outcome> {
+        let other = self.world.slot(EntityId::from_bits(bits)).ok_or(Outcome::Gone)?.row();
+        if self.world.game.kind[other] != kind {
+            return Err(Outcome::Gone);
+        }
+        let square = self.place_of(row).distance_squared(self.place_of(other));
+        if square > radius_m * radius_m {
+            return Err(Outcome::TooFar);
+        }
+        Ok(self.world.game.owner[other])
+    }
+
+    /// Lets an entity stand for a drop.
+    pub(crate) fn lay_down(&mut self, drop: DropId, place: Vec2) {
+        let at = place.extend(self.land.height_at(place.x, place.y));
+        let Ok((id, slot)) = self.world.spawn(at, 0) else {
+            // There is room for as many entities as there may be drops. If others have taken it, the drop expires unseen.
+            self.counters.drops_refused += 1;
+            return;
+        };
+        self.world.game.kind[slot.row()] = DROP;
+        self.world.game.owner[slot.row()] = self.lying.put(drop, id);
+    }
+
+    /// Takes out the entity of a drop that is gone; whether there was one.
+    fn clear_away(&mut self, drop: DropId) -> bool {
+        let entity = self.lying.take(drop);
+        entity.inspect(|id| self.despawn(*id)).is_some()
+    }
+
+    fn has_room_for_drop(&self) -> bool {
+        self.world.entity_count() < self.world.config().entities_max as usize
+    }
+
+    /// Ends trades of those who have gone too far from one another, or died.
+    pub(crate) fn part_traders(&mut self) {
+        let apart_m = self.config.rules.trade_apart_m;
+        let mut trades = std::mem::take(&mut self.trades);
+        trades.retain(|&[one, other]| {
+            if self.economy.trade_of(one).is_none_or(|(with, ..)| with != other) {
+                return false;
+            }
+            let rows = [one, other].map(|account| {
+                let player = self.characters.get(account).player?;
+                self.row_of(player).filter(|row| !self.is_dead(*row))
+            });
+            let is_near = match rows {
+                [Some(one), Some(other)] => {
+                    self.place_of(one).distance_squared(self.place_of(other)) <= apart_m * apart_m
+                }
+                _ => false,
+            };
+            if !is_near {
+                self.economy.stop_trading(one);
+                self.counters.trades_parted += 1;
+            }
+            is_near
+        });
+        self.trades = trades;
+    }
+
+    /// Ends the economy's tick, and tells players what has changed of what is theirs.
+    pub(crate) fn balance(&mut self) {
+        if let Err(imbalance) = self.economy.end_tick() {
+            self.counters.ledger_imbalance += 1;
+            debug_assert!(false, "tick {}: {imbalance}", self.world.tick());
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.extend(self.economy.drain_changes());
+        for change in changes.drain(..) {
+            self.tell_change(change);
+        }
+        self.changes = changes;
+    }
+
+    fn tell_change(&mut self, change: Change) {
+        let entity = |game: &Self, account: AccountId| {
+            let player = game.characters.get(account).player;
+            player.and_then(|player| game.avatar(player)).map_or(0, EntityId::to_bits)
+        };
+        let (account, notice) = match change {
+            Change::Money { account, money } => (account, Notice::Money { money }),
+            Change::Item { account, item, quantity } => (account, Notice::Item { item, quantity }),
+            Change::Price { account, shop, item, asks, pays, stock } => {
+                let shop = self.shopkeepers.get(shop.0 as usize).map_or(0, |id| id.to_bits());
+                (account, Notice::Price { shop, item, asks, pays, stock })
+            }
+            Change::Offer { account, with, revision, item, quantity, money } => {
+                (account, Notice::Trade { with: entity(self, with), revision, item, quantity, money })
+            }
+            Change::Trade { account, with, revision, state } => {
+                if state == TradeState::Open && revision == 1 && account < with {
+                    self.trades.push([account, with]);
+                }
+                if state == TradeState::Done {
+                    self.count(account, Counter::Trades);
+                }
+                (account, Notice::TradeState { with: entity(self, with), revision, state })
+            }
+            // Of those picked up the entity has gone already.
+            Change::DropGone { drop } => {
+                self.counters.drops_expired += u64::from(self.clear_away(drop));
+                return;
+            }
+        };
+        if let Some(player) = self.characters.get(account).player {
+            self.notices.tell(player, notice);
+        }
+    }
+}

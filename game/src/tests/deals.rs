@@ -1,0 +1,261 @@
+//! Commands about goods: each gets its outcome, and whatever a client sends, all adds up.
+
+use glam::Vec2;
+
+use super::*;
+use crate::content::{BREAD, PELT, POTION, START_MONEY};
+
+#[test]
+fn buying_and_selling_at_a_shop() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    put(&mut game, player, SHOP + Vec2::new(9.0, 0.0));
+    let shop = game.shopkeepers[0].to_bits();
+    game.tick();
+    let buy = |quantity, money| Command::Buy { shop, item: POTION, quantity, money };
+    assert_eq!(outcome(&mut game, player, 1, buy(2, 120)), Outcome::Done);
+    assert_eq!((money(&game, 1), quantity(&game, 1, POTION)), (START_MONEY - 120, 5));
+    let told = told(&game, player);
+    assert!(told.contains(&Notice::Money { money: START_MONEY - 120 }));
+    assert!(told.contains(&Notice::Item { item: POTION, quantity: 5 }));
+    assert!(told.iter().any(|notice| matches!(notice, Notice::Price { asks: 60, pays: 35, stock: 198, .. })));
+
+    // The same command again is answered again, and does nothing.
+    assert_eq!(outcome(&mut game, player, 1, buy(2, 120)), Outcome::Done);
+    assert_eq!((money(&game, 1), game.counters().commands_repeated), (START_MONEY - 120, 1));
+
+    assert_eq!(outcome(&mut game, player, 2, buy(1, 59)), Outcome::Price);
+    assert_eq!(outcome(&mut game, player, 3, buy(0, 100)), Outcome::Malformed);
+    assert_eq!(outcome(&mut game, player, 4, buy(1, -1)), Outcome::Malformed);
+    assert_eq!(outcome(&mut game, player, 5, buy(u32::MAX, i64::MAX)), Outcome::NotEnoughItems);
+    assert_eq!(outcome(&mut game, player, 6, buy(16, i64::MAX)), Outcome::NotEnoughMoney);
+    assert_eq!(outcome(&mut game, player, 0, buy(1, 100)), Outcome::Malformed, "0 is no id");
+    let sell = |item, quantity, money| Command::Sell { shop, item, quantity, money };
+    assert_eq!(outcome(&mut game, player, 7, sell(POTION, 1, 36)), Outcome::Price);
+    assert_eq!(outcome(&mut game, player, 8, sell(POTION, 6, 0)), Outcome::NotEnoughItems);
+    assert_eq!(outcome(&mut game, player, 9, sell(POTION, u32::MAX, 0)), Outcome::NotEnoughItems);
+    assert_eq!(outcome(&mut game, player, 10, sell(ItemId(99), 1, 0)), Outcome::NotAllowed);
+    assert_eq!(outcome(&mut game, player, 11, sell(POTION, 5, 175)), Outcome::Done);
+    assert_eq!((money(&game, 1), quantity(&game, 1, POTION)), (START_MONEY - 120 + 175, 0));
+
+    put(&mut game, player, SHOP + Vec2::new(10.5, 0.0));
+    assert_eq!(outcome(&mut game, player, 12, sell(BREAD, 1, 0)), Outcome::TooFar);
+    // A repeat is answered as before, wherever its player is by now.
+    assert_eq!(outcome(&mut game, player, 11, sell(POTION, 5, 175)), Outcome::Done);
+    let own = bits(&game, player);
+    for shop in [0, own, u32::MAX] {
+        let command = Command::Buy { shop, item: POTION, quantity: 1, money: 100 };
+        assert_eq!(outcome(&mut game, player, 100 + u128::from(shop), command), Outcome::Gone);
+    }
+}
+
+#[test]
+fn what_lies_on_the_ground_is_had_once() {
+    let mut game = game_on_land();
+    let players: Vec<_> = (1..=6).map(|character| enter(&mut game, character)).collect();
+    for (place, player) in players.iter().enumerate() {
+        put(&mut game, *player, SHOP + Vec2::new(place as f32 * 1.5, 0.0));
+    }
+    game.tick();
+    let drop = |item, quantity| Command::Drop { item, quantity };
+    assert_eq!(outcome(&mut game, players[0], 1, drop(BREAD, 0)), Outcome::Malformed);
+    assert_eq!(outcome(&mut game, players[0], 2, drop(ItemId(0), 1)), Outcome::Malformed);
+    assert_eq!(outcome(&mut game, players[0], 3, drop(BREAD, 6)), Outcome::NotEnoughItems);
+    assert_eq!(outcome(&mut game, players[0], 4, drop(BREAD, 3)), Outcome::Done);
+    let lying = |game: &Game| {
+        let rows = throng_engine::live_rows(0..game.world.rows(), game.world.live());
+        let drops = rows.filter(|row| game.world.game.kind[*row] == DROP);
+        drops.map(|row| game.world.id_at(throng_engine::Slot(row as u32)).to_bits()).collect::<Vec<_>>()
+    };
+    let entity = lying(&game)[0];
+
+    // All of them grasp at it in one tick: the first within reach has it, and then it is gone.
+    for (id, player) in (10..).zip(players.iter().rev()) {
+        ask(&mut game, *player, id, Command::PickUp { drop: entity });
+    }
+    game.tick();
+    assert_sound(&game);
+    let outcomes: Vec<_> = (10..16).map(|id| answer(&game, id)).collect();
+    let far = [Outcome::TooFar; 3];
+    assert_eq!(outcomes, [&far[..], &[Outcome::Done, Outcome::Gone, Outcome::Gone]].concat());
+    assert_eq!((quantity(&game, 1, BREAD), quantity(&game, 3, BREAD)), (2, 8));
+    assert!(lying(&game).is_empty());
+    for drop in [0, entity, u32::MAX, bits(&game, players[1])] {
+        let command = Command::PickUp { drop };
+        assert_eq!(outcome(&mut game, players[0], 100 + u128::from(drop), command), Outcome::Gone);
+    }
+
+    // What nobody wants is gone after a while.
+    assert_eq!(outcome(&mut game, players[0], 20, drop(BREAD, 2)), Outcome::Done);
+    assert_eq!(lying(&game).len(), 1);
+    for _ in 0..game.config.rules.drop_ticks {
+        game.tick();
+    }
+    assert_sound(&game);
+    assert!(lying(&game).is_empty());
+    assert_eq!(game.economy().balance(Book::Expired, BREAD), 2);
+    assert_eq!(game.counters().drops_expired, 1);
+}
+
+#[test]
+fn littering_has_a_limit() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    for id in 1..=20 {
+        ask(&mut game, player, id, Command::Drop { item: BREAD, quantity: 1 });
+        game.tick();
+        let expected = match id {
+            1..=5 => Outcome::Done,
+            6..=10 => Outcome::NotEnoughItems,
+            _ => Outcome::TooFast,
+        };
+        assert_eq!(answer(&game, id), expected, "{id}");
+    }
+    assert_sound(&game);
+}
+
+#[test]
+fn a_potion_heals() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    let row = row(&game, player);
+    game.world.game.health[row] = 30;
+    assert_eq!(outcome(&mut game, player, 1, Command::Use { item: POTION }), Outcome::Done);
+    let healed = game.world.game.health[self::row(&game, player)];
+    assert!((70..=72).contains(&healed), "{healed}");
+    assert_eq!(outcome(&mut game, player, 1, Command::Use { item: POTION }), Outcome::Done, "a repeat");
+    assert_eq!(quantity(&game, 1, POTION), 2);
+    assert_eq!(outcome(&mut game, player, 2, Command::Use { item: PELT }), Outcome::NotAllowed);
+    assert_eq!(outcome(&mut game, player, 3, Command::Use { item: ItemId(u32::MAX) }), Outcome::Malformed);
+    for id in 4..=6 {
+        outcome(&mut game, player, id, Command::Use { item: POTION });
+    }
+    assert_eq!(answer(&game, 6), Outcome::NotEnoughItems);
+    let row = self::row(&game, player);
+    assert_eq!(game.world.game.health[row], game.world.game.health_max[row], "never more than all of it");
+}
+
+#[test]
+fn the_dead_do_not_deal() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    kill(&mut game, player);
+    let commands = [
+        Command::Buy { shop: 1, item: POTION, quantity: 1, money: 100 },
+        Command::Sell { shop: 1, item: POTION, quantity: 1, money: 0 },
+        Command::PickUp { drop: 1 },
+        Command::Drop { item: BREAD, quantity: 1 },
+        Command::Use { item: POTION },
+        Command::TradeOpen { with: 1 },
+        Command::TradeOffer { item: BREAD, quantity: 1, money: 0 },
+        Command::TradeConfirm { revision: 1 },
+        Command::TradeCancel,
+        Command::EnterZone { zone: 1, instance: 0 },
+        Command::LeaveZone,
+    ];
+    for (id, command) in (1..).zip(commands) {
+        assert_eq!(outcome(&mut game, player, id, command), Outcome::Dead, "{command:?}");
+    }
+    assert_eq!(
+        outcome(&mut game, player, 50, Command::Say { text: "help" }),
+        Outcome::Done,
+        "the dead may speak"
+    );
+}
+
+/// Two players near each other, trading.
+fn traders(game: &mut Game) -> [PlayerId; 2] {
+    let players = [1, 2].map(|character| enter(game, character));
+    put(game, players[0], SHOP);
+    put(game, players[1], SHOP + Vec2::new(11.0, 0.0));
+    game.tick();
+    let with = players.map(|player| bits(game, player));
+    assert_eq!(outcome(game, players[0], 1, Command::TradeOpen { with: with[1] }), Outcome::Done);
+    assert!(told(game, players[1]).iter().any(|notice| matches!(
+        notice,
+        Notice::TradeState { with: by, state: TradeState::Asked, .. } if *by == with[0]
+    )));
+    assert_eq!(outcome(game, players[1], 2, Command::TradeOpen { with: with[0] }), Outcome::Done);
+    players
+}
+
+fn is_told(game: &Game, player: PlayerId, wanted: TradeState) -> bool {
+    let mut states = told(game, player).into_iter();
+    states.any(|notice| matches!(notice, Notice::TradeState { state, .. } if state == wanted))
+}
+
+#[test]
+fn a_trade_changes_hands_when_both_agree_to_the_same() {
+    let mut game = game_on_land();
+    let [one, other] = traders(&mut game);
+    let offer = |item, quantity, money| Command::TradeOffer { item, quantity, money };
+    assert_eq!(outcome(&mut game, one, 3, offer(BREAD, 2, 0)), Outcome::Done);
+    assert_eq!(outcome(&mut game, other, 4, offer(ItemId(0), 0, 300)), Outcome::Done);
+    let Some(Notice::Trade { revision, money: 300, .. }) =
+        told(&game, one).into_iter().find(|notice| matches!(notice, Notice::Trade { .. }))
+    else {
+        panic!("not told")
+    };
+    assert_eq!(outcome(&mut game, one, 5, offer(BREAD, 6, 0)), Outcome::NotEnoughItems);
+    assert_eq!(outcome(&mut game, one, 6, offer(ItemId(0), 0, -1)), Outcome::Malformed);
+    assert_eq!(outcome(&mut game, one, 7, offer(ItemId(0), 0, i64::MAX)), Outcome::NotEnoughMoney);
+    assert_eq!(outcome(&mut game, one, 8, offer(ItemId(77), u32::MAX, 0)), Outcome::Malformed);
+    assert_eq!(
+        outcome(&mut game, one, 9, Command::TradeConfirm { revision: revision + 1 }),
+        Outcome::Changed
+    );
+    assert_eq!(outcome(&mut game, one, 10, Command::TradeConfirm { revision }), Outcome::Done);
+    assert!(is_told(&game, other, TradeState::Confirmed));
+    assert_eq!(outcome(&mut game, other, 11, Command::TradeConfirm { revision }), Outcome::Done);
+    assert!(is_told(&game, one, TradeState::Done) && is_told(&game, other, TradeState::Done));
+    assert_eq!((money(&game, 1), money(&game, 2)), (START_MONEY + 300, START_MONEY - 300));
+    assert_eq!((quantity(&game, 1, BREAD), quantity(&game, 2, BREAD)), (3, 7));
+    let first = Notice::Accomplished { what: content::accomplishments::FIRST_TRADE };
+    assert!(told(&game, one).contains(&first) && told(&game, other).contains(&first));
+    assert_eq!(outcome(&mut game, one, 12, Command::TradeCancel), Outcome::Changed, "there is none");
+    assert_eq!(outcome(&mut game, one, 13, Command::TradeConfirm { revision }), Outcome::Changed);
+}
+
+#[test]
+fn a_trade_ends_when_its_two_part() {
+    type Parting = fn(&mut Game, PlayerId);
+    let partings: [Parting; 3] = [
+        |game, player| put(game, player, SHOP + Vec2::new(20.5, 0.0)),
+        |game, player| assert_eq!(game.take(Input::Leave { player }), Taken::Queued),
+        kill,
+    ];
+    for part in partings {
+        let mut game = game_on_land();
+        let [one, other] = traders(&mut game);
+        let offer = Command::TradeOffer { item: BREAD, quantity: 5, money: 0 };
+        assert_eq!(outcome(&mut game, other, 3, offer), Outcome::Done);
+        part(&mut game, other);
+        game.tick();
+        assert_sound(&game);
+        assert!(is_told(&game, one, TradeState::Cancelled));
+        assert_eq!(quantity(&game, 2, BREAD), 5, "it comes back");
+        assert!(game.trades.is_empty());
+    }
+}
+
+#[test]
+fn with_whom_one_cannot_trade() {
+    let mut game = game_on_land();
+    let players = [1, 2, 3].map(|character| enter(&mut game, character));
+    for (player, x) in players.iter().zip([0.0, 12.5, 5.0]) {
+        put(&mut game, *player, SHOP + Vec2::new(x, 0.0));
+    }
+    game.tick();
+    let [own, far, near] = players.map(|player| bits(&game, player));
+    let keeper = game.shopkeepers[0].to_bits();
+    let open = |with| Command::TradeOpen { with };
+    assert_eq!(outcome(&mut game, players[0], 1, open(own)), Outcome::Oneself);
+    assert_eq!(outcome(&mut game, players[0], 2, open(far)), Outcome::TooFar);
+    assert_eq!(outcome(&mut game, players[0], 3, open(keeper)), Outcome::Gone);
+    assert_eq!(outcome(&mut game, players[0], 4, open(0)), Outcome::Gone);
+    game.take(Input::Leave { player: players[2] });
+    assert_eq!(outcome(&mut game, players[0], 5, open(near)), Outcome::Gone, "its body is there, it is not");
+    kill(&mut game, players[1]);
+    put(&mut game, players[1], SHOP + Vec2::new(2.0, 0.0));
+    assert_eq!(outcome(&mut game, players[0], 6, open(far)), Outcome::NotAllowed, "it is dead");
+}

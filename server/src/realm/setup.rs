@@ -1,0 +1,162 @@
+//! What a realm is made with, from its settings: game, sessions, socket, and the lines that tell of it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use throng_game::{Game, GameConfig, LandSource, Rules, Spawn, WorldConfig};
+use throng_net::io::{BackendChoice, BindReport, SocketConfig};
+use throng_net::protocol::token::protocol_hash;
+use throng_net::protocol::{PrefixCaps, ServerConfig};
+use throng_schema::SCHEMA_VERSION;
+
+use super::RealmError;
+use crate::config::{Config, IoChoice, LAND_FLAT, RulesSettings, SpawnChoice};
+use crate::gateway::keys::unix_ms;
+use crate::report::{Buffer, Startup};
+use crate::{land, limits};
+
+/// The game of the settings, on its land.
+pub(super) fn game(config: &Config) -> Result<Game, RealmError> {
+    let (realm, world) = (&config.realm, &config.world);
+    let made = match world.land.as_str() {
+        LAND_FLAT => None,
+        "" => Some(land::make(realm.seed, world.width_m, world.height_m)?),
+        path => Some(land::read(Path::new(path))?),
+    };
+    let (mut width_m, mut height_m, mut settled) = (world.width_m, world.height_m, 0);
+    let land = match made {
+        None => LandSource::Flat,
+        Some(mut made) => {
+            land::lay_out(&mut made, world.instances, world.view_radius_m)?;
+            (width_m, height_m) = (made.size().x, made.size().y);
+            settled = made.spawn_areas().iter().map(|area| u32::from(area.count)).sum();
+            LandSource::Given(Arc::new(made))
+        }
+    };
+    // Some players' bodies are still there when others have come in their places.
+    let bodies_left = realm.players_max / 8 + 8;
+    let config = GameConfig {
+        world: WorldConfig {
+            width_m,
+            height_m,
+            view_radius_m: world.view_radius_m,
+            entities_max: (realm.players_max + bodies_left).saturating_add(world.creatures + settled),
+            tick_hz: realm.tick_hz,
+            seed: realm.seed,
+            refresh_ticks: world.refresh_ticks,
+        },
+        creatures: world.creatures,
+        spawn: match world.spawn {
+            SpawnChoice::Land => Spawn::Land,
+            SpawnChoice::Everywhere => Spawn::Everywhere,
+            SpawnChoice::Disc => Spawn::Disc { radius_m: world.spawn_radius_m },
+        },
+        land,
+        rules: rules(&config.rules, realm.tick_hz),
+    };
+    Ok(Game::new(config)?)
+}
+
+/// The rules that an operator may change, and the others as they are, at this tick rate.
+fn rules(settings: &RulesSettings, tick_hz: u16) -> Rules {
+    let hz = f32::from(tick_hz);
+    let ticks = |seconds: f32| ((seconds * hz).round() as u32).max(1);
+    // The game's own numbers are for 20 ticks a second.
+    let scaled = |at_20_hz: u32| ticks(at_20_hz as f32 / 20.0);
+    let usual = Rules::default();
+    let mut rules = Rules {
+        linger_ticks: ticks(settings.linger_s),
+        respawn_ticks: ticks(settings.respawn_s),
+        drop_ticks: ticks(settings.drop_s),
+        drops_max: settings.drops_max,
+        ask_ticks: scaled(usual.ask_ticks),
+        characters_max: settings.characters_max,
+        instance_players_max: settings.instance_players_max,
+        ..usual
+    };
+    let combat = &mut rules.combat;
+    (combat.pvp, combat.fight_ticks) = (settings.pvp, ticks(settings.fight_s));
+    for rest in [
+        &mut combat.strike_rest_ticks,
+        &mut combat.shot_rest_ticks,
+        &mut combat.shot_flight_ticks,
+        &mut combat.blast_rest_ticks,
+        &mut combat.mend_ticks,
+    ] {
+        *rest = scaled(*rest);
+    }
+    rules
+}
+
+pub(super) fn server_config(config: &Config) -> ServerConfig {
+    ServerConfig {
+        sessions_max: config.realm.players_max,
+        timeout_us: u64::from(config.net.session_timeout_ms) * 1000,
+        input_rate_hz: config.net.input_rate_hz,
+        input_burst: config.net.input_burst,
+        realm_id: config.realm.id,
+        // Another machine's clock may be ahead: then a token used before a restart would look as if made after it.
+        clock_skew_ms: if config.gateway.enabled { 0 } else { limits::CLOCK_SKEW_MS },
+        caps: PrefixCaps {
+            ipv4: config.caps.ipv4,
+            ipv4_24: config.caps.ipv4_24,
+            ipv6_64: config.caps.ipv6_64,
+            ipv6_56: config.caps.ipv6_56,
+            ipv6_48: config.caps.ipv6_48,
+            exempt: config.caps.networks(),
+        },
+        protocol_hash: protocol_hash(SCHEMA_VERSION),
+        started_unix_ms: unix_ms(),
+        ..ServerConfig::default()
+    }
+}
+
+pub(super) fn socket_config(config: &Config) -> SocketConfig {
+    SocketConfig {
+        receive_buffer_bytes: config.net.receive_buffer_bytes as usize,
+        send_buffer_bytes: config.net.send_buffer_bytes as usize,
+        backend: match config.net.io {
+            IoChoice::Auto => BackendChoice::Auto,
+            IoChoice::Uring => BackendChoice::Uring,
+            IoChoice::Mmsg => BackendChoice::Mmsg,
+        },
+        ..SocketConfig::new(config.net.listen)
+    }
+}
+
+pub(super) fn startup(config: &Config, game: &Game, threads: usize, bound: &BindReport) -> Startup {
+    let buffer = |grant: &throng_net::io::BufferGrant| Buffer {
+        asked_bytes: grant.asked_bytes as u64,
+        granted_bytes: grant.granted_bytes as u64,
+    };
+    let world = game.world().config();
+    let settled: u32 = game.land().spawn_areas().iter().map(|area| u32::from(area.count)).sum();
+    Startup {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        listen: bound.local_addr,
+        simd: throng_engine::simd::Level::chosen()
+            .map_or_else(|error| error.to_string(), |level| level.to_string()),
+        io_backend: bound.backend.to_string(),
+        io_reason: bound.reason.clone(),
+        receive_buffer: buffer(&bound.receive_buffer),
+        send_buffer: buffer(&bound.send_buffer),
+        warnings: bound.warnings.clone(),
+        threads: threads as u32,
+        tick_hz: config.realm.tick_hz,
+        players_max: config.realm.players_max,
+        creatures: config.world.creatures + settled,
+        world_m: [world.width_m, world.height_m],
+        gateway: None,
+    }
+}
+
+/// 32 random bytes.
+pub(super) fn secret() -> Result<[u8; 32], RealmError> {
+    let mut secret = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut secret))
+        .map_err(RealmError::Entropy)?;
+    Ok(secret)
+}
