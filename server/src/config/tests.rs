@@ -191,7 +191,7 @@ fn every_limit_is_checked() {
     assert_eq!(problems(|c| c.overload.window_ticks = 65), ["overload.window_ticks"]);
     assert_eq!(problems(|c| c.overload.engage_ticks = 13), ["overload.engage_ticks"]);
     assert_eq!(problems(|c| c.overload.engage_ticks = 0), ["overload.engage_ticks"]);
-    assert_eq!(problems(|c| c.overload.release_share = 0.85), ["overload.release_share"]);
+    assert_eq!(problems(|c| c.overload.release_share = 0.86), ["overload.release_share"]);
     assert_eq!(problems(|c| c.overload.release_share = f32::NAN), ["overload.release_share"]);
     assert_eq!(problems(|c| c.overload.release_ms = 99), ["overload.release_ms"]);
     assert_eq!(problems(|c| c.overload.speed_min = 49), ["overload.speed_min"]);

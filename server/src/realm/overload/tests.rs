@@ -41,8 +41,10 @@ struct Run {
 }
 
 impl Run {
+    /// With shares that are far enough apart for whole numbers of steps to be foreseen.
     fn new(cost: Cost) -> Self {
-        Self { governor: governor(), cost, now_ns: 0, changes: Vec::new() }
+        let shares = OverloadSettings { engage_share: 0.9, release_share: 0.6, ..OverloadSettings::default() };
+        Self { governor: Governor::new(&shares, 64), cost, now_ns: 0, changes: Vec::new() }
     }
 
     /// One tick, and the share of its interval that its work took.
