@@ -12,7 +12,9 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use glam::Vec2;
 use throng_engine::Random;
-use throng_game::{EntityId, Game, GameConfig, Intent, Request, Spawn, Viewer};
+use throng_game::{
+    EntityId, Game, GameConfig, Input, Intent, LandSource, PlayerId, Request, Rules, Spawn, Taken, Viewer,
+};
 use throng_net::io::impersonate::Impersonator;
 use throng_net::io::{BackendChoice, Receive, Sender, SocketConfig};
 use throng_net::limits::{HEADER_BYTES, SEAL_BYTES};
@@ -87,6 +89,7 @@ fn intent(random: &mut Random) -> IntentFields {
 struct Seat {
     /// Of the session.
     place: u32,
+    player: PlayerId,
     own: EntityId,
     viewer: Viewer,
     acked_tick: u32,
@@ -138,7 +141,13 @@ impl Realm {
             sequence: 0,
         };
         let world = field::config(clients as u32, field::AREA_EACH_M2);
-        let game = Game::new(GameConfig { world, creatures: 0, spawn: Spawn::Everywhere });
+        let game = Game::new(GameConfig {
+            world,
+            creatures: 0,
+            spawn: Spawn::Everywhere,
+            land: LandSource::Flat,
+            rules: Rules::default(),
+        });
         let mut gateway = Gateway::default();
         let config = ServerConfig { sessions_max: clients as u32, ..gateway.config() };
         let mut realm = Self {
@@ -166,10 +175,14 @@ impl Realm {
         let mut client = gateway.client(self.now_us, hello);
         let (session, _) = shake_hands(&mut self.protocol, &mut client, self.now_us, from);
         assert_eq!(session.get(), number, "places are given out in order");
-        let own = self.game.join().expect("the world has room for all");
+        let name = format!("Walker{number}");
+        let entered = self.game.take(Input::Enter { character: number as u64, name: &name });
+        let Taken::Entered(player) = entered else { panic!("the world has room for all, but {entered:?}") };
+        let own = self.game.avatar(player).expect("whoever has entered has a body");
         self.places[number].seat = number as u32;
         self.seats.push(Seat {
             place: number as u32,
+            player,
             own,
             viewer: Viewer::default(),
             acked_tick: 0,
@@ -252,7 +265,9 @@ impl Realm {
             seat.applied_sequence = input.sequence;
             seat.acked_tick = if input.ack_tick <= current_tick { input.ack_tick } else { 0 };
             let IntentFields { move_x, move_y, yaw, buttons } = input.intent();
-            self.game.intend(seat.own, Intent { direction: Vec2::new(move_x, move_y), yaw, buttons });
+            let intent = Intent { direction: Vec2::new(move_x, move_y), yaw, buttons };
+            let (player, sequence, shown_tick) = (seat.player, input.sequence, input.shown_tick);
+            self.game.take(Input::Intent { player, sequence, shown_tick, intent });
         }
     }
 

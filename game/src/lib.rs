@@ -46,6 +46,7 @@ mod notices;
 mod players;
 mod progress;
 mod separation;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod traits;
@@ -65,6 +66,7 @@ pub use intents::{CREDIT_MAX, INTENTS_MAX, STEPS_MAX};
 pub use movement::{ACCELERATION_M_S2, LIMITS, SPEED_MAX_M_S};
 pub use progress::{Accomplishment, Accomplishments, Counter, Gain, Progression, ProgressionError, Sheet};
 pub use separation::{BODY_WIDTH_M, PUSH_M_MAX};
+pub use stages::Stage;
 pub use throng_engine::{Encoded, EntityId, Request, Viewer, WorldConfig};
 pub use throng_motion::{Land, ZoneId};
 pub use traits::{AVATAR, CREATURE, DROP, NOBODY, PROJECTILE, SHOPKEEPER, Traits, state};
@@ -252,6 +254,11 @@ impl Game {
 
     /// Advances the world by one tick and publishes it.
     pub fn tick(&mut self) {
+        self.tick_watched(|_| ());
+    }
+
+    /// As [`tick`](Self::tick), telling `passed` each stage when it is over.
+    pub fn tick_watched(&mut self, mut passed: impl FnMut(Stage)) {
         let tick = self.world.begin_tick();
         self.economy.begin_tick(tick);
         self.notices.clear();
@@ -259,18 +266,26 @@ impl Game {
         self.welcome();
         self.apply_intents();
         self.execute();
+        passed(Stage::Inputs);
         let random = Random::of_tick(self.config.world.seed, tick, Stream::Creatures as u32);
         self.creatures.tick(&mut self.world, &self.land, random, self.think_divisor);
+        passed(Stage::Think);
         movement::walk(&mut self.world, &self.land, &mut self.live);
+        passed(Stage::Walk);
         self.give_way();
+        passed(Stage::GiveWay);
         self.combat.tick(&mut self.world, &self.land, self.creatures.species(), &mut self.deaths);
+        passed(Stage::Fight);
         self.bury();
         self.respawn();
         self.part_traders();
         self.depart();
         self.balance();
+        passed(Stage::Outcome);
         self.world.settle();
+        passed(Stage::Settle);
         self.world.publish(attributes::attributes);
+        passed(Stage::Publish);
     }
 
     /// What the last tick told players, in order.
