@@ -381,3 +381,8 @@ impl Game {
         &self.counters
     }
 }
+
+/// The guide's code, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/your-own-game.md")]
+struct YourOwnGame;

@@ -172,19 +172,19 @@ impl Region {
 
     /// The heights at the corners of a cell, packed by two: those at its low y, those at its high one.
     #[inline(always)]
-    pub(crate) fn corner_pairs(&self, cell: u32) -> (u32, u32) {
-        let cell = cell as usize;
-        let pair = |at: usize| match self.plan.heights.get(at..at.wrapping_add(2)) {
-            Some(&[left, right]) => u32::from(left as u16) | u32::from(right as u16) << 16,
-            _ => 0,
+    pub(crate) fn corner_pairs(&self, cell: u32) -> Option<(u32, u32)> {
+        let pair = |at: usize| {
+            let [left, right] = *self.plan.heights.get(at..)?.first_chunk()?;
+            Some(u32::from(left as u16) | u32::from(right as u16) << 16)
         };
-        (pair(cell), pair(cell.wrapping_add(self.columns as usize)))
+        let cell = cell as usize;
+        Some((pair(cell)?, pair(cell.wrapping_add(self.columns as usize))?))
     }
 
     /// The heights at the corners of a cell, in 1/32 m: two at its low y, two at its high one.
     #[inline(always)]
     fn corners(&self, cell: u32) -> ((f32, f32), (f32, f32)) {
-        let (low, high) = self.corner_pairs(cell);
+        let (low, high) = self.corner_pairs(cell).unwrap_or((0, 0));
         (unpack(low), unpack(high))
     }
 

@@ -9,6 +9,7 @@
 use crate::land::{Ground, Land};
 use crate::region::{blend, unpack};
 use crate::step::{Body, Limits, Pace, careful, one};
+use crate::tiles::CAREFUL;
 
 /// Rows of a block: as many 32-bit lanes as a cache line and an AVX-512 register hold.
 const ROWS: usize = 16;
@@ -83,7 +84,8 @@ pub fn walk(land: &Land, limits: &Limits, columns: Columns<'_>, tick_s: f32) {
 fn walk_block(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8) {
     let first = block.steps.iter().position(|steps| *steps > turn).unwrap_or(0);
     let Some(at) = land.ground_at(block.x[first], block.y[first]) else {
-        walk_strays(land, pace, block, turn, 0xffff);
+        let stray = block.steps.map(|steps| u32::from(steps > turn));
+        walk_strays(land, pace, block, &stray);
         return;
     };
     let Ground { region, origin } = at;
@@ -92,18 +94,30 @@ fn walk_block(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8) {
     let (mut vx, mut vy) = (*block.vx, *block.vy);
     let (wish_x, wish_y, steps) = (*block.wish_x, *block.wish_y, *block.steps);
     // Tiles of rows outside the zone, and of empty rows, are some number or other; neither is used.
+    let last_tile = (region.tiles.entries.len() as u32).wrapping_sub(1);
     let (mut tile, mut goes, mut may) = ([0_u32; ROWS], [0_u32; ROWS], [0_u32; ROWS]);
     for row in 0..ROWS {
         let (x, y) = (x[row] - origin.x, y[row] - origin.y);
-        tile[row] = region.tiles.index(x, y);
+        tile[row] = region.tiles.index(x, y).min(last_tile);
         goes[row] = u32::from(steps[row] > turn);
         may[row] = goes[row] & u32::from(region.contains(x, y));
     }
-    let (mut close, mut stray) = (0_u32, 0_u32);
+    // A loop that may end early is not made of gathers, which take longer than sixteen loads. It never does: the tile of
+    // a row that may go is one of the zone's, and where the others end up does not matter.
+    let mut entry = [CAREFUL; ROWS];
     for row in 0..ROWS {
-        let is_open = u32::from(region.tiles.entry(tile[row]) == 0);
-        close |= (may[row] & (is_open ^ 1)) << row;
-        stray |= (goes[row] & (may[row] ^ 1)) << row;
+        let Some(found) = region.tiles.entries.get(tile[row] as usize) else { break };
+        entry[row] = *found;
+    }
+    // Flags rather than bits: gathering bits takes longer than all the rest of this loop.
+    let (mut close, mut stray) = ([0_u32; ROWS], [0_u32; ROWS]);
+    let (mut any_close, mut any_stray) = (0, 0);
+    for row in 0..ROWS {
+        let is_open = u32::from(entry[row] == 0);
+        close[row] = may[row] & (is_open ^ 1);
+        stray[row] = goes[row] & (may[row] ^ 1);
+        any_close |= close[row];
+        any_stray |= stray[row];
         may[row] &= is_open;
     }
 
@@ -118,7 +132,9 @@ fn walk_block(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8) {
     }
     let (mut low, mut high) = ([0_u32; ROWS], [0_u32; ROWS]);
     for row in 0..ROWS {
-        (low[row], high[row]) = region.corner_pairs(cell[row]);
+        // Never ends early, as above: a cell is one of the zone's whatever the place.
+        let Some(pairs) = region.corner_pairs(cell[row]) else { break };
+        (low[row], high[row]) = pairs;
     }
     let mut ground = [0.0; ROWS];
     for row in 0..ROWS {
@@ -136,42 +152,38 @@ fn walk_block(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8) {
     pick(&mut vx, &new_vx);
     pick(&mut vy, &new_vy);
     (*block.x, *block.y, *block.z, *block.vx, *block.vy) = (x, y, z, vx, vy);
-    if close != 0 {
-        walk_careful(land, at, pace, block, close, (&new_vx, &new_vy));
+    if any_close != 0 {
+        walk_careful(land, at, pace, block, &close, (&new_vx, &new_vy));
     }
-    if stray != 0 {
-        walk_strays(land, pace, block, turn, stray);
+    if any_stray != 0 {
+        walk_strays(land, pace, block, &stray);
     }
 }
 
-/// One step of the rows of `mask`, which are in the block's zone but not on open ground, with their new velocities.
+/// One step of the rows flagged in `close`, which are in the block's zone but not on open ground, with their new velocities.
 #[inline(never)]
 fn walk_careful(
     land: &Land,
     ground: Ground<'_>,
     pace: &Pace,
     block: &mut Block<'_>,
-    mut mask: u32,
+    close: &[u32; ROWS],
     (vx, vy): (&[f32; ROWS], &[f32; ROWS]),
 ) {
-    while mask != 0 {
-        let row = mask.trailing_zeros() as usize % ROWS;
-        mask &= mask - 1;
+    for row in (0..ROWS).filter(|row| close[*row] != 0) {
         let body = Body { x: block.x[row], y: block.y[row], z: block.z[row], vx: vx[row], vy: vy[row] };
         block.put(row, careful(land, ground, body, pace.tick_s));
     }
 }
 
-/// One step of those rows of `mask` that take more than `turn`, wherever they are.
+/// One step of the rows flagged in `stray`, wherever they are.
 #[cold]
 #[inline(never)]
-fn walk_strays(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8, mask: u32) {
-    for row in (0..ROWS).filter(|row| (mask >> row) & 1 == 1) {
-        if block.steps[row] > turn {
-            let (x, y, z) = (block.x[row], block.y[row], block.z[row]);
-            let body = Body { x, y, z, vx: block.vx[row], vy: block.vy[row] };
-            block.put(row, one(land, pace, body, block.wish_x[row], block.wish_y[row]));
-        }
+fn walk_strays(land: &Land, pace: &Pace, block: &mut Block<'_>, stray: &[u32; ROWS]) {
+    for row in (0..ROWS).filter(|row| stray[*row] != 0) {
+        let (x, y, z) = (block.x[row], block.y[row], block.z[row]);
+        let body = Body { x, y, z, vx: block.vx[row], vy: block.vy[row] };
+        block.put(row, one(land, pace, body, block.wish_x[row], block.wish_y[row]));
     }
 }
 

@@ -34,7 +34,7 @@ pub const SHOP_LINES_MAX: usize = 64;
 /// Most drops on the ground at once. Their times of expiry are looked through once a tick: 4 bytes each.
 pub const DROPS_MAX: u32 = 1 << 16;
 
-/// Most changes that one operation can tell of: two sides of a trade, each with its state, money and items, twice over.
+/// Most changes that one operation can tell of: both sides of a trade, each its state, its money and its items.
 pub const CHANGES_PER_OPERATION_MAX: usize = 2 * (2 + GOODS_STACKS_MAX);
 
 const _: () = {
