@@ -12,9 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use glam::Vec2;
 use throng_engine::Random;
-use throng_game::{
-    EntityId, Game, GameConfig, Input, Intent, LandSource, PlayerId, Request, Rules, Spawn, Taken, Viewer,
-};
+use throng_game::{EntityId, Game, GameConfig, Input, Intent, PlayerId, Request, Spawn, Taken, Viewer};
 use throng_net::io::impersonate::Impersonator;
 use throng_net::io::{BackendChoice, Receive, Sender, SocketConfig};
 use throng_net::limits::{HEADER_BYTES, SEAL_BYTES};
@@ -89,11 +87,10 @@ fn intent(random: &mut Random) -> IntentFields {
 struct Seat {
     /// Of the session.
     place: u32,
-    player: PlayerId,
     own: EntityId,
     viewer: Viewer,
+    player: PlayerId,
     acked_tick: u32,
-    applied_sequence: u32,
 }
 
 /// What is found by session: inputs, and where the seat is.
@@ -141,13 +138,7 @@ impl Realm {
             sequence: 0,
         };
         let world = field::config(clients as u32, field::AREA_EACH_M2);
-        let game = Game::new(GameConfig {
-            world,
-            creatures: 0,
-            spawn: Spawn::Everywhere,
-            land: LandSource::Flat,
-            rules: Rules::default(),
-        });
+        let game = Game::new(GameConfig { spawn: Spawn::Everywhere, ..GameConfig::new(world) });
         let mut gateway = Gateway::default();
         let config = ServerConfig { sessions_max: clients as u32, ..gateway.config() };
         let mut realm = Self {
@@ -175,19 +166,11 @@ impl Realm {
         let mut client = gateway.client(self.now_us, hello);
         let (session, _) = shake_hands(&mut self.protocol, &mut client, self.now_us, from);
         assert_eq!(session.get(), number, "places are given out in order");
-        let name = format!("Walker{number}");
-        let entered = self.game.take(Input::Enter { character: number as u64, name: &name });
-        let Taken::Entered(player) = entered else { panic!("the world has room for all, but {entered:?}") };
-        let own = self.game.avatar(player).expect("whoever has entered has a body");
+        let enter = Input::Enter { character: number as u64 + 1, name: "bench" };
+        let Taken::Entered(player) = self.game.take(enter) else { panic!("the world has room for all") };
+        let own = self.game.avatar(player).expect("who has entered has a body");
         self.places[number].seat = number as u32;
-        self.seats.push(Seat {
-            place: number as u32,
-            player,
-            own,
-            viewer: Viewer::default(),
-            acked_tick: 0,
-            applied_sequence: 0,
-        });
+        self.seats.push(Seat { place: number as u32, own, player, viewer: Viewer::default(), acked_tick: 0 });
         self.swarm.clients.push(client);
     }
 
@@ -262,7 +245,6 @@ impl Realm {
                 continue;
             }
             place.taken_sequence = input.sequence;
-            seat.applied_sequence = input.sequence;
             seat.acked_tick = if input.ack_tick <= current_tick { input.ack_tick } else { 0 };
             let IntentFields { move_x, move_y, yaw, buttons } = input.intent();
             let intent = Intent { direction: Vec2::new(move_x, move_y), yaw, buttons };
@@ -286,7 +268,7 @@ impl Realm {
                 let request = Request {
                     own: seat.own,
                     acked_tick: seat.acked_tick,
-                    input: seat.applied_sequence,
+                    input: game.applied_sequence(seat.player),
                     budget_bytes: PAYLOAD_BYTES_MAX,
                     ..Request::fresh(seat.own)
                 };

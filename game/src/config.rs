@@ -167,6 +167,11 @@ pub enum GameError {
 }
 
 impl GameConfig {
+    /// The reference rules on a level land of the world's size, without creatures.
+    pub fn new(world: WorldConfig) -> Self {
+        Self { world, creatures: 0, spawn: Spawn::Land, land: LandSource::Flat, rules: Rules::default() }
+    }
+
     /// The land of this config, checked.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ proptest! {
         money in prop_oneof![Just(0), any::<i64>()],
         words in prop::array::uniform5(prop_oneof![Just(0), any::<u32>()]),
         bytes in prop::array::uniform2(prop_oneof![Just(0), any::<u8>()]),
-        (text, name) in ("[ -~é孫]{0,90}", "[a-zß]{0,30}"),
+        (text, name) in ("[ -~é孫]{0,85}", "[a-zß]{0,23}"),
     ) {
         let [entity, item, quantity, revision, tick] = words;
         let [first, second] = bytes;
@@ -197,9 +197,9 @@ fn the_longest_command_and_notice_fit() {
     assert!((COMMAND_BYTES_MAX - 12..=COMMAND_BYTES_MAX).contains(&bytes), "{bytes}");
     let bytes = write_notice(&mut out, &notice).unwrap();
     assert!((NOTICE_BYTES_MAX - 12..=NOTICE_BYTES_MAX).contains(&bytes), "{bytes}");
-    // Most say little: what a player has now takes half of a line of cache.
+    // Most say little: what a player has now takes 48 bytes.
     let money = NoticeFields { tick, told: Told::Money, money: 7, ..NoticeFields::default() };
-    assert_eq!(write_notice(&mut out, &money), Some(52));
+    assert_eq!(write_notice(&mut out, &money), Some(48));
 }
 
 #[test]

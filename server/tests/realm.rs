@@ -115,17 +115,21 @@ fn an_avatar_takes_a_step_for_each_input_and_none_without() {
                 (view.own().velocity[0] > 0.0, view.own().velocity[1], view.own().yaw),
                 (true, 0.0, 77)
             );
-            assert_eq!(view.input_applied(), walker.session.input_sent());
+            // One may wait at the realm, so that a late one does no harm.
+            let sent = walker.session.input_sent();
+            assert!((sent - 1..=sent).contains(&view.input_applied()), "{} of {sent}", view.input_applied());
 
             // Nothing is sent any more, but what arrives is read.
-            let place = view.own().position;
+            let mut places = Vec::new();
             for _ in 0..12 {
                 realm.advance_clock(Duration::from_millis(50));
                 realm.tick();
                 walker.receive(now_us(realm));
+                places.push(walker.session.view().own().position);
             }
-            let own = *walker.session.view().own();
-            assert_eq!((own.position, own.yaw), (place, 77));
+            assert_eq!(walker.session.view().input_applied(), sent);
+            assert!(places[1..].iter().all(|place| *place == places[1]), "{places:?}");
+            assert_eq!(walker.session.view().own().yaw, 77);
         },
     );
 }

@@ -4,12 +4,14 @@ use glam::Vec2;
 use throng_benches::field;
 use throng_engine::simd::Level;
 use throng_engine::{EntityId, Random, World};
-use throng_game::{Game, GameConfig, Intent, Spawn, Traits};
+use throng_game::{Game, GameConfig, Input, Intent, PlayerId, Spawn, Taken, Traits};
 use throng_schema::wire;
 
 /// A client: its avatar and the newest tick that it has acknowledged.
 pub struct Client {
     pub own: EntityId,
+    player: PlayerId,
+    intent: Intent,
     pub acked_tick: u32,
     age_ticks: u32,
 }
@@ -37,18 +39,19 @@ fn age_ticks(random: &mut Random) -> u32 {
 impl Scene {
     pub fn new(entities: u32, clients: u32, level: Level) -> Self {
         let world = field::config(entities, field::AREA_EACH_M2);
-        let config = GameConfig { world, creatures: entities - clients, spawn: Spawn::Everywhere };
+        let creatures = entities - clients;
+        let config = GameConfig { creatures, spawn: Spawn::Everywhere, ..GameConfig::new(world) };
         let mut game = Game::with_level(config, level).expect("the config is sound");
         let mut random = field::random(4);
         let mut clients: Vec<Client> = (0..clients)
-            .map(|_| {
-                let own = game.join().expect("the world has room for all");
-                Client { own, acked_tick: 0, age_ticks: age_ticks(&mut random) }
+            .map(|number| {
+                let enter = Input::Enter { character: u64::from(number) + 1, name: "bench" };
+                let Taken::Entered(player) = game.take(enter) else { panic!("the world has room for all") };
+                let own = game.avatar(player).expect("who has entered has a body");
+                let age_ticks = age_ticks(&mut random);
+                Client { own, player, intent: turn(&mut random), acked_tick: 0, age_ticks }
             })
             .collect();
-        for client in &clients {
-            turn(&mut game, client.own, &mut random);
-        }
         field::sort_by_cell(&mut clients, |client| field::place_of(game.world(), client.own));
         Self { game, clients }
     }
@@ -56,10 +59,13 @@ impl Scene {
     /// A client turns about every two seconds.
     pub fn steer(&mut self) {
         let mut random = field::random(self.game.current_tick()).fork(5);
-        for client in &self.clients {
+        for client in &mut self.clients {
             if random.below(40) == 0 {
-                turn(&mut self.game, client.own, &mut random);
+                client.intent = turn(&mut random);
             }
+            let (player, intent) = (client.player, client.intent);
+            let (sequence, shown_tick) = (self.game.current_tick() + 1, client.acked_tick);
+            self.game.take(Input::Intent { player, sequence, shown_tick, intent });
         }
     }
 
@@ -82,10 +88,10 @@ impl Scene {
     }
 }
 
-fn turn(game: &mut Game, own: EntityId, random: &mut Random) {
+fn turn(random: &mut Random) -> Intent {
     let yaw = random.next_u32() as u16;
     let (x, y) = throng_engine::angle::direction(yaw);
-    game.intend(own, Intent { direction: Vec2::new(x, y), yaw, buttons: 0 });
+    Intent { direction: Vec2::new(x, y), yaw, buttons: 0 }
 }
 
 /// The avatar's exact state, for a message.

@@ -180,7 +180,7 @@ impl<C: Columns> World<C> {
         let room = out.len() - OVERHEAD_BYTES_MAX;
         let sight = Circle { radius: view_radius, ..centre };
         let mut events_left_out = self.events_of(viewer, request, &sight, base.as_ref(), room / 2, selection);
-        let room = room - event_bytes(selection.event_count);
+        let mut room = room - event_bytes(selection.event_count);
 
         // Then the ring: its share is what a round within the bound needs, and a quarter more. It may take
         // most of the budget, for a stranger who stands still must not hide an archer.
@@ -190,7 +190,7 @@ impl<C: Columns> World<C> {
                 far_bytes((ring * 5).div_ceil(u32::from(refresh_ticks) * 4).max(4) as usize).min(room * 3 / 4)
             }
         };
-        let near_bytes_max = room - ring_share;
+        let mut near_bytes_max = room - ring_share;
 
         let mut radius = if viewer.radius == 0 { view_radius } else { viewer.radius.into() };
         let mut attempt = 0;
@@ -204,10 +204,13 @@ impl<C: Columns> World<C> {
         ) {
             attempt += 1;
             if attempt == 12 || radius < 0 {
-                // Even the list of those who leave is too long: begin again, with the events of this tick alone, which
-                // are no more than before.
-                base = None;
-                events_left_out = self.events_of(viewer, request, &sight, None, room / 2, selection);
+                // Even the list of those who leave is too long: begin again, but first see if it fits without events.
+                let freed = event_bytes(selection.event_count);
+                (room, near_bytes_max) = (room + freed, near_bytes_max + freed);
+                match std::mem::take(&mut selection.event_count) {
+                    0 => base = None,
+                    count => events_left_out += count as u32,
+                }
             }
             // Usually last tick's radius is a trifle too large. If it is much too large, the crowd is new.
             radius = match attempt {

@@ -26,10 +26,10 @@ impl Default for OverloadSettings {
     fn default() -> Self {
         Self {
             enabled: true,
-            engage_share: 0.9,
+            engage_share: 0.95,
             engage_ticks: 8,
             window_ticks: 12,
-            release_share: 0.6,
+            release_share: 0.85,
             release_ms: 2000,
             speed_min: 200,
         }

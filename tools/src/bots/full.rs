@@ -8,10 +8,12 @@ use throng_client::pacing::Beat;
 use throng_client::prediction::{PredictionConfig, Predictor};
 use throng_schema::IntentFields;
 
-use super::walker::Walker;
+use super::walker::{DEAD, Walker};
 
 /// Ticks between two looks for entities that were never refreshed again.
 const SWEEP_TICKS: u32 = 8;
+/// Kinds of those who go on foot.
+const WALKERS: std::ops::RangeInclusive<u16> = 1..=2;
 /// The kind of an event that tells of a hit.
 const HIT: u8 = 1;
 
@@ -110,7 +112,8 @@ struct Seen {
 /// Checks the server's promise that every entity in view is refreshed within a bound.
 ///
 /// A client cannot see whether an entity that it hears nothing of is still in view. But one that was deep inside
-/// cannot have left sooner than two avatars can run apart; until then it must have been refreshed.
+/// cannot have left sooner than two avatars can run apart; until then it must have been refreshed. That goes for the
+/// living: arrows fly faster, and what is dead or lies on the ground may be taken away.
 #[derive(Debug, Default)]
 pub(super) struct RefreshWatch {
     seen: HashMap<u32, Seen>,
@@ -135,9 +138,15 @@ impl RefreshWatch {
         let apart_m_per_tick = 2.0 * speed_max_m_per_s / f32::from(world.tick_hz);
         let bound = u32::from(view.pace().refresh_ticks);
 
-        let near = view.near().iter().map(|e| (e.id, e.x, e.y));
-        let far = view.far().iter().filter(|e| e.tick == tick).map(|e| (e.id, e.x, e.y));
-        for (id, x, y) in near.chain(far) {
+        let near = view.near().iter().map(|e| (e.id, e.x, e.y, is_walking(e.attr)));
+        let far = view.far().iter().filter(|e| e.tick == tick);
+        // Of far ones only the health is told: arrows and things have none.
+        let far = far.map(|e| (e.id, e.x, e.y, e.attr0_high > 0));
+        for (id, x, y, is_walking) in near.chain(far) {
+            if !is_walking {
+                self.seen.remove(&id);
+                continue;
+            }
             let depth_m = world.view_radius - distance_m(view, x, y);
             if let Some(before) = self.seen.insert(id, Seen { tick, depth_m }) {
                 let waited = tick - before.tick;
@@ -171,6 +180,11 @@ impl RefreshWatch {
     }
 }
 
+/// Whether these are the attributes of somebody alive who goes on foot: an avatar or a creature.
+fn is_walking([health, attr1, ..]: [u16; 4]) -> bool {
+    health > 0 && attr1 & DEAD == 0 && WALKERS.contains(&(attr1 & 15))
+}
+
 fn distance_m(view: &View, x: i16, y: i16) -> f32 {
     let [own_x, own_y, _] = view.own_units();
     let [x, y, _] = view.units_of(x, y, 0);
@@ -193,7 +207,7 @@ mod tests {
             let far: Vec<_> = refreshed
                 .iter()
                 .filter(|&&at| at == tick)
-                .map(|_| wire::Far::new(7, (500 + metres) * 32, 0, 0, 0, 0))
+                .map(|_| wire::Far::new(7, (500 + metres) * 32, 0, 0, 0, 255))
                 .collect();
             let args = wire::SnapshotArgs {
                 tick,

@@ -9,7 +9,7 @@ use throng_motion::{Body, Land, Limits, limit, step};
 use throng_schema::IntentFields;
 
 /// The bit of attribute 1 that says that somebody is dead.
-const DEAD: u16 = 1 << 4;
+pub(super) const DEAD: u16 = 1 << 4;
 
 /// The reference rules' motion on a land.
 #[derive(Clone, Debug)]
