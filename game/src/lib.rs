@@ -82,7 +82,7 @@ use combat::{Combat, Death};
 use commands::Commands;
 use creatures::Creatures;
 use deals::Lying;
-use intents::{Numbered, Refused};
+use intents::{Numbered, Order, Refused};
 use notices::Notices;
 use players::Players;
 use separation::Separation;
@@ -119,6 +119,10 @@ pub struct Game {
     separation: Separation,
     /// Scratch: which rows are somebody's.
     live: Vec<u16>,
+    /// Scratch: what intents ask of each player's avatar.
+    orders: Vec<Order>,
+    /// Scratch: rows of dead avatars.
+    fallen: Vec<u32>,
     economy: Economy,
     /// Scratch: what the economy changed in this tick.
     changes: Vec<Change>,
@@ -183,6 +187,8 @@ impl Game {
             deaths: Vec::with_capacity(1_024),
             separation: Separation::default(),
             live: Vec::new(),
+            orders: Vec::new(),
+            fallen: Vec::with_capacity(1_024),
             economy: Economy::new(content::catalogue()?, &economy)?,
             changes: Vec::with_capacity(deals::CHANGES_MAX as usize),
             progression: content::progression()?,
