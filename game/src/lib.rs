@@ -111,6 +111,10 @@ pub struct Game {
     commands: Commands,
     chat: Chat,
     notices: Notices,
+    /// Who has entered since the last tick.
+    newcomers: Vec<PlayerId>,
+    /// Who has left, and whose body still waits to be taken out.
+    leavers: Vec<PlayerId>,
     departed: Vec<PlayerId>,
     creatures: Creatures,
     combat: Combat,
@@ -181,6 +185,8 @@ impl Game {
             commands: Commands::default(),
             chat: Chat::new(config.world.tick_hz),
             notices: Notices::default(),
+            newcomers: Vec::new(),
+            leavers: Vec::new(),
             departed: Vec::new(),
             creatures: Creatures::new(rules.species.clone()),
             combat: Combat::new(rules.combat.clone())?,

@@ -58,7 +58,8 @@ impl Game {
     fn come_back(&mut self, id: PlayerId) {
         let Some(player) = self.players.get_mut(id) else { unreachable!("characters know their players") };
         player.intents.restart();
-        (player.is_connected, player.is_new) = (true, true);
+        (player.is_connected, player.is_new, player.command_count) = (true, true, 0);
+        self.newcomers.push(id);
         let _ = self.economy.open(self.characters.get(player.character).id);
         self.counters.entered += 1;
     }
@@ -86,6 +87,7 @@ impl Game {
             budgets: Budgets::default(),
             stay: Stay::MAIN,
         });
+        self.newcomers.push(player);
         self.visitors[MAIN.0 as usize] += 1;
         // A tick takes nothing from the heap: not even the one in which all of them leave.
         let places = self.players.place_count() as usize;
@@ -119,6 +121,7 @@ impl Game {
             self.counters.inputs_of_nobody += 1;
             return Taken::Nobody;
         };
+        self.leavers.push(id);
         player.is_connected = false;
         player.stays_until = stays_until;
         player.intents.restart();
@@ -133,15 +136,15 @@ impl Game {
 
     /// Tells those who have just entered how they stand.
     pub(crate) fn welcome(&mut self) {
-        for place in 0..self.players.place_count() {
-            let id = PlayerId(place);
+        let mut newcomers = std::mem::take(&mut self.newcomers);
+        for id in newcomers.drain(..) {
             let Some(player) = self.players.get_mut(id) else { continue };
-            player.command_count = 0;
             if std::mem::take(&mut player.is_new) {
                 let (account, zone) = (player.character, player.stay.zone);
                 self.tell_all(id, account, zone);
             }
         }
+        self.newcomers = newcomers;
     }
 
     fn tell_all(&mut self, id: PlayerId, account: AccountId, zone: ZoneId) {
@@ -197,17 +200,19 @@ impl Game {
     /// Takes out the bodies whose players have left, once nobody fights them.
     pub(crate) fn depart(&mut self) {
         let tick = self.world.tick();
-        for place in 0..self.players.place_count() {
-            let id = PlayerId(place);
-            let Some(player) = self.players.get(id) else { continue };
-            if player.is_connected || tick < player.stays_until {
-                continue;
+        let mut leavers = std::mem::take(&mut self.leavers);
+        leavers.retain(|&id| {
+            let Some(player) = self.players.get(id).filter(|player| !player.is_connected) else {
+                return false;
+            };
+            if tick < player.stays_until {
+                return true;
             }
             let (account, avatar, stay) = (player.character, player.avatar, player.stay);
-            let Some(row) = self.row_of(id) else { continue };
+            let Some(row) = self.row_of(id) else { return false };
             let is_dead = self.is_dead(row);
             if !is_dead && tick < self.world.game.fight_until[row] {
-                continue;
+                return true;
             }
             let here = if stay.zone == MAIN { self.place_of(row) } else { stay.way_back };
             let character = self.characters.get_mut(account);
@@ -220,7 +225,9 @@ impl Game {
             self.players.remove(id);
             self.departed.push(id);
             self.counters.departed += 1;
-        }
+            false
+        });
+        self.leavers = leavers;
     }
 
     /// Lets those who stand in one another give way, as far as the land lets them.
