@@ -17,6 +17,7 @@ impl Game {
                 self.counters.inputs_of_nobody += 1;
                 continue;
             };
+            player.command_count = 0;
             let account = player.character;
             let outcome = match command {
                 _ if !player.budgets.commands.take(tick, rate) => Outcome::TooFast,

@@ -29,6 +29,14 @@ pub(crate) struct Numbered {
     pub intent: Intent,
 }
 
+/// What the intents of one tick ask of an avatar.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Order {
+    pub taken: [Numbered; STEPS_MAX],
+    /// How many of them there are.
+    pub count: usize,
+}
+
 /// Why an intent was not let into the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -63,8 +71,8 @@ impl Intents {
         Ok(())
     }
 
-    /// The intents of this tick, in order, and how many they are.
-    pub fn take(&mut self) -> ([Numbered; STEPS_MAX], usize) {
+    /// The intents of this tick, in order.
+    pub fn take(&mut self) -> Order {
         self.credit = (self.credit + 1).min(CREDIT_MAX);
         let count = self.count.min(self.credit).min(STEPS_MAX as u8);
         let mut taken = [Numbered::default(); STEPS_MAX];
@@ -75,7 +83,7 @@ impl Intents {
         }
         self.count -= count;
         self.credit -= count;
-        (taken, count.into())
+        Order { taken, count: count.into() }
     }
 
     /// Begins anew, for a client that has just come: it counts from 1. What was saved stays, so that coming and going
@@ -117,7 +125,7 @@ mod tests {
     }
 
     fn sequences(intents: &mut Intents) -> Vec<u32> {
-        let (taken, count) = intents.take();
+        let Order { taken, count } = intents.take();
         taken[..count].iter().map(|numbered| numbered.sequence).collect()
     }
 

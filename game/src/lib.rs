@@ -46,6 +46,7 @@ mod notices;
 mod players;
 mod progress;
 mod separation;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod traits;
@@ -65,6 +66,7 @@ pub use intents::{CREDIT_MAX, INTENTS_MAX, STEPS_MAX};
 pub use movement::{ACCELERATION_M_S2, LIMITS, SPEED_MAX_M_S};
 pub use progress::{Accomplishment, Accomplishments, Counter, Gain, Progression, ProgressionError, Sheet};
 pub use separation::{BODY_WIDTH_M, PUSH_M_MAX};
+pub use stages::Stage;
 pub use throng_engine::{Encoded, EntityId, Request, Viewer, WorldConfig};
 pub use throng_motion::{Land, ZoneId};
 pub use traits::{AVATAR, CREATURE, DROP, NOBODY, PROJECTILE, SHOPKEEPER, Traits, state};
@@ -80,7 +82,7 @@ use combat::{Combat, Death};
 use commands::Commands;
 use creatures::Creatures;
 use deals::Lying;
-use intents::{Numbered, Refused};
+use intents::{Numbered, Order, Refused};
 use notices::Notices;
 use players::Players;
 use separation::Separation;
@@ -109,6 +111,10 @@ pub struct Game {
     commands: Commands,
     chat: Chat,
     notices: Notices,
+    /// Who has entered since the last tick.
+    newcomers: Vec<PlayerId>,
+    /// Who has left, and whose body still waits to be taken out.
+    leavers: Vec<PlayerId>,
     departed: Vec<PlayerId>,
     creatures: Creatures,
     combat: Combat,
@@ -117,6 +123,10 @@ pub struct Game {
     separation: Separation,
     /// Scratch: which rows are somebody's.
     live: Vec<u16>,
+    /// Scratch: what intents ask of each player's avatar.
+    orders: Vec<Order>,
+    /// Scratch: rows of dead avatars.
+    fallen: Vec<u32>,
     economy: Economy,
     /// Scratch: what the economy changed in this tick.
     changes: Vec<Change>,
@@ -175,12 +185,16 @@ impl Game {
             commands: Commands::default(),
             chat: Chat::new(config.world.tick_hz),
             notices: Notices::default(),
+            newcomers: Vec::new(),
+            leavers: Vec::new(),
             departed: Vec::new(),
             creatures: Creatures::new(rules.species.clone()),
             combat: Combat::new(rules.combat.clone())?,
             deaths: Vec::with_capacity(1_024),
             separation: Separation::default(),
             live: Vec::new(),
+            orders: Vec::new(),
+            fallen: Vec::with_capacity(1_024),
             economy: Economy::new(content::catalogue()?, &economy)?,
             changes: Vec::with_capacity(deals::CHANGES_MAX as usize),
             progression: content::progression()?,
@@ -252,6 +266,11 @@ impl Game {
 
     /// Advances the world by one tick and publishes it.
     pub fn tick(&mut self) {
+        self.tick_watched(|_| ());
+    }
+
+    /// As [`tick`](Self::tick), telling `passed` each stage when it is over.
+    pub fn tick_watched(&mut self, mut passed: impl FnMut(Stage)) {
         let tick = self.world.begin_tick();
         self.economy.begin_tick(tick);
         self.notices.clear();
@@ -259,18 +278,26 @@ impl Game {
         self.welcome();
         self.apply_intents();
         self.execute();
+        passed(Stage::Inputs);
         let random = Random::of_tick(self.config.world.seed, tick, Stream::Creatures as u32);
         self.creatures.tick(&mut self.world, &self.land, random, self.think_divisor);
+        passed(Stage::Think);
         movement::walk(&mut self.world, &self.land, &mut self.live);
+        passed(Stage::Walk);
         self.give_way();
+        passed(Stage::GiveWay);
         self.combat.tick(&mut self.world, &self.land, self.creatures.species(), &mut self.deaths);
+        passed(Stage::Fight);
         self.bury();
         self.respawn();
         self.part_traders();
         self.depart();
         self.balance();
+        passed(Stage::Outcome);
         self.world.settle();
+        passed(Stage::Settle);
         self.world.publish(attributes::attributes);
+        passed(Stage::Publish);
     }
 
     /// What the last tick told players, in order.

@@ -1,6 +1,7 @@
 //! Coming, going, and standing up again.
 
 use glam::Vec2;
+use throng_engine::limits::BLOCK_ROWS;
 use throng_engine::{EntityId, Event, Random};
 use throng_motion::ZoneId;
 
@@ -57,14 +58,19 @@ impl Game {
     fn come_back(&mut self, id: PlayerId) {
         let Some(player) = self.players.get_mut(id) else { unreachable!("characters know their players") };
         player.intents.restart();
-        (player.is_connected, player.is_new) = (true, true);
+        (player.is_connected, player.is_new, player.command_count) = (true, true, 0);
+        self.newcomers.push(id);
         let _ = self.economy.open(self.characters.get(player.character).id);
         self.counters.entered += 1;
     }
 
     fn embody(&mut self, id: u64, name: &str) -> Option<PlayerId> {
+        // Where it stays: to begin all of them in one cell would take a walk along that cell's chain for each, and rows
+        // far from where they belong.
+        let known = self.characters.by_id(id).and_then(|account| self.characters.get(account).last_place);
+        let place = known.unwrap_or_else(|| self.player_place(MAIN, (id ^ id >> 32) as u32));
         // Spawned first: an account is for ever, an entity is not.
-        let (avatar, slot) = self.world.spawn(glam::Vec3::ZERO, 0).ok()?;
+        let (avatar, slot) = self.world.spawn(self.land.nearest_free(place.x, place.y), 0).ok()?;
         if self.economy.open(id).is_none() {
             self.world.despawn(avatar);
             return None;
@@ -81,6 +87,7 @@ impl Game {
             budgets: Budgets::default(),
             stay: Stay::MAIN,
         });
+        self.newcomers.push(player);
         self.visitors[MAIN.0 as usize] += 1;
         // A tick takes nothing from the heap: not even the one in which all of them leave.
         let places = self.players.place_count() as usize;
@@ -89,17 +96,14 @@ impl Game {
         self.notices.reserve(places);
         self.counters.entered += 1;
 
-        let fresh_place = self.player_place(MAIN, account.0);
         let character = self.characters.get_mut(account);
         character.player = Some(player);
         let (level, last_health) = (character.sheet.level() as u8, character.last_health);
-        let place = character.last_place.unwrap_or(fresh_place);
         let row = slot.row();
         (self.world.game.kind[row], self.world.game.owner[row]) = (AVATAR, player.0);
         self.set_level(row, level);
         let game = &mut self.world.game;
         game.health[row] = last_health.clamp(1, game.health_max[row]);
-        self.put(row, place);
         Some(player)
     }
 
@@ -117,6 +121,7 @@ impl Game {
             self.counters.inputs_of_nobody += 1;
             return Taken::Nobody;
         };
+        self.leavers.push(id);
         player.is_connected = false;
         player.stays_until = stays_until;
         player.intents.restart();
@@ -131,15 +136,15 @@ impl Game {
 
     /// Tells those who have just entered how they stand.
     pub(crate) fn welcome(&mut self) {
-        for place in 0..self.players.place_count() {
-            let id = PlayerId(place);
+        let mut newcomers = std::mem::take(&mut self.newcomers);
+        for id in newcomers.drain(..) {
             let Some(player) = self.players.get_mut(id) else { continue };
-            player.command_count = 0;
             if std::mem::take(&mut player.is_new) {
                 let (account, zone) = (player.character, player.stay.zone);
                 self.tell_all(id, account, zone);
             }
         }
+        self.newcomers = newcomers;
     }
 
     fn tell_all(&mut self, id: PlayerId, account: AccountId, zone: ZoneId) {
@@ -160,10 +165,22 @@ impl Game {
     /// Lets the dead stand up whose time has come.
     pub(crate) fn respawn(&mut self) {
         let tick = self.world.tick();
-        for place in 0..self.players.place_count() {
-            let id = PlayerId(place);
-            let Some(row) = self.row_of(id) else { continue };
-            if !self.is_dead(row) || tick < self.world.game.expire_tick[row] {
+        let mut fallen = std::mem::take(&mut self.fallen);
+        let game = &self.world.game;
+        let blocks =
+            game.kind.as_chunks::<BLOCK_ROWS>().0.iter().zip(game.health.as_chunks::<BLOCK_ROWS>().0);
+        for (block, (kind, health)) in blocks.enumerate() {
+            let is_fallen = |row: usize| (kind[row] == AVATAR) & (health[row] == 0);
+            // Sixteen at a time: hardly any block has one.
+            if (0..BLOCK_ROWS).fold(false, |any, row| any | is_fallen(row)) {
+                let rows = (0..BLOCK_ROWS).filter(|row| is_fallen(*row));
+                fallen.extend(rows.map(|row| (block * BLOCK_ROWS + row) as u32));
+            }
+        }
+        for row in fallen.drain(..) {
+            let (row, id) = (row as usize, PlayerId(self.world.game.owner[row as usize]));
+            // A row that somebody has left holds leftovers.
+            if self.row_of(id) != Some(row) || tick < self.world.game.expire_tick[row] {
                 continue;
             }
             let Some(player) = self.players.get(id) else { continue };
@@ -177,22 +194,25 @@ impl Game {
             self.world.tell(Event { kind: events::RESPAWN, value: 0, source: 0, target, x_m, y_m });
             self.notices.tell(id, Notice::Respawned);
         }
+        self.fallen = fallen;
     }
 
     /// Takes out the bodies whose players have left, once nobody fights them.
     pub(crate) fn depart(&mut self) {
         let tick = self.world.tick();
-        for place in 0..self.players.place_count() {
-            let id = PlayerId(place);
-            let Some(player) = self.players.get(id) else { continue };
-            if player.is_connected || tick < player.stays_until {
-                continue;
+        let mut leavers = std::mem::take(&mut self.leavers);
+        leavers.retain(|&id| {
+            let Some(player) = self.players.get(id).filter(|player| !player.is_connected) else {
+                return false;
+            };
+            if tick < player.stays_until {
+                return true;
             }
             let (account, avatar, stay) = (player.character, player.avatar, player.stay);
-            let Some(row) = self.row_of(id) else { continue };
+            let Some(row) = self.row_of(id) else { return false };
             let is_dead = self.is_dead(row);
             if !is_dead && tick < self.world.game.fight_until[row] {
-                continue;
+                return true;
             }
             let here = if stay.zone == MAIN { self.place_of(row) } else { stay.way_back };
             let character = self.characters.get_mut(account);
@@ -205,18 +225,17 @@ impl Game {
             self.players.remove(id);
             self.departed.push(id);
             self.counters.departed += 1;
-        }
+            false
+        });
+        self.leavers = leavers;
     }
 
     /// Lets those who stand in one another give way, as far as the land lets them.
     pub(crate) fn give_way(&mut self) {
         let Self { world, separation, land, .. } = self;
-        separation.find(world);
-        separation.drain(|row, push| {
-            let (x, y) = (world.body.x[row] + push.x, world.body.y[row] + push.y);
-            if land.is_free(x, y) {
-                (world.body.x[row], world.body.y[row], world.body.z[row]) = (x, y, land.height_at(x, y));
-            }
+        separation.find(world, land);
+        separation.drain(|row, place| {
+            (world.body.x[row], world.body.y[row], world.body.z[row]) = place.into();
         });
     }
 

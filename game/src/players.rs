@@ -1,11 +1,13 @@
 //! Who is in the world: one place per player, used again after its player has departed.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use throng_engine::schedule::each_region;
 use throng_engine::{Digest, EntityId};
 
 use crate::chat::Budgets;
-use crate::intents::Intents;
+use crate::intents::{Intents, Order};
 use crate::zones::Stay;
 use crate::{AccountId, PlayerId};
 
@@ -84,9 +86,19 @@ impl Players {
         places.filter_map(|(player, place)| Some((PlayerId(place), player.as_ref()?)))
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (PlayerId, &mut Player)> {
-        let places = self.places.iter_mut().zip(0..);
-        places.filter_map(|(player, place)| Some((PlayerId(place), player.as_mut()?)))
+    /// Writes the orders of this tick, by place; returns how many intents they are made of.
+    pub fn take_intents(&mut self, orders: &mut Vec<Order>) -> u64 {
+        orders.resize(self.places.len(), Order::default());
+        let total = AtomicU64::new(0);
+        each_region(self.places.len(), (&mut self.places[..], &mut orders[..]), |_, (places, orders)| {
+            let mut count = 0;
+            for (player, order) in places.iter_mut().zip(orders) {
+                *order = player.as_mut().map_or(Order::default(), |player| player.intents.take());
+                count += order.count as u64;
+            }
+            total.fetch_add(count, Ordering::Relaxed);
+        });
+        total.into_inner()
     }
 
     pub fn digest(&self, digest: &mut Digest) {

@@ -1,14 +1,15 @@
 //! Bodies do not stand in one another: whoever is not walking by its player's hand gives way, softly.
 //!
-//! Each body looks round in one tick of four, by its id, and is moved at most [`PUSH_M_MAX`] then, half of what it
+//! Each body looks round in one tick of four, by its block, and is moved at most [`PUSH_M_MAX`] then, half of what it
 //! overlaps with each neighbour: the other half is the neighbour's turn. Walking avatars are never moved, for their
 //! clients predict them.
 
-use glam::Vec2;
+use glam::{Vec2, Vec3};
 use throng_engine::angle::direction;
 use throng_engine::limits::{BLOCK_ROWS, REGION_ROWS};
 use throng_engine::schedule::{PerRegion, each_region};
-use throng_engine::{Found, Slot, World};
+use throng_engine::{Found, World};
+use throng_motion::Land;
 
 use crate::{AVATAR, CREATURE, SHOPKEEPER, Traits, state};
 
@@ -36,19 +37,22 @@ pub(crate) struct Separation {
 #[derive(Debug)]
 struct Region {
     found: Found,
-    /// Who must give way, and by how much.
-    pushes: Vec<(u32, Vec2)>,
+    /// Who must give way, and where to.
+    pushes: Vec<(u32, Vec3)>,
 }
 
 impl Separation {
     /// Finds who must give way.
-    pub fn find(&mut self, world: &World<Traits>) {
+    pub fn find(&mut self, world: &World<Traits>, land: &Land) {
         let rows = world.rows();
         let fresh = || Region { found: Found::default(), pushes: Vec::with_capacity(PUSHES_USUAL) };
         self.regions.resize_with(rows.div_ceil(REGION_ROWS), fresh);
         each_region(rows, PerRegion(&mut self.regions[..]), |rows, regions| {
             let Region { found, pushes } = &mut regions.0[0];
             for block in rows.start / BLOCK_ROWS..rows.end / BLOCK_ROWS {
+                if !world.tick().wrapping_add(block as u32).is_multiple_of(LOOK_TICKS) {
+                    continue;
+                }
                 let mut live = world.live()[block];
                 while live != 0 {
                     let row = block * BLOCK_ROWS + live.trailing_zeros() as usize;
@@ -56,17 +60,20 @@ impl Separation {
                     if gives_way(world, row)
                         && let Some(push) = push(world, row, found)
                     {
-                        pushes.push((row as u32, push));
+                        let (x, y) = (world.body.x[row] + push.x, world.body.y[row] + push.y);
+                        if land.is_free(x, y) {
+                            pushes.push((row as u32, Vec3::new(x, y, land.height_at(x, y))));
+                        }
                     }
                 }
             }
         });
     }
 
-    /// Hands each row that must give way, and by how much, to `moved`, in the order of rows.
-    pub fn drain(&mut self, mut moved: impl FnMut(usize, Vec2)) {
+    /// Hands each row that must give way, and where to, to `moved`, in the order of rows.
+    pub fn drain(&mut self, mut moved: impl FnMut(usize, Vec3)) {
         let pushes = self.regions.iter_mut().flat_map(|region| region.pushes.drain(..));
-        pushes.for_each(|(row, push)| moved(row as usize, push));
+        pushes.for_each(|(row, place)| moved(row as usize, place));
     }
 }
 
@@ -77,8 +84,7 @@ fn gives_way(world: &World<Traits>, row: usize) -> bool {
         AVATAR => body.vx[row] == 0.0 && body.vy[row] == 0.0,
         _ => false,
     };
-    let id = world.id_at(Slot(row as u32)).to_bits();
-    is_soft && game.state[row] & state::DEAD == 0 && id.wrapping_add(world.tick()).is_multiple_of(LOOK_TICKS)
+    is_soft && game.state[row] & state::DEAD == 0
 }
 
 /// Where to a body is pushed by all that it overlaps with.
