@@ -3,7 +3,7 @@
 mod world;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
 
 use throng_net::limits::{DATAGRAM_BYTES_MAX, HEADER_BYTES};
@@ -79,7 +79,8 @@ struct Simulation {
     clients: Vec<Client>,
     /// How often each client's router has given it another address.
     moves: Vec<u32>,
-    places: HashMap<SessionIndex, u32>,
+    /// In order, or the order of sending would not follow from the seed.
+    places: BTreeMap<SessionIndex, u32>,
     up: Seen,
     down: Seen,
     connects: HashMap<u32, u32>,
@@ -99,7 +100,7 @@ impl Simulation {
             server: server(CLIENTS),
             clients,
             moves: vec![0; CLIENTS as usize],
-            places: HashMap::new(),
+            places: BTreeMap::new(),
             up: Seen::default(),
             down: Seen::default(),
             connects: HashMap::new(),

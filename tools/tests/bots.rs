@@ -11,8 +11,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use gate::Gate;
 use reference::{Parts, Server as World};
 use throng_net::limits::{HEADER_BYTES, PAYLOAD_BYTES_MAX, SEAL_BYTES};
+use throng_net::protocol::channel::{Channel, ChannelCounters, KIND_FRAMED};
 use throng_net::protocol::{Admission, Received, Server, ServerConfig, SessionIndex};
-use throng_schema::{KIND_INPUT, KIND_SNAPSHOT, check_hello, check_input, read_hello, read_input};
+use throng_schema::{
+    KIND_INPUT, KIND_SNAPSHOT, check_command, check_hello, check_input, read_command, read_hello, read_input,
+};
 use throng_tools::bots::{BotsConfig, BotsError, BotsReport, Phase, Run, SwarmSocket, address_of};
 
 const TICK_MS: u64 = 50;
@@ -48,6 +51,7 @@ struct Peer {
     acked: u32,
     input: u32,
     inputs: u32,
+    channel: Channel,
 }
 
 /// A server of scripted worlds around the real session layer.
@@ -114,7 +118,17 @@ impl Realm {
                     self.seed += 1;
                     let mut world = World::new(self.seed, 25);
                     (world.tick, world.far_every, world.calm) = (self.tick, self.far_every, self.calm);
-                    self.peers.insert(session, Peer { address: local, world, acked: 0, input: 0, inputs: 0 });
+                    self.peers.insert(
+                        session,
+                        Peer {
+                            address: local,
+                            world,
+                            acked: 0,
+                            input: 0,
+                            inputs: 0,
+                            channel: Channel::new(),
+                        },
+                    );
                     if let Some((kind, payload)) = first {
                         self.input(local, session, kind, payload);
                     }
@@ -134,9 +148,18 @@ impl Realm {
     }
 
     fn input(&mut self, local: Ipv4Addr, session: SessionIndex, kind: u8, payload: &[u8]) {
-        assert_eq!(kind, KIND_INPUT);
-        let input = check_input(&read_input(payload).expect("well-formed")).expect("a good input");
         let peer = self.peers.get_mut(&session).expect("a connected client");
+        let mut payload = payload;
+        if kind & KIND_FRAMED != 0 {
+            let mut counters = ChannelCounters::default();
+            let (messages, behind) = peer.channel.read(payload, &mut counters).expect("a good frame");
+            for message in messages {
+                check_command(&read_command(message).expect("well-formed")).expect("a good command");
+            }
+            payload = behind;
+        }
+        assert_eq!(kind & !KIND_FRAMED, KIND_INPUT);
+        let input = check_input(&read_input(payload).expect("well-formed")).expect("a good input");
         assert_eq!(peer.address, local);
         self.inputs_this_ms += 1;
         peer.inputs += 1;

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use throng_motion::Land;
 
 use crate::account;
 use crate::config::{Config, WorldSettings};
 use crate::gateway::keys::DataDir;
-use crate::land;
+use crate::{land, limits};
 
 /// The folder. Dropping it removes it.
 pub(super) struct Place(PathBuf);
@@ -60,7 +61,11 @@ impl Place {
     /// Makes the land of a demo's world and has the settings name it. Of the creatures that were asked for, those that
     /// live in the land's own areas are no longer to be added. Says what there is.
     pub fn make_land(&self, world: &mut WorldSettings, seed: u64) -> anyhow::Result<String> {
-        let made = land::make(seed, world.width_m, world.height_m)?;
+        let is_made = world.width_m.min(world.height_m) >= limits::SIDE_M_MADE_MIN;
+        let made = match is_made {
+            true => land::make(seed, world.width_m, world.height_m)?,
+            false => Land::flat(world.width_m, world.height_m),
+        };
         let path = self.land();
         fs::write(&path, made.write()).with_context(|| format!("cannot write {}", path.display()))?;
         world.land =

@@ -6,10 +6,6 @@ const MS: u64 = 1_000_000;
 const PERIOD_NS: u64 = 50 * MS;
 const SECOND_TICKS: usize = 20;
 
-fn governor() -> Governor {
-    Governor::new(&OverloadSettings::default(), 64)
-}
-
 /// What ticks cost, in shares of a period at full effort.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
@@ -43,7 +39,8 @@ struct Run {
 impl Run {
     /// With shares that are far enough apart for whole numbers of steps to be foreseen.
     fn new(cost: Cost) -> Self {
-        let shares = OverloadSettings { engage_share: 0.9, release_share: 0.6, ..OverloadSettings::default() };
+        let shares =
+            OverloadSettings { engage_share: 0.9, release_share: 0.6, ..OverloadSettings::default() };
         Self { governor: Governor::new(&shares, 64), cost, now_ns: 0, changes: Vec::new() }
     }
 
