@@ -109,7 +109,9 @@ impl Chat {
             shout: Rate { interval_ticks: 10 * hz, burst: 2 },
             shouts: Rate { interval_ticks: hz.div_ceil(2), burst: 10 },
         };
-        Self { rates, shouts: Bucket::default(), found: Found::default(), hearers: Vec::new() }
+        // As many as may hear, and as many again that are left out.
+        let hearers = Vec::with_capacity(2 * SAY_HEARERS_MAX);
+        Self { rates, shouts: Bucket::default(), found: Found::default(), hearers }
     }
 
     /// To everybody near.

@@ -21,6 +21,7 @@ mod tests;
 mod vitals;
 
 use glam::{Vec2, Vec3};
+use throng_engine::limits::REGION_ROWS;
 use throng_engine::schedule::{PerRegion, each_region};
 use throng_engine::{Effects, EntityId, Found, World};
 use throng_motion::Land;
@@ -122,8 +123,14 @@ enum Attack {
     Bite,
 }
 
+/// Effects of a region in a tick, at most but for the densest of crowds.
+const EFFECTS_USUAL: usize = REGION_ROWS / 8;
+
+/// Who is within the reach of one attack, likewise.
+const AIMS_USUAL: usize = 256;
+
 /// What each region keeps from tick to tick.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Scratch {
     found: Found,
     /// Distance squared in the high, row in the low half.
@@ -166,12 +173,20 @@ impl Combat {
     /// Everybody who attacks aims, and everything that flies is tried against whoever is in its way.
     fn resolve(&mut self, world: &World<Traits>, land: &Land, species: &[Species]) {
         let rows = world.rows();
-        let regions = rows.div_ceil(throng_engine::limits::REGION_ROWS);
+        let regions = rows.div_ceil(REGION_ROWS);
         if self.scratch.len() < regions {
-            self.scratch.resize_with(regions, Scratch::default);
+            let fresh = || Scratch {
+                found: Found::default(),
+                aims: Vec::with_capacity(AIMS_USUAL),
+                counts: CombatCounts::default(),
+            };
+            self.scratch.resize_with(regions, fresh);
         }
         let scene = aim::Scene { world, land, species, rules: &self.rules, tick: world.tick() };
-        let lists = (self.effects.per_region(rows), PerRegion(&mut self.scratch[..]));
+        let effects = self.effects.per_region(rows);
+        // Nothing once it is so; before that, so that a region's busiest tick yet takes nothing from the heap.
+        effects.0.iter_mut().for_each(|list| list.reserve(EFFECTS_USUAL));
+        let lists = (effects, PerRegion(&mut self.scratch[..]));
         each_region(rows, lists, |rows, (effects, scratch)| {
             scene.resolve(rows, &mut effects.0[0], &mut scratch.0[0]);
         });

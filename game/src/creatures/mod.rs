@@ -24,6 +24,7 @@ mod think;
 use std::mem::take;
 
 use throng_engine::angle::Yaw;
+use throng_engine::limits::REGION_ROWS;
 use throng_engine::schedule::{PerRegion, each_region};
 use throng_engine::{Column, Effects, EntityId, Event, Random, Slot, World};
 use throng_motion::Land;
@@ -51,6 +52,9 @@ pub mod mood {
     /// On its way home, blind to players.
     pub const RETURN: u8 = 3;
 }
+
+/// Effects of a region in a tick, at most but for the densest of crowds.
+const EFFECTS_USUAL: usize = REGION_ROWS / THINK_TICKS as usize / 2;
 
 /// What a thought wants done beyond its own row's mind.
 #[derive(Clone, Copy, Debug)]
@@ -111,9 +115,9 @@ impl Creatures {
     /// thoughts takes place.
     pub fn tick(&mut self, world: &mut World<Traits>, land: &Land, random: Random, think_divisor: u32) {
         let rows = world.rows();
-        let regions = rows.div_ceil(throng_engine::limits::REGION_ROWS);
+        let regions = rows.div_ceil(REGION_ROWS);
         if self.scratch.len() < regions {
-            self.scratch.resize_with(regions, think::Scratch::default);
+            self.scratch.resize_with(regions, think::Scratch::usual);
         }
         let mut minds = Minds::default();
         minds.swap(world);
@@ -127,10 +131,12 @@ impl Creatures {
             notice_m: self.species.iter().fold(0.0, |most, species| species.notice_m.max(most)),
         };
         let Minds { mood, target, wish_x, wish_y, buttons, think_tick, yaw } = &mut minds;
+        let effects = self.effects.per_region(rows);
+        effects.0.iter_mut().for_each(|list| list.reserve(EFFECTS_USUAL));
         let columns = (
             (&mut mood[..], &mut target[..], &mut think_tick[..]),
             (&mut wish_x[..], &mut wish_y[..], &mut yaw[..], &mut buttons[..]),
-            self.effects.per_region(rows),
+            effects,
             PerRegion(&mut self.scratch[..]),
         );
         each_region(rows, columns, |rows, (inner, outer, effects, scratch)| {

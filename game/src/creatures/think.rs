@@ -23,12 +23,21 @@ const LOST_M_MIN: f32 = 30.0;
 const REACH_SHARE: f32 = 0.9;
 
 /// The players near a block of creatures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scratch {
     found: Found,
     x: Vec<f32>,
     y: Vec<f32>,
     rows: Vec<u32>,
+}
+
+impl Scratch {
+    /// With room for as many as are usually near.
+    pub(super) fn usual() -> Self {
+        let room = 512;
+        let (x, y) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        Self { found: Found::default(), x, y, rows: Vec::with_capacity(room) }
+    }
 }
 
 /// One region's minds, by row from its first.

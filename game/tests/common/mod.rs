@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glam::Vec2;
 use throng_engine::simd::Level;
 use throng_engine::{Random, Slot, live_rows};
+use throng_game::creatures::Species;
 use throng_game::{
     Command, CommandId, Game, GameConfig, Input, Intent, ItemId, Land, LandSource, PlayerId, Request, Rules,
     SHOPKEEPER, Spawn, Taken, Viewer, WorldConfig,
@@ -44,12 +45,14 @@ impl Stage {
             seed: 11,
             refresh_ticks: 40,
         };
+        // Frail ones, so that players who fight at random kill some.
+        let species = Species::table().into_iter().map(|kind| Species { health: 15, ..kind }).collect();
         let config = GameConfig {
             world,
             creatures: entities - actors - settled,
             spawn: Spawn::Land,
             land: LandSource::Given(Arc::new(land)),
-            rules: Rules { drop_ticks: 200, ..Rules::default() },
+            rules: Rules { drop_ticks: 200, species, ..Rules::default() },
         };
         let mut stage = Self {
             game: Game::with_level(config, level).unwrap(),
