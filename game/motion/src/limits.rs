@@ -23,6 +23,10 @@ pub const PIECE_M: f32 = 0.2;
 /// radius: from outside an obstacle nothing gets past its middle in one piece, however thin it is.
 pub const PIECE_M_MAX: f32 = 0.25;
 
+/// A step up to this is taken whole where its end is no steeper than anybody walks, metres: one at 5 m/s and 20 Hz, and what
+/// rounding adds. In pieces it would take five times as long.
+pub const WHOLE_M: f32 = 0.26;
+
 /// How far outside a surface a body is put that ran into it, metres. More than rounding to `f32` can undo: 65 km from
 /// the origin its steps are 1/256 m.
 pub const SKIN_M: f32 = 0.01;

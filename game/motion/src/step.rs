@@ -12,7 +12,9 @@
 use glam::Vec2;
 
 use crate::land::{Ground, Land};
-use crate::limits::{BODY_RADIUS_M, LEVEL_SLOPE, PIECE_M, PIECE_M_MAX, SKIN_M, SLOPE_MAX, STEP_M_MAX};
+use crate::limits::{
+    BODY_RADIUS_M, LEVEL_SLOPE, PIECE_M, PIECE_M_MAX, SKIN_M, SLOPE_MAX, STEP_M_MAX, WHOLE_M,
+};
 use crate::region::{Region, bounded};
 use crate::tiles::STEEP;
 
@@ -125,7 +127,7 @@ pub(crate) fn careful(land: &Land, ground: Ground<'_>, body: Body, tick_s: f32) 
     let (step_x, step_y) = (body.vx * tick_s, body.vy * tick_s);
     let length = (step_x * step_x + step_y * step_y).sqrt();
     let entry = region.entry(x, y);
-    let mut is_near = entry & STEEP != 0;
+    let mut is_near = false;
     for obstacle in region.near(entry) {
         let square = obstacle.square_distance(x, y);
         if square < obstacle.keep_square {
@@ -136,8 +138,9 @@ pub(crate) fn careful(land: &Land, ground: Ground<'_>, body: Body, tick_s: f32) 
     }
     let to = Body { x: body.x + step_x, y: body.y + step_y, ..body };
     let (to_x, to_y) = (to.x - origin.x, to.y - origin.y);
-    // Nothing in this step's way: it is taken whole.
-    if !is_near && region.contains(to_x, to_y) {
+    // Nothing in this step's way, and no slope that anybody would have to go round: it is taken whole.
+    let is_gentle = || entry & STEEP == 0 || (length <= WHOLE_M && is_walkable(region, (x, y), (to_x, to_y)));
+    if !is_near && region.contains(to_x, to_y) && is_gentle() {
         return Body { z: region.ground(to_x, to_y), ..to };
     }
     in_pieces(ground, body, (step_x, step_y), length)
@@ -157,6 +160,15 @@ fn in_pieces(ground: Ground<'_>, body: Body, step: (f32, f32), length: f32) -> B
     }
     let body = mover.body;
     Body { z: region.ground(body.x - origin.x, body.y - origin.y), ..body }
+}
+
+/// Whether a way goes up no steeper than anybody walks, and only level or down where the ground is too steep: or a steep
+/// hill would be climbed in zigzags.
+fn is_walkable(region: &Region, from: (f32, f32), to: (f32, f32)) -> bool {
+    let rise = region.ground(to.0, to.1) - region.ground(from.0, from.1);
+    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+    let run = (dx * dx + dy * dy).sqrt();
+    rise <= LEVEL_SLOPE * run || (rise <= SLOPE_MAX * run && !region.is_steep_at(to.0, to.1))
 }
 
 /// A body in the middle of a step.
@@ -179,15 +191,9 @@ impl Mover<'_> {
         may
     }
 
-    /// Whether the way to (x, y) goes up no steeper than anybody walks, and only level or down where the ground is too
-    /// steep: or a steep hill would be climbed in zigzags.
     fn is_walkable(&self, x: f32, y: f32) -> bool {
         let local = |x: f32, y: f32| (x - self.origin.x, y - self.origin.y);
-        let (from, to) = (local(self.body.x, self.body.y), local(x, y));
-        let rise = self.region.ground(to.0, to.1) - self.region.ground(from.0, from.1);
-        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-        let run = (dx * dx + dy * dy).sqrt();
-        rise <= LEVEL_SLOPE * run || (rise <= SLOPE_MAX * run && !self.region.is_steep_at(to.0, to.1))
+        is_walkable(self.region, local(self.body.x, self.body.y), local(x, y))
     }
 
     /// Takes away what of velocity and step goes against a direction of length 1.
