@@ -39,9 +39,10 @@ impl Lying {
         place as u32
     }
 
-    fn at(&self, place: u32) -> Option<DropId> {
-        let (drop, entity) = *self.places.get(place as usize)?;
-        entity.map(|_| drop)
+    /// What an entity stands for, which says that it lies in this place.
+    fn at(&self, place: u32, entity: EntityId) -> Option<DropId> {
+        let (drop, known) = *self.places.get(place as usize)?;
+        (known == Some(entity)).then_some(drop)
     }
 
     fn take(&mut self, drop: DropId) -> Option<EntityId> {
@@ -100,7 +101,7 @@ impl Game {
             }
             Command::PickUp { drop } => {
                 let place = self.near(row, drop, DROP, radii.drop_radius_m)?;
-                let drop = self.lying.at(place).ok_or(Outcome::Gone)?;
+                let drop = self.lying.at(place, EntityId::from_bits(drop)).ok_or(Outcome::Gone)?;
                 let outcome = self.economy.pick_up(account, id, drop);
                 if outcome == Outcome::Done {
                     self.clear_away(drop);
@@ -215,12 +216,17 @@ impl Game {
         self.trades = trades;
     }
 
-    /// Ends the economy's tick, and tells players what has changed of what is theirs.
+    /// Ends the economy's tick: all must add up.
     pub(crate) fn balance(&mut self) {
         if let Err(imbalance) = self.economy.end_tick() {
             self.counters.ledger_imbalance += 1;
             debug_assert!(false, "tick {}: {imbalance}", self.world.tick());
         }
+    }
+
+    /// Tells players what has changed of what is theirs, and takes out the entities of what no longer lies there. That
+    /// must be done before a place on the ground is used again, so it follows what expires as well as what is asked for.
+    pub(crate) fn tell_changes(&mut self) {
         let mut changes = std::mem::take(&mut self.changes);
         changes.extend(self.economy.drain_changes());
         for change in changes.drain(..) {

@@ -276,6 +276,7 @@ impl Game {
         self.notices.clear();
         self.departed.clear();
         self.welcome();
+        self.tell_changes();
         self.apply_intents();
         self.execute();
         passed(Stage::Inputs);
@@ -293,6 +294,7 @@ impl Game {
         self.part_traders();
         self.depart();
         self.balance();
+        self.tell_changes();
         passed(Stage::Outcome);
         self.world.settle();
         passed(Stage::Settle);

@@ -55,6 +55,10 @@ impl Ground {
         Self { heaps, expires, free: Vec::with_capacity(max), max }
     }
 
+    fn len(&self) -> usize {
+        self.heaps.len() - self.free.len()
+    }
+
     fn get(&self, drop: DropId) -> Option<&Goods> {
         let heap = self.heaps.get(drop.place as usize)?;
         let is_there = heap.generation == drop.generation && self.expires[drop.place as usize] != NEVER;
@@ -107,6 +111,11 @@ impl Economy {
     /// What lies there, if it still does.
     pub fn drop_goods(&self, drop: DropId) -> Option<&Goods> {
         self.ground.get(drop)
+    }
+
+    /// How many drops lie on the ground.
+    pub fn drop_count(&self) -> usize {
+        self.ground.len()
     }
 
     /// Lays down what a creature carried or a quest hid. `None`, and nothing has been made, when it is nothing, has an

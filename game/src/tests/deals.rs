@@ -62,11 +62,6 @@ fn what_lies_on_the_ground_is_had_once() {
     assert_eq!(outcome(&mut game, players[0], 2, drop(ItemId(0), 1)), Outcome::Malformed);
     assert_eq!(outcome(&mut game, players[0], 3, drop(BREAD, 6)), Outcome::NotEnoughItems);
     assert_eq!(outcome(&mut game, players[0], 4, drop(BREAD, 3)), Outcome::Done);
-    let lying = |game: &Game| {
-        let rows = throng_engine::live_rows(0..game.world.rows(), game.world.live());
-        let drops = rows.filter(|row| game.world.game.kind[*row] == DROP);
-        drops.map(|row| game.world.id_at(throng_engine::Slot(row as u32)).to_bits()).collect::<Vec<_>>()
-    };
     let entity = lying(&game)[0];
 
     // All of them grasp at it in one tick: the first within reach has it, and then it is gone.
@@ -95,6 +90,25 @@ fn what_lies_on_the_ground_is_had_once() {
     assert!(lying(&game).is_empty());
     assert_eq!(game.economy().balance(Book::Expired, BREAD), 2);
     assert_eq!(game.counters().drops_expired, 1);
+}
+
+#[test]
+fn what_expires_leaves_no_trace_when_its_place_is_used_again_at_once() {
+    let mut game = game_on_land();
+    let [one, other] = [1, 2].map(|character| enter(&mut game, character));
+    put(&mut game, one, SHOP);
+    put(&mut game, other, SHOP + Vec2::new(50.0, 0.0));
+    let drop = Command::Drop { item: BREAD, quantity: 1 };
+    assert_eq!(outcome(&mut game, one, 1, drop), Outcome::Done);
+    let old = lying(&game);
+    (1..game.config.rules.drop_ticks).for_each(|_| game.tick());
+    assert_eq!(lying(&game), old, "its last tick");
+    assert_eq!(outcome(&mut game, other, 2, drop), Outcome::Done);
+    assert_eq!(game.counters().drops_expired, 1);
+    let new = lying(&game);
+    assert!(new.len() == 1 && new != old, "{new:?} after {old:?}");
+    assert_eq!(outcome(&mut game, one, 3, Command::PickUp { drop: old[0] }), Outcome::Gone);
+    assert_eq!(outcome(&mut game, one, 4, Command::PickUp { drop: new[0] }), Outcome::TooFar);
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn anything(seed: u64) {
         // Those of a player who left after asking are not answered.
         assert!(answered.iter().all(|id| asked.contains(id)) && answered.len() <= asked.len());
         assert_eq!(game.counters().ledger_imbalance, 0);
+        assert_eq!(lying(&game).len(), game.economy().drop_count());
         if tick % 100 == 0 {
             assert_sound(&game);
             let visitors: u32 = game.visitors.iter().sum();
