@@ -107,12 +107,14 @@ impl Game {
         Some(player)
     }
 
-    /// Makes an avatar of a level, unhurt.
+    /// Makes an avatar of a level, unhurt unless it is dead: only its respawn makes it stand again.
     pub(crate) fn set_level(&mut self, row: usize, level: u8) {
         let game = &mut self.world.game;
         game.level[row] = level;
         game.health_max[row] = content::health(level);
-        game.health[row] = game.health_max[row];
+        if game.health[row] > 0 {
+            game.health[row] = game.health_max[row];
+        }
     }
 
     pub(crate) fn leave(&mut self, id: PlayerId) -> Taken {
