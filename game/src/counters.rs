@@ -58,6 +58,8 @@ counters! {
     avatars_died,
     /// Creatures that died.
     creatures_died,
+    /// Commands about goods refused because money or things did not add up before.
+    deals_stopped,
     /// Ticks after which money or things did not add up. Anything but 0 is a bug.
     ledger_imbalance,
 }

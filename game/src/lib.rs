@@ -128,6 +128,8 @@ pub struct Game {
     /// Scratch: rows of dead avatars.
     fallen: Vec<u32>,
     economy: Economy,
+    /// What first did not add up.
+    imbalance: Option<Imbalance>,
     /// Scratch: what the economy changed in this tick.
     changes: Vec<Change>,
     progression: Progression,
@@ -196,6 +198,7 @@ impl Game {
             orders: Vec::new(),
             fallen: Vec::with_capacity(1_024),
             economy: Economy::new(content::catalogue()?, &economy)?,
+            imbalance: None,
             changes: Vec::with_capacity(deals::CHANGES_MAX as usize),
             progression: content::progression()?,
             shopkeepers: Vec::with_capacity(shop_count),
@@ -373,6 +376,11 @@ impl Game {
     /// Money and goods, to look at.
     pub fn economy(&self) -> &Economy {
         &self.economy
+    }
+
+    /// What did not add up at the end of some tick. Since then commands about goods are refused.
+    pub fn imbalance(&self) -> Option<Imbalance> {
+        self.imbalance
     }
 
     /// Fighting, to look at.

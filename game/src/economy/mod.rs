@@ -267,6 +267,13 @@ impl Economy {
         self.ledger.check_touched()
     }
 
+    /// Has the books fail as a fault of the program would.
+    #[cfg(test)]
+    pub(crate) fn unbalance(&mut self) {
+        let (from, to) = (Book::Player, Book::Shop);
+        self.ledger.fail(Imbalance::Impossible { what: MONEY, from, to, amount: 1 });
+    }
+
     /// What there is to tell, in the order in which it happened. Call it after each tick.
     pub fn drain_changes(&mut self) -> std::vec::Drain<'_, Change> {
         self.changes.drain(..)

@@ -112,6 +112,29 @@ fn what_expires_leaves_no_trace_when_its_place_is_used_again_at_once() {
 }
 
 #[test]
+fn nobody_deals_once_the_books_are_wrong() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    let drop = Command::Drop { item: BREAD, quantity: 1 };
+    assert_eq!(outcome(&mut game, player, 1, drop), Outcome::Done);
+    assert_eq!(game.imbalance(), None);
+    game.economy.unbalance();
+    game.tick();
+    assert!(matches!(game.imbalance(), Some(Imbalance::Impossible { amount: 1, .. })));
+    for (id, command) in [(2, drop), (3, Command::Use { item: POTION }), (4, Command::TradeCancel)] {
+        ask(&mut game, player, id, command);
+        game.tick();
+        assert_eq!(answer(&game, id), Outcome::NotAllowed, "{command:?}");
+    }
+    assert_eq!((quantity(&game, 1, BREAD), quantity(&game, 1, POTION)), (4, 3));
+    let counters = game.counters();
+    assert_eq!((counters.deals_stopped, counters.ledger_imbalance), (3, 4));
+    ask(&mut game, player, 5, Command::Say { text: "what now?" });
+    game.tick();
+    assert_eq!(answer(&game, 5), Outcome::Done, "all else goes on");
+}
+
+#[test]
 fn littering_has_a_limit() {
     let mut game = game_on_land();
     let player = enter(&mut game, 1);
