@@ -226,8 +226,9 @@ impl GameConfig {
         (u64::from(self.world.entities_max) - self.creature_count(land)) as u32
     }
 
-    /// The world's config with room for all that is neither avatar nor creature, so that no drop ever keeps a player
-    /// out.
+    /// The world's config with room for what is neither avatar nor creature: shopkeepers, drops and projectiles. It may be
+    /// less than as many as the rules allow, so these stop before they take a player's place: see
+    /// `Game::places_left`.
     pub(crate) fn world_with_room(&self, land: &Land) -> WorldConfig {
         let combat = &self.rules.combat;
         let room = land.shops().len() as u64 + u64::from(self.rules.drops_max) + u64::from(combat.shots_max);

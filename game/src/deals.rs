@@ -120,7 +120,8 @@ impl Game {
                 if !budgets.drops.take(tick, rate) {
                     return Err(Outcome::TooFast);
                 }
-                if !self.has_room_for_drop() {
+                if !self.has_room_for_litter() {
+                    self.counters.drops_refused += 1;
                     return Err(Outcome::Full);
                 }
                 let (outcome, drop) = self.economy.drop(account, id, item, quantity);
@@ -174,8 +175,8 @@ impl Game {
     /// Lets an entity stand for a drop.
     pub(crate) fn lay_down(&mut self, drop: DropId, place: Vec2) {
         let at = place.extend(self.land.height_at(place.x, place.y));
+        // Whoever calls has made sure of a place.
         let Ok((id, slot)) = self.world.spawn(at, 0) else {
-            // There is room for as many entities as there may be drops. If others have taken it, the drop expires unseen.
             self.counters.drops_refused += 1;
             return;
         };
@@ -189,8 +190,19 @@ impl Game {
         entity.inspect(|id| self.despawn(*id)).is_some()
     }
 
-    fn has_room_for_drop(&self) -> bool {
-        self.world.entity_count() < self.world.config().entities_max as usize
+    /// How many entities may still be spawned for what is neither avatar nor creature: the places of all players who may
+    /// yet come stay free.
+    pub(crate) fn places_left(&self) -> u32 {
+        let kept = self.players_max.saturating_sub(self.players.len());
+        let taken = (self.world.entity_count() as u32).saturating_add(kept);
+        self.world.config().entities_max.saturating_sub(taken)
+    }
+
+    /// Whether a player may put something down: half of the places that are not players' or creatures' are left to loot
+    /// and projectiles.
+    fn has_room_for_litter(&self) -> bool {
+        let all = self.world.config().entities_max.saturating_sub(self.config.world.entities_max);
+        self.places_left() > all / 2
     }
 
     /// Ends trades of those who have gone too far from one another, or died.

@@ -290,6 +290,7 @@ impl Game {
         passed(Stage::Walk);
         self.give_way();
         passed(Stage::GiveWay);
+        self.combat.limit_shots(self.places_left());
         self.combat.tick(&mut self.world, &self.land, self.creatures.species(), &mut self.deaths);
         passed(Stage::Fight);
         self.bury();

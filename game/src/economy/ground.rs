@@ -145,6 +145,10 @@ impl Economy {
             if economy.accounts[account.row()].goods.quantity(item) < quantity {
                 return Outcome::NotEnoughItems;
             }
+            // Half of all places is left to what creatures carry: litter must not starve loot.
+            if economy.ground.len() >= economy.ground.max.div_ceil(2) {
+                return Outcome::Full;
+            }
             put = economy.ground.take_place(economy.tick.saturating_add(economy.drop_ticks));
             let Some(drop) = put else { return Outcome::Full };
             let heap = Holder::Heap(drop.place);

@@ -135,6 +135,44 @@ fn nobody_deals_once_the_books_are_wrong() {
 }
 
 #[test]
+fn litter_leaves_half_of_the_ground_to_loot_and_neither_takes_a_players_place() {
+    let mut config = config(1, Spawn::Everywhere);
+    (config.world.entities_max, config.rules.drops_max, config.rules.combat.shots_max) = (6, 8, 2);
+    config.rules.species.iter_mut().for_each(|species| species.notice_m = 0.0);
+    let mut game = Game::new(config).unwrap();
+    let creature = throng_engine::live_rows(0..game.world.rows(), game.world.live()).next().unwrap();
+    let victim = game.world.id_at(throng_engine::Slot(creature as u32));
+    let players = [1, 2].map(|character| enter(&mut game, character));
+    let drop = Command::Drop { item: BREAD, quantity: 1 };
+    for id in 1..=4 {
+        assert_eq!(outcome(&mut game, players[id as usize % 2], id, drop), Outcome::Done);
+    }
+    assert_eq!(outcome(&mut game, players[0], 5, drop), Outcome::Full);
+    assert_eq!((lying(&game).len(), quantity(&game, 1, BREAD)), (4, 3));
+    let killer = game.avatar(players[0]).unwrap();
+    while game.counters().loot_refused == 0 {
+        game.deaths.push(Death { victim, killer, x: 1.0, y: 1.0 });
+        game.tick();
+        assert!(game.current_tick() < 200);
+        assert_eq!(lying(&game).len(), game.economy().drop_count());
+    }
+    assert_eq!(lying(&game).len(), 8, "all of the ground");
+
+    // As if the room for all these had been clipped.
+    while game.places_left() > 0 {
+        game.world.spawn(glam::Vec3::ONE, 0).unwrap();
+    }
+    for player in players {
+        let intent = Intent { buttons: buttons::SHOOT, ..Intent::default() };
+        game.take(Input::Intent { player, sequence: 1, shown_tick: 0, intent });
+    }
+    game.tick();
+    assert_eq!((game.combat.counts().shots, game.combat.counts().refused_full), (0, 2));
+    let room = (3..=5).map(|character| enter(&mut game, character));
+    assert_eq!(room.count(), 3, "whoever may come finds a place");
+}
+
+#[test]
 fn littering_has_a_limit() {
     let mut game = game_on_land();
     let player = enter(&mut game, 1);

@@ -216,7 +216,7 @@ impl Model {
                 if self.members[who].have[number] < i64::from(quantity) {
                     return Outcome::NotEnoughItems;
                 }
-                if self.drops.len() >= self.drops_max {
+                if self.drops.len() >= self.drops_max.div_ceil(2) {
                     return Outcome::Full;
                 }
                 self.members[who].have[number] -= i64::from(quantity);
