@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use glam::Vec2;
 use throng_engine::Digest;
 
+use crate::chat::Budgets;
 use crate::{AccountId, PlayerId, Sheet};
 
 /// Most characters that one character does not want to hear.
@@ -25,6 +26,8 @@ pub(crate) struct Character {
     /// Points of health that it left with.
     pub last_health: u16,
     pub sheet: Sheet,
+    /// How often it may still do what has its rate; who leaves and comes again has no more of it.
+    pub budgets: Budgets,
     /// Ids of those that it does not want to hear.
     pub muted: Vec<u64>,
 }
@@ -49,6 +52,7 @@ impl Characters {
                 last_place: None,
                 last_health: u16::MAX,
                 sheet: Sheet::new(),
+                budgets: Budgets::default(),
                 muted: Vec::with_capacity(MUTED_MAX),
             });
             self.rows.len() as u32 - 1
@@ -90,6 +94,7 @@ impl Characters {
             digest.push(u64::from(place.x.to_bits()) << 32 | u64::from(place.y.to_bits()));
             digest.push(row.last_health.into());
             row.sheet.digest(digest);
+            row.budgets.digest(digest);
             row.muted.iter().for_each(|muted| digest.push(*muted));
         }
     }

@@ -116,8 +116,7 @@ impl Game {
             Command::Drop { item, quantity } => {
                 let rate = self.config.drop_rate();
                 let tick = self.world.tick();
-                let budgets = &mut self.players.get_mut(player).ok_or(Outcome::Gone)?.budgets;
-                if !budgets.drops.take(tick, rate) {
+                if !self.characters.get_mut(account).budgets.drops.take(tick, rate) {
                     return Err(Outcome::TooFast);
                 }
                 if !self.has_room_for_litter() {

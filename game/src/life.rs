@@ -5,7 +5,6 @@ use throng_engine::limits::BLOCK_ROWS;
 use throng_engine::{EntityId, Event, Random};
 use throng_motion::ZoneId;
 
-use crate::chat::Budgets;
 use crate::intents::Intents;
 use crate::players::Player;
 use crate::zones::{MAIN, Stay};
@@ -84,7 +83,6 @@ impl Game {
             is_new: true,
             stays_until: 0,
             command_count: 0,
-            budgets: Budgets::default(),
             stay: Stay::MAIN,
         });
         self.newcomers.push(player);
