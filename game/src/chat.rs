@@ -52,13 +52,16 @@ impl Bucket {
 pub(crate) struct Budgets {
     pub commands: Bucket,
     pub drops: Bucket,
+    /// Questions whether somebody wants to trade.
+    pub asks: Bucket,
     talk: Bucket,
     shouts: Bucket,
 }
 
 impl Budgets {
     pub fn digest(&self, digest: &mut Digest) {
-        let Self { commands, drops, talk, shouts } = self;
+        let Self { commands, drops, asks, talk, shouts } = self;
+        digest.push(asks.full_tick.into());
         digest.push(u64::from(commands.full_tick) << 32 | u64::from(drops.full_tick));
         digest.push(u64::from(talk.full_tick) << 32 | u64::from(shouts.full_tick));
     }

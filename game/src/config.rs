@@ -242,6 +242,11 @@ impl GameConfig {
         Rate { interval_ticks: u32::from(self.world.tick_hz), burst: 10 }
     }
 
+    /// How often a player may ask others to trade: each is told, and so is that the question was taken back.
+    pub(crate) fn ask_rate(&self) -> Rate {
+        Rate { interval_ticks: 3 * u32::from(self.world.tick_hz), burst: 5 }
+    }
+
     /// A random place for a player to appear in a zone. Something may stand there.
     pub(crate) fn player_place(&self, land: &Land, zone: ZoneId, random: &mut Random) -> Vec2 {
         if zone == ZoneId(0) && self.spawn != Spawn::Land {

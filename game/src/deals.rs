@@ -146,6 +146,14 @@ impl Game {
                     return Err(Outcome::NotAllowed);
                 }
                 let with = with.character;
+                // Who is not heard cannot make itself noticed by questions either.
+                if self.characters.get(with).muted.contains(&self.characters.get(account).id) {
+                    return Err(Outcome::NotAllowed);
+                }
+                let (tick, rate) = (self.world.tick(), self.config.ask_rate());
+                if !self.characters.get_mut(account).budgets.asks.take(tick, rate) {
+                    return Err(Outcome::TooFast);
+                }
                 self.economy.trade_open(account, id, with)
             }
             Command::TradeOffer { item, quantity, money } => {

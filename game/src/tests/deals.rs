@@ -260,6 +260,40 @@ fn is_told(game: &Game, player: PlayerId, wanted: TradeState) -> bool {
 }
 
 #[test]
+fn nobody_is_flooded_with_questions() {
+    let mut game = game_on_land();
+    let players = [1, 2].map(|character| enter(&mut game, character));
+    players.iter().for_each(|player| put(&mut game, *player, SHOP));
+    game.tick();
+    let [with_one, with] = players.map(|player| bits(&game, player));
+    let mut questions = 0;
+    for id in 1..=150 {
+        let is_question = id % 2 == 1;
+        ask(
+            &mut game,
+            players[0],
+            id,
+            if is_question { Command::TradeOpen { with } } else { Command::TradeCancel },
+        );
+        game.tick();
+        questions += u32::from(is_told(&game, players[1], TradeState::Asked));
+        game.tick();
+    }
+    assert!((8..=9).contains(&questions), "five, and in 15 s one each three seconds: {questions}");
+    let mute = |is_muted| Command::Mute { name: "Player 1", is_muted };
+    assert_eq!(outcome(&mut game, players[1], 1_000, mute(true)), Outcome::Done);
+    (0..400).for_each(|_| game.tick());
+    assert_eq!(outcome(&mut game, players[0], 1_001, Command::TradeOpen { with }), Outcome::NotAllowed);
+    assert!(told(&game, players[1]).is_empty(), "who is muted is not heard of");
+    assert_eq!(outcome(&mut game, players[1], 1_002, mute(false)), Outcome::Done);
+    assert_eq!(outcome(&mut game, players[0], 1_003, Command::TradeOpen { with }), Outcome::Done);
+    assert!(is_told(&game, players[1], TradeState::Asked));
+    let accept = Command::TradeOpen { with: with_one };
+    assert_eq!(outcome(&mut game, players[1], 1_004, accept), Outcome::Done);
+    assert!(is_told(&game, players[0], TradeState::Open));
+}
+
+#[test]
 fn a_trade_changes_hands_when_both_agree_to_the_same() {
     let mut game = game_on_land();
     let [one, other] = traders(&mut game);

@@ -304,6 +304,10 @@ impl Model {
                 Outcome::Done
             }
             Some(_) => {
+                let asked = self.members[who].asked;
+                if asked.is_some_and(|(whom, until)| whom == with && until >= self.tick) {
+                    return Outcome::Done;
+                }
                 self.members[who].asked = Some((with, self.tick + self.ask_ticks));
                 Outcome::Done
             }
