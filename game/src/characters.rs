@@ -6,6 +6,7 @@ use glam::Vec2;
 use throng_engine::Digest;
 
 use crate::chat::Budgets;
+use crate::notices::digest_text;
 use crate::{AccountId, PlayerId, Sheet};
 
 /// Most characters that one character does not want to hear.
@@ -89,6 +90,7 @@ impl Characters {
         digest.push(self.rows.len() as u64);
         for row in &self.rows {
             digest.push(row.id);
+            digest_text(&row.name, digest);
             digest.push(row.player.map_or(u64::MAX, |player| player.0.into()));
             let place = row.last_place.unwrap_or(Vec2::NAN);
             digest.push(u64::from(place.x.to_bits()) << 32 | u64::from(place.y.to_bits()));

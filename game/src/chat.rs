@@ -82,7 +82,7 @@ struct Rates {
 #[derive(Debug)]
 pub(crate) struct Chat {
     rates: Rates,
-    shouts: Bucket,
+    pub shouts: Bucket,
     found: Found,
     /// Squared distance in bits, and who.
     hearers: Vec<(u32, PlayerId)>,
@@ -117,6 +117,10 @@ impl Chat {
             shouts: Rate { interval_ticks: hz.div_ceil(2), burst: 10 },
         };
         Self { rates, shouts: Bucket::default(), found: Found::default(), hearers: Vec::new() }
+    }
+
+    pub fn digest(&self, digest: &mut Digest) {
+        digest.push(self.shouts.full_tick.into());
     }
 
     /// To everybody near.

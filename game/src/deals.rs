@@ -4,7 +4,7 @@
 //! remembers like its own refusals.
 
 use glam::Vec2;
-use throng_engine::EntityId;
+use throng_engine::{Digest, EntityId};
 
 use crate::{
     AVATAR, AccountId, Change, Command, CommandId, Counter, DROP, DropId, Effect, Game, Notice, Outcome,
@@ -30,7 +30,7 @@ impl Lying {
         drop.to_bits() as u32 as usize
     }
 
-    fn put(&mut self, drop: DropId, entity: EntityId) -> u32 {
+    pub fn put(&mut self, drop: DropId, entity: EntityId) -> u32 {
         let place = Self::place(drop);
         if self.places.len() <= place {
             self.places.resize(place + 1, (drop, None));
@@ -43,6 +43,13 @@ impl Lying {
     fn at(&self, place: u32, entity: EntityId) -> Option<DropId> {
         let (drop, known) = *self.places.get(place as usize)?;
         (known == Some(entity)).then_some(drop)
+    }
+
+    pub fn digest(&self, digest: &mut Digest) {
+        for (drop, entity) in &self.places {
+            digest.push(drop.to_bits());
+            digest.push(entity.map_or(0, EntityId::to_bits).into());
+        }
     }
 
     fn take(&mut self, drop: DropId) -> Option<EntityId> {

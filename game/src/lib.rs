@@ -358,8 +358,16 @@ impl Game {
         digest.push(self.world.digest());
         digest.push(self.think_divisor.into());
         self.players.digest(&mut digest);
+        for id in self.newcomers.iter().chain(&self.leavers) {
+            digest.push(id.0.into());
+        }
         self.characters.digest(&mut digest);
         self.commands.digest(&mut digest);
+        self.chat.digest(&mut digest);
+        self.lying.digest(&mut digest);
+        for [one, other] in &self.trades {
+            digest.push(u64::from(one.0) << 32 | u64::from(other.0));
+        }
         digest.push(self.economy.digest());
         digest.value()
     }
