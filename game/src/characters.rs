@@ -33,6 +33,9 @@ pub(crate) struct Character {
     pub muted: Vec<u64>,
 }
 
+// With the list of the muted, the name and its keys 0.6 KiB, as the config says.
+const _: () = assert!(size_of::<Character>() + MUTED_MAX * size_of::<u64>() + 2 * NAME_BYTES_MAX <= 600);
+
 /// All characters that have ever entered, in the order of their accounts.
 #[derive(Debug, Default)]
 pub(crate) struct Characters {

@@ -67,7 +67,7 @@ use transfer::Holder;
 /// What an economy is made with.
 #[derive(Clone, Debug)]
 pub struct EconomyConfig {
-    /// Most characters that ever come, 1.5 KiB each.
+    /// Most characters that ever come, 1.5 KiB each with half a trade.
     pub accounts_max: u32,
     /// Most drops on the ground at once.
     pub drops_max: u32,
