@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use glam::Vec2;
 use throng_engine::Digest;
 
+use crate::chat::Budgets;
+use crate::notices::digest_text;
 use crate::{AccountId, PlayerId, Sheet};
 
 /// Most characters that one character does not want to hear.
@@ -25,9 +27,14 @@ pub(crate) struct Character {
     /// Points of health that it left with.
     pub last_health: u16,
     pub sheet: Sheet,
+    /// How often it may still do what has its rate; who leaves and comes again has no more of it.
+    pub budgets: Budgets,
     /// Ids of those that it does not want to hear.
     pub muted: Vec<u64>,
 }
+
+// With the list of the muted, the name and its keys 0.6 KiB, as the config says.
+const _: () = assert!(size_of::<Character>() + MUTED_MAX * size_of::<u64>() + 2 * NAME_BYTES_MAX <= 600);
 
 /// All characters that have ever entered, in the order of their accounts.
 #[derive(Debug, Default)]
@@ -49,6 +56,7 @@ impl Characters {
                 last_place: None,
                 last_health: u16::MAX,
                 sheet: Sheet::new(),
+                budgets: Budgets::default(),
                 muted: Vec::with_capacity(MUTED_MAX),
             });
             self.rows.len() as u32 - 1
@@ -85,11 +93,13 @@ impl Characters {
         digest.push(self.rows.len() as u64);
         for row in &self.rows {
             digest.push(row.id);
+            digest_text(&row.name, digest);
             digest.push(row.player.map_or(u64::MAX, |player| player.0.into()));
             let place = row.last_place.unwrap_or(Vec2::NAN);
             digest.push(u64::from(place.x.to_bits()) << 32 | u64::from(place.y.to_bits()));
             digest.push(row.last_health.into());
             row.sheet.digest(digest);
+            row.budgets.digest(digest);
             row.muted.iter().for_each(|muted| digest.push(*muted));
         }
     }

@@ -32,29 +32,36 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
+    /// Whether there is a token.
+    pub fn has(self, tick: u32, rate: Rate) -> bool {
+        self.full_tick.saturating_sub(tick) <= rate.interval_ticks * (rate.burst - 1)
+    }
+
     /// Takes a token; `false` when there is none.
     pub fn take(&mut self, tick: u32, rate: Rate) -> bool {
-        let full_tick = self.full_tick.max(tick);
-        if full_tick - tick > rate.interval_ticks * (rate.burst - 1) {
-            return false;
+        let has = self.has(tick, rate);
+        if has {
+            self.full_tick = self.full_tick.max(tick) + rate.interval_ticks;
         }
-        self.full_tick = full_tick + rate.interval_ticks;
-        true
+        has
     }
 }
 
-/// The buckets of one player.
+/// The buckets of one character.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Budgets {
     pub commands: Bucket,
     pub drops: Bucket,
+    /// Questions whether somebody wants to trade.
+    pub asks: Bucket,
     talk: Bucket,
     shouts: Bucket,
 }
 
 impl Budgets {
     pub fn digest(&self, digest: &mut Digest) {
-        let Self { commands, drops, talk, shouts } = self;
+        let Self { commands, drops, asks, talk, shouts } = self;
+        digest.push(asks.full_tick.into());
         digest.push(u64::from(commands.full_tick) << 32 | u64::from(drops.full_tick));
         digest.push(u64::from(talk.full_tick) << 32 | u64::from(shouts.full_tick));
     }
@@ -75,7 +82,7 @@ struct Rates {
 #[derive(Debug)]
 pub(crate) struct Chat {
     rates: Rates,
-    shouts: Bucket,
+    pub shouts: Bucket,
     found: Found,
     /// Squared distance in bits, and who.
     hearers: Vec<(u32, PlayerId)>,
@@ -95,7 +102,7 @@ pub(crate) fn is_text(text: &str) -> bool {
 /// What speaking needs to see of the game.
 pub(crate) struct Audience<'a> {
     pub world: &'a World<Traits>,
-    pub players: &'a mut Players,
+    pub players: &'a Players,
     pub characters: &'a mut Characters,
     pub notices: &'a mut Notices,
     pub counters: &'a mut GameCounters,
@@ -114,12 +121,16 @@ impl Chat {
         Self { rates, shouts: Bucket::default(), found: Found::default(), hearers }
     }
 
+    pub fn digest(&self, digest: &mut Digest) {
+        digest.push(self.shouts.full_tick.into());
+    }
+
     /// To everybody near.
     pub fn say(&mut self, from: PlayerId, text: &str, audience: Audience<'_>) -> Outcome {
         let Audience { world, players, characters, notices, counters } = audience;
         let tick = world.tick();
-        let Some(speaker) = players.get_mut(from) else { return Outcome::Gone };
-        if !speaker.budgets.talk.take(tick, self.rates.talk) {
+        let Some(speaker) = players.get(from) else { return Outcome::Gone };
+        if !characters.get_mut(speaker.character).budgets.talk.take(tick, self.rates.talk) {
             return Outcome::TooFast;
         }
         let Some(slot) = world.slot(speaker.avatar) else { return Outcome::Gone };
@@ -153,11 +164,13 @@ impl Chat {
     pub fn shout(&mut self, from: PlayerId, text: &str, audience: Audience<'_>) -> Outcome {
         let Audience { world, players, characters, notices, .. } = audience;
         let tick = world.tick();
-        let Some(speaker) = players.get_mut(from) else { return Outcome::Gone };
-        if !speaker.budgets.shouts.take(tick, self.rates.shout) || !self.shouts.take(tick, self.rates.shouts)
-        {
+        let Some(speaker) = players.get(from) else { return Outcome::Gone };
+        let own = &mut characters.get_mut(speaker.character).budgets.shouts;
+        // What the realm does not bear costs the speaker nothing.
+        if !self.shouts.has(tick, self.rates.shouts) || !own.take(tick, self.rates.shout) {
             return Outcome::TooFast;
         }
+        self.shouts.take(tick, self.rates.shouts);
         let (avatar, speaker) = (speaker.avatar, characters.get(speaker.character));
         let heard = notices.say(Hearing::Shouted, avatar.to_bits(), &speaker.name, text);
         for (hearer, player) in players.iter() {
@@ -171,8 +184,8 @@ impl Chat {
     /// To one player.
     pub fn whisper(&mut self, from: PlayerId, to: &str, text: &str, audience: Audience<'_>) -> Outcome {
         let Audience { world, players, characters, notices, .. } = audience;
-        let Some(speaker) = players.get_mut(from) else { return Outcome::Gone };
-        if !speaker.budgets.talk.take(world.tick(), self.rates.talk) {
+        let Some(speaker) = players.get(from) else { return Outcome::Gone };
+        if !characters.get_mut(speaker.character).budgets.talk.take(world.tick(), self.rates.talk) {
             return Outcome::TooFast;
         }
         let (avatar, speaker) = (speaker.avatar, characters.get(speaker.character));

@@ -5,7 +5,7 @@ use throng_engine::Digest;
 
 use crate::chat::is_text;
 use crate::notices::{Span, Texts};
-use crate::{Command, CommandId, PlayerId};
+use crate::{Command, CommandId, ItemId, PlayerId};
 
 /// Most commands of one player that wait for one tick.
 pub const COMMANDS_MAX: u8 = 8;
@@ -69,7 +69,39 @@ impl Commands {
         for waiting in &self.waiting {
             digest.push(u64::from(waiting.player.0));
             digest.push(waiting.id.0 as u64);
+            digest.push((waiting.id.0 >> 64) as u64);
+            words(waiting.command).into_iter().for_each(|word| digest.push(word));
+            // Where one text ends and the next begins.
+            let ends = [waiting.name.end(), waiting.text.end()];
+            digest.push(u64::from(ends[0]) << 32 | u64::from(ends[1]));
+            digest.push(waiting.is_malformed.into());
         }
+        self.texts.digest(digest);
+    }
+}
+
+/// A command as numbers, its texts aside: which one, and its fields.
+fn words(command: Command<'_>) -> [u64; 4] {
+    let goods = |which, whom: u32, item: ItemId, quantity: u32, money: i64| {
+        [which, u64::from(whom), u64::from(item.0) << 32 | u64::from(quantity), money as u64]
+    };
+    let plain = |which, one: u32, other: u32| [which, u64::from(one) << 32 | u64::from(other), 0, 0];
+    match command {
+        Command::Buy { shop, item, quantity, money } => goods(0, shop, item, quantity, money),
+        Command::Sell { shop, item, quantity, money } => goods(1, shop, item, quantity, money),
+        Command::TradeOffer { item, quantity, money } => goods(2, 0, item, quantity, money),
+        Command::Drop { item, quantity } => goods(3, 0, item, quantity, 0),
+        Command::Use { item } => goods(4, 0, item, 0, 0),
+        Command::PickUp { drop } => plain(5, drop, 0),
+        Command::TradeOpen { with } => plain(6, with, 0),
+        Command::TradeConfirm { revision } => plain(7, revision, 0),
+        Command::TradeCancel => plain(8, 0, 0),
+        Command::Say { .. } => plain(9, 0, 0),
+        Command::Shout { .. } => plain(10, 0, 0),
+        Command::Whisper { .. } => plain(11, 0, 0),
+        Command::Mute { is_muted, .. } => plain(12, is_muted.into(), 0),
+        Command::EnterZone { zone, instance } => plain(13, zone, instance),
+        Command::LeaveZone => plain(14, 0, 0),
     }
 }
 

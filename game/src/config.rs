@@ -73,7 +73,8 @@ pub struct Rules {
     pub drops_max: u32,
     /// How long somebody has to answer when asked to trade, ticks.
     pub ask_ticks: u32,
-    /// Most characters that ever enter.
+    /// Most characters that ever enter, 2.1 KiB each: 1.5 KiB for its goods, reserved at the start, the rest when it first
+    /// enters. None is forgotten before the realm starts anew.
     pub characters_max: u32,
     /// Most players in one instance of a zone other than the main one.
     pub instance_players_max: u32,
@@ -226,8 +227,9 @@ impl GameConfig {
         (u64::from(self.world.entities_max) - self.creature_count(land)) as u32
     }
 
-    /// The world's config with room for all that is neither avatar nor creature, so that no drop ever keeps a player
-    /// out.
+    /// The world's config with room for what is neither avatar nor creature: shopkeepers, drops and projectiles. It may be
+    /// less than as many as the rules allow, so these stop before they take a player's place: see
+    /// `Game::places_left`.
     pub(crate) fn world_with_room(&self, land: &Land) -> WorldConfig {
         let combat = &self.rules.combat;
         let room = land.shops().len() as u64 + u64::from(self.rules.drops_max) + u64::from(combat.shots_max);
@@ -239,6 +241,11 @@ impl GameConfig {
     /// How often a player may put things on the ground.
     pub(crate) fn drop_rate(&self) -> Rate {
         Rate { interval_ticks: u32::from(self.world.tick_hz), burst: 10 }
+    }
+
+    /// How often a player may ask others to trade: each is told, and so is that the question was taken back.
+    pub(crate) fn ask_rate(&self) -> Rate {
+        Rate { interval_ticks: 3 * u32::from(self.world.tick_hz), burst: 5 }
     }
 
     /// A random place for a player to appear in a zone. Something may stand there.

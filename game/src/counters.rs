@@ -52,12 +52,16 @@ counters! {
     trades_parted,
     /// Things that nobody picked up in time.
     drops_expired,
-    /// Things that could not be put on the ground because too many lie there.
+    /// Things that players could not put on the ground because too many lie there.
     drops_refused,
+    /// Things that creatures carried and that vanished with them because too many lie on the ground.
+    loot_refused,
     /// Avatars that died.
     avatars_died,
     /// Creatures that died.
     creatures_died,
+    /// Commands about goods refused because money or things did not add up before.
+    deals_stopped,
     /// Ticks after which money or things did not add up. Anything but 0 is a bug.
     ledger_imbalance,
 }

@@ -4,7 +4,7 @@
 //! remembers like its own refusals.
 
 use glam::Vec2;
-use throng_engine::EntityId;
+use throng_engine::{Digest, EntityId};
 
 use crate::{
     AVATAR, AccountId, Change, Command, CommandId, Counter, DROP, DropId, Effect, Game, Notice, Outcome,
@@ -30,7 +30,7 @@ impl Lying {
         drop.to_bits() as u32 as usize
     }
 
-    fn put(&mut self, drop: DropId, entity: EntityId) -> u32 {
+    pub fn put(&mut self, drop: DropId, entity: EntityId) -> u32 {
         let place = Self::place(drop);
         if self.places.len() <= place {
             self.places.resize(place + 1, (drop, None));
@@ -39,9 +39,17 @@ impl Lying {
         place as u32
     }
 
-    fn at(&self, place: u32) -> Option<DropId> {
-        let (drop, entity) = *self.places.get(place as usize)?;
-        entity.map(|_| drop)
+    /// What an entity stands for, which says that it lies in this place.
+    fn at(&self, place: u32, entity: EntityId) -> Option<DropId> {
+        let (drop, known) = *self.places.get(place as usize)?;
+        (known == Some(entity)).then_some(drop)
+    }
+
+    pub fn digest(&self, digest: &mut Digest) {
+        for (drop, entity) in &self.places {
+            digest.push(drop.to_bits());
+            digest.push(entity.map_or(0, EntityId::to_bits).into());
+        }
     }
 
     fn take(&mut self, drop: DropId) -> Option<EntityId> {
@@ -80,6 +88,10 @@ impl Game {
         id: CommandId,
         command: Command<'_>,
     ) -> Result<Outcome, Outcome> {
+        if self.imbalance.is_some() {
+            self.counters.deals_stopped += 1;
+            return Err(Outcome::NotAllowed);
+        }
         let row = self.row_of(player).ok_or(Outcome::Gone)?;
         if self.is_dead(row) {
             return Err(Outcome::Dead);
@@ -100,7 +112,7 @@ impl Game {
             }
             Command::PickUp { drop } => {
                 let place = self.near(row, drop, DROP, radii.drop_radius_m)?;
-                let drop = self.lying.at(place).ok_or(Outcome::Gone)?;
+                let drop = self.lying.at(place, EntityId::from_bits(drop)).ok_or(Outcome::Gone)?;
                 let outcome = self.economy.pick_up(account, id, drop);
                 if outcome == Outcome::Done {
                     self.clear_away(drop);
@@ -111,11 +123,11 @@ impl Game {
             Command::Drop { item, quantity } => {
                 let rate = self.config.drop_rate();
                 let tick = self.world.tick();
-                let budgets = &mut self.players.get_mut(player).ok_or(Outcome::Gone)?.budgets;
-                if !budgets.drops.take(tick, rate) {
+                if !self.characters.get_mut(account).budgets.drops.take(tick, rate) {
                     return Err(Outcome::TooFast);
                 }
-                if !self.has_room_for_drop() {
+                if !self.has_room_for_litter() {
+                    self.counters.drops_refused += 1;
                     return Err(Outcome::Full);
                 }
                 let (outcome, drop) = self.economy.drop(account, id, item, quantity);
@@ -141,6 +153,14 @@ impl Game {
                     return Err(Outcome::NotAllowed);
                 }
                 let with = with.character;
+                // Who is not heard cannot make itself noticed by questions either.
+                if self.characters.get(with).muted.contains(&self.characters.get(account).id) {
+                    return Err(Outcome::NotAllowed);
+                }
+                let (tick, rate) = (self.world.tick(), self.config.ask_rate());
+                if !self.characters.get_mut(account).budgets.asks.take(tick, rate) {
+                    return Err(Outcome::TooFast);
+                }
                 self.economy.trade_open(account, id, with)
             }
             Command::TradeOffer { item, quantity, money } => {
@@ -169,8 +189,8 @@ impl Game {
     /// Lets an entity stand for a drop.
     pub(crate) fn lay_down(&mut self, drop: DropId, place: Vec2) {
         let at = place.extend(self.land.height_at(place.x, place.y));
+        // Whoever calls has made sure of a place.
         let Ok((id, slot)) = self.world.spawn(at, 0) else {
-            // There is room for as many entities as there may be drops. If others have taken it, the drop expires unseen.
             self.counters.drops_refused += 1;
             return;
         };
@@ -184,8 +204,19 @@ impl Game {
         entity.inspect(|id| self.despawn(*id)).is_some()
     }
 
-    fn has_room_for_drop(&self) -> bool {
-        self.world.entity_count() < self.world.config().entities_max as usize
+    /// How many entities may still be spawned for what is neither avatar nor creature: the places of all players who may
+    /// yet come stay free.
+    pub(crate) fn places_left(&self) -> u32 {
+        let kept = self.players_max.saturating_sub(self.players.len());
+        let taken = (self.world.entity_count() as u32).saturating_add(kept);
+        self.world.config().entities_max.saturating_sub(taken)
+    }
+
+    /// Whether a player may put something down: half of the places that are not players' or creatures' are left to loot
+    /// and projectiles.
+    fn has_room_for_litter(&self) -> bool {
+        let all = self.world.config().entities_max.saturating_sub(self.config.world.entities_max);
+        self.places_left() > all / 2
     }
 
     /// Ends trades of those who have gone too far from one another, or died.
@@ -215,12 +246,18 @@ impl Game {
         self.trades = trades;
     }
 
-    /// Ends the economy's tick, and tells players what has changed of what is theirs.
+    /// Ends the economy's tick: all must add up. Once it has not, nobody deals any more until the realm starts anew from
+    /// what was sound: whoever found out how to make value must not spread it.
     pub(crate) fn balance(&mut self) {
         if let Err(imbalance) = self.economy.end_tick() {
             self.counters.ledger_imbalance += 1;
-            debug_assert!(false, "tick {}: {imbalance}", self.world.tick());
+            self.imbalance.get_or_insert(imbalance);
         }
+    }
+
+    /// Tells players what has changed of what is theirs, and takes out the entities of what no longer lies there. That
+    /// must be done before a place on the ground is used again, so it follows what expires as well as what is asked for.
+    pub(crate) fn tell_changes(&mut self) {
         let mut changes = std::mem::take(&mut self.changes);
         changes.extend(self.economy.drain_changes());
         for change in changes.drain(..) {

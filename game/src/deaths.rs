@@ -47,8 +47,12 @@ impl Game {
         let (species, level) = (self.world.game.species[row], self.world.game.level[row]);
         let stream = Random::of_tick(self.config.world.seed, self.world.tick(), Stream::Loot as u32);
         let goods = content::loot(species, level, stream.fork(death.victim.to_bits()));
-        if let Some(drop) = self.economy.put_drop(&goods, Source::Loot) {
-            self.lay_down(drop, Vec2::new(death.x, death.y));
+        if !goods.is_empty() {
+            let has_place = self.places_left() > 0;
+            match has_place.then(|| self.economy.put_drop(&goods, Source::Loot)).flatten() {
+                Some(drop) => self.lay_down(drop, Vec2::new(death.x, death.y)),
+                None => self.counters.loot_refused += 1,
+            }
         }
         self.count(killer, Counter::Kills);
         let rules = &self.progression;

@@ -20,7 +20,7 @@ impl Game {
             player.command_count = 0;
             let account = player.character;
             let outcome = match command {
-                _ if !player.budgets.commands.take(tick, rate) => Outcome::TooFast,
+                _ if !self.characters.get_mut(account).budgets.commands.take(tick, rate) => Outcome::TooFast,
                 Some(command) => self.carry_out(player_id, account, id, command),
                 None => Outcome::Malformed,
             };

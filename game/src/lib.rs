@@ -128,6 +128,8 @@ pub struct Game {
     /// Scratch: rows of dead avatars.
     fallen: Vec<u32>,
     economy: Economy,
+    /// What first did not add up.
+    imbalance: Option<Imbalance>,
     /// Scratch: what the economy changed in this tick.
     changes: Vec<Change>,
     progression: Progression,
@@ -196,6 +198,7 @@ impl Game {
             orders: Vec::new(),
             fallen: Vec::with_capacity(1_024),
             economy: Economy::new(content::catalogue()?, &economy)?,
+            imbalance: None,
             changes: Vec::with_capacity(deals::CHANGES_MAX as usize),
             progression: content::progression()?,
             shopkeepers: Vec::with_capacity(shop_count),
@@ -276,6 +279,7 @@ impl Game {
         self.notices.clear();
         self.departed.clear();
         self.welcome();
+        self.tell_changes();
         self.apply_intents();
         self.execute();
         passed(Stage::Inputs);
@@ -286,6 +290,7 @@ impl Game {
         passed(Stage::Walk);
         self.give_way();
         passed(Stage::GiveWay);
+        self.combat.limit_shots(self.places_left());
         self.combat.tick(&mut self.world, &self.land, self.creatures.species(), &mut self.deaths);
         passed(Stage::Fight);
         self.bury();
@@ -293,6 +298,7 @@ impl Game {
         self.part_traders();
         self.depart();
         self.balance();
+        self.tell_changes();
         passed(Stage::Outcome);
         self.world.settle();
         passed(Stage::Settle);
@@ -352,8 +358,16 @@ impl Game {
         digest.push(self.world.digest());
         digest.push(self.think_divisor.into());
         self.players.digest(&mut digest);
+        for id in self.newcomers.iter().chain(&self.leavers) {
+            digest.push(id.0.into());
+        }
         self.characters.digest(&mut digest);
         self.commands.digest(&mut digest);
+        self.chat.digest(&mut digest);
+        self.lying.digest(&mut digest);
+        for [one, other] in &self.trades {
+            digest.push(u64::from(one.0) << 32 | u64::from(other.0));
+        }
         digest.push(self.economy.digest());
         digest.value()
     }
@@ -371,6 +385,11 @@ impl Game {
     /// Money and goods, to look at.
     pub fn economy(&self) -> &Economy {
         &self.economy
+    }
+
+    /// What did not add up at the end of some tick. Since then commands about goods are refused.
+    pub fn imbalance(&self) -> Option<Imbalance> {
+        self.imbalance
     }
 
     /// Fighting, to look at.

@@ -5,7 +5,6 @@ use throng_engine::limits::BLOCK_ROWS;
 use throng_engine::{EntityId, Event, Random};
 use throng_motion::ZoneId;
 
-use crate::chat::Budgets;
 use crate::intents::Intents;
 use crate::players::Player;
 use crate::zones::{MAIN, Stay};
@@ -84,7 +83,6 @@ impl Game {
             is_new: true,
             stays_until: 0,
             command_count: 0,
-            budgets: Budgets::default(),
             stay: Stay::MAIN,
         });
         self.newcomers.push(player);
@@ -107,12 +105,14 @@ impl Game {
         Some(player)
     }
 
-    /// Makes an avatar of a level, unhurt.
+    /// Makes an avatar of a level, unhurt unless it is dead: only its respawn makes it stand again.
     pub(crate) fn set_level(&mut self, row: usize, level: u8) {
         let game = &mut self.world.game;
         game.level[row] = level;
         game.health_max[row] = content::health(level);
-        game.health[row] = game.health_max[row];
+        if game.health[row] > 0 {
+            game.health[row] = game.health_max[row];
+        }
     }
 
     pub(crate) fn leave(&mut self, id: PlayerId) -> Taken {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use throng_engine::Digest;
+
 use crate::{Notice, PlayerId};
 
 /// Notices of one tick.
@@ -42,8 +44,20 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    pub fn end(self) -> u32 {
+        self.start + self.len
+    }
+
     fn range(self) -> Range<usize> {
         self.start as usize..self.start as usize + self.len as usize
+    }
+}
+
+/// Adds a text to a digest: its length, and its bytes eight at a time.
+pub(crate) fn digest_text(text: &str, digest: &mut Digest) {
+    digest.push(text.len() as u64);
+    for bytes in text.as_bytes().chunks(8) {
+        digest.push(bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
     }
 }
 
@@ -61,6 +75,10 @@ impl Texts {
 
     pub fn get(&self, span: Span) -> &str {
         &self.0[span.range()]
+    }
+
+    pub fn digest(&self, digest: &mut Digest) {
+        digest_text(&self.0, digest);
     }
 
     pub fn reserve(&mut self, bytes: usize) {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use throng_engine::schedule::each_region;
 use throng_engine::{Digest, EntityId};
 
-use crate::chat::Budgets;
 use crate::intents::{Intents, Order};
 use crate::zones::Stay;
 use crate::{AccountId, PlayerId};
@@ -25,7 +24,6 @@ pub(crate) struct Player {
     pub stays_until: u32,
     /// Commands that wait for the coming tick.
     pub command_count: u8,
-    pub budgets: Budgets,
     /// Which zone it is in.
     pub stay: Stay,
 }
@@ -109,7 +107,6 @@ impl Players {
             digest.push(u64::from(player.character.0) << 32 | u64::from(player.stays_until));
             digest.push(u64::from(player.is_connected) << 1 | u64::from(player.is_new));
             player.intents.digest(digest);
-            player.budgets.digest(digest);
             player.stay.digest(digest);
         }
     }

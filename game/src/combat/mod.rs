@@ -146,6 +146,8 @@ pub struct Combat {
     scratch: Vec<Scratch>,
     counts: CombatCounts,
     shot_count: u32,
+    /// How many more projectiles may be loosed.
+    shots_left: u32,
 }
 
 impl Combat {
@@ -154,7 +156,12 @@ impl Combat {
     pub fn new(rules: CombatRules) -> Result<Self, CombatRulesError> {
         rules.check()?;
         let (effects, scratch, counts) = (Effects::default(), Vec::new(), CombatCounts::default());
-        Ok(Self { rules, effects, scratch, counts, shot_count: 0 })
+        Ok(Self { rules, effects, scratch, counts, shot_count: 0, shots_left: u32::MAX })
+    }
+
+    /// At most so many projectiles are loosed from now on, for want of entities.
+    pub fn limit_shots(&mut self, most: u32) {
+        self.shots_left = most;
     }
 
     /// One tick of fighting, after everybody has walked. Appends who died, in the order of dying.

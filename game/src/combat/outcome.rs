@@ -67,12 +67,13 @@ impl Combat {
     fn loose(&mut self, world: &mut World<Traits>, row: usize, flight_ticks: u32) {
         let (body, source) = (&world.body, world.id_at(Slot(row as u32)).to_bits());
         let (place, yaw) = (Vec3::new(body.x[row], body.y[row], body.z[row] + CHEST_M), body.yaw[row]);
-        let is_room = self.shot_count < self.rules.shots_max;
+        let is_room = self.shot_count < self.rules.shots_max && self.shots_left > 0;
         let Some((id, slot)) = is_room.then(|| world.spawn(place, yaw).ok()).flatten() else {
             self.counts.refused_full += 1;
             return;
         };
         self.shot_count += 1;
+        self.shots_left -= 1;
         self.counts.shots += 1;
         let (tick, game, to) = (world.tick(), &mut world.game, slot.row());
         game.kind[to] = PROJECTILE;

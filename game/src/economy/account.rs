@@ -54,6 +54,9 @@ impl Account {
     }
 }
 
+// With half a trade 1.5 KiB, as the config says.
+const _: () = assert!(size_of::<Account>() + size_of::<super::trade::Trade>() / 2 <= 1_536);
+
 /// The outcomes of an account's last [`ANSWERS_MAX`] operations. Refusals are remembered as well: what a player was told
 /// has not happened must not happen when the command arrives once more.
 #[derive(Debug)]

@@ -55,6 +55,10 @@ impl Ground {
         Self { heaps, expires, free: Vec::with_capacity(max), max }
     }
 
+    fn len(&self) -> usize {
+        self.heaps.len() - self.free.len()
+    }
+
     fn get(&self, drop: DropId) -> Option<&Goods> {
         let heap = self.heaps.get(drop.place as usize)?;
         let is_there = heap.generation == drop.generation && self.expires[drop.place as usize] != NEVER;
@@ -109,6 +113,11 @@ impl Economy {
         self.ground.get(drop)
     }
 
+    /// How many drops lie on the ground.
+    pub fn drop_count(&self) -> usize {
+        self.ground.len()
+    }
+
     /// Lays down what a creature carried or a quest hid. `None`, and nothing has been made, when it is nothing, has an
     /// unknown item or more than a stack of one, or the ground is full.
     pub fn put_drop(&mut self, goods: &Goods, source: Source) -> Option<DropId> {
@@ -135,6 +144,10 @@ impl Economy {
             }
             if economy.accounts[account.row()].goods.quantity(item) < quantity {
                 return Outcome::NotEnoughItems;
+            }
+            // Half of all places is left to what creatures carry: litter must not starve loot.
+            if economy.ground.len() >= economy.ground.max.div_ceil(2) {
+                return Outcome::Full;
             }
             put = economy.ground.take_place(economy.tick.saturating_add(economy.drop_ticks));
             let Some(drop) = put else { return Outcome::Full };

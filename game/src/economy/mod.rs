@@ -67,7 +67,7 @@ use transfer::Holder;
 /// What an economy is made with.
 #[derive(Clone, Debug)]
 pub struct EconomyConfig {
-    /// Most characters that ever come, 1.5 KiB each.
+    /// Most characters that ever come, 1.5 KiB each with half a trade.
     pub accounts_max: u32,
     /// Most drops on the ground at once.
     pub drops_max: u32,
@@ -265,6 +265,13 @@ impl Economy {
     /// When value was made or lost: the world must stop.
     pub fn end_tick(&mut self) -> Result<(), Imbalance> {
         self.ledger.check_touched()
+    }
+
+    /// Has the books fail as a fault of the program would.
+    #[cfg(test)]
+    pub(crate) fn unbalance(&mut self) {
+        let (from, to) = (Book::Player, Book::Shop);
+        self.ledger.fail(Imbalance::Impossible { what: MONEY, from, to, amount: 1 });
     }
 
     /// What there is to tell, in the order in which it happened. Call it after each tick.

@@ -51,7 +51,8 @@ impl Economy {
         Some((trade.members[theirs], trade.revision, &trade.offers[mine], &trade.offers[theirs]))
     }
 
-    /// Asks somebody to trade; if they have asked just now, the trade is open.
+    /// Asks somebody to trade; if they have asked just now, the trade is open. To ask again while the question stands is
+    /// nothing new, and told to nobody.
     pub fn trade_open(&mut self, account: AccountId, id: CommandId, with: AccountId) -> Outcome {
         self.once(account, id, |economy| {
             if with == account && !seeded!(economy, SelfTrade) {
@@ -67,7 +68,10 @@ impl Economy {
             let is_asked = other.asked.is_some_and(|(whom, until)| whom == account && until >= economy.tick);
             if is_asked {
                 economy.seat_both([with, account]);
-            } else {
+            } else if economy.accounts[account.row()]
+                .asked
+                .is_none_or(|(whom, until)| whom != with || until < economy.tick)
+            {
                 let until = economy.tick.saturating_add(economy.ask_ticks);
                 economy.accounts[account.row()].asked = Some((with, until));
                 let (account, with) = (with, account);

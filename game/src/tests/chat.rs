@@ -125,6 +125,38 @@ fn nobody_talks_without_end() {
 }
 
 #[test]
+fn who_comes_again_may_not_say_more_for_it() {
+    let mut game = game_on_land();
+    let mut said = 0;
+    for id in 1..=8 {
+        let player = enter(&mut game, 1);
+        said += u32::from(outcome(&mut game, player, id, Command::Shout { text: "!" }) == Outcome::Done);
+        game.take(Input::Leave { player });
+        while game.player_of(1).is_some() {
+            game.tick();
+        }
+    }
+    assert!(game.current_tick() < 200, "not yet ten seconds, in which it would have one more");
+    assert_eq!(said, 2);
+}
+
+#[test]
+fn a_shout_that_the_realm_does_not_bear_costs_its_player_nothing() {
+    let mut game = game_on_land();
+    let players: Vec<_> = (1..=20).map(|character| enter(&mut game, character)).collect();
+    for (id, player) in (1..).zip(&players) {
+        ask(&mut game, *player, id, Command::Shout { text: "!" });
+    }
+    game.tick();
+    assert_eq!(answer(&game, 20), Outcome::TooFast, "after ten others");
+    (0..100).for_each(|_| game.tick());
+    for id in 21..=22 {
+        assert_eq!(outcome(&mut game, players[19], id, Command::Shout { text: "!" }), Outcome::Done, "{id}");
+    }
+    assert_eq!(outcome(&mut game, players[19], 23, Command::Shout { text: "!" }), Outcome::TooFast);
+}
+
+#[test]
 fn more_commands_than_fit_a_tick_are_refused() {
     let mut game = game_on_land();
     let player = enter(&mut game, 1);

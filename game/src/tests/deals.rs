@@ -62,11 +62,6 @@ fn what_lies_on_the_ground_is_had_once() {
     assert_eq!(outcome(&mut game, players[0], 2, drop(ItemId(0), 1)), Outcome::Malformed);
     assert_eq!(outcome(&mut game, players[0], 3, drop(BREAD, 6)), Outcome::NotEnoughItems);
     assert_eq!(outcome(&mut game, players[0], 4, drop(BREAD, 3)), Outcome::Done);
-    let lying = |game: &Game| {
-        let rows = throng_engine::live_rows(0..game.world.rows(), game.world.live());
-        let drops = rows.filter(|row| game.world.game.kind[*row] == DROP);
-        drops.map(|row| game.world.id_at(throng_engine::Slot(row as u32)).to_bits()).collect::<Vec<_>>()
-    };
     let entity = lying(&game)[0];
 
     // All of them grasp at it in one tick: the first within reach has it, and then it is gone.
@@ -95,6 +90,86 @@ fn what_lies_on_the_ground_is_had_once() {
     assert!(lying(&game).is_empty());
     assert_eq!(game.economy().balance(Book::Expired, BREAD), 2);
     assert_eq!(game.counters().drops_expired, 1);
+}
+
+#[test]
+fn what_expires_leaves_no_trace_when_its_place_is_used_again_at_once() {
+    let mut game = game_on_land();
+    let [one, other] = [1, 2].map(|character| enter(&mut game, character));
+    put(&mut game, one, SHOP);
+    put(&mut game, other, SHOP + Vec2::new(50.0, 0.0));
+    let drop = Command::Drop { item: BREAD, quantity: 1 };
+    assert_eq!(outcome(&mut game, one, 1, drop), Outcome::Done);
+    let old = lying(&game);
+    (1..game.config.rules.drop_ticks).for_each(|_| game.tick());
+    assert_eq!(lying(&game), old, "its last tick");
+    assert_eq!(outcome(&mut game, other, 2, drop), Outcome::Done);
+    assert_eq!(game.counters().drops_expired, 1);
+    let new = lying(&game);
+    assert!(new.len() == 1 && new != old, "{new:?} after {old:?}");
+    assert_eq!(outcome(&mut game, one, 3, Command::PickUp { drop: old[0] }), Outcome::Gone);
+    assert_eq!(outcome(&mut game, one, 4, Command::PickUp { drop: new[0] }), Outcome::TooFar);
+}
+
+#[test]
+fn nobody_deals_once_the_books_are_wrong() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    let drop = Command::Drop { item: BREAD, quantity: 1 };
+    assert_eq!(outcome(&mut game, player, 1, drop), Outcome::Done);
+    assert_eq!(game.imbalance(), None);
+    game.economy.unbalance();
+    game.tick();
+    assert!(matches!(game.imbalance(), Some(Imbalance::Impossible { amount: 1, .. })));
+    for (id, command) in [(2, drop), (3, Command::Use { item: POTION }), (4, Command::TradeCancel)] {
+        ask(&mut game, player, id, command);
+        game.tick();
+        assert_eq!(answer(&game, id), Outcome::NotAllowed, "{command:?}");
+    }
+    assert_eq!((quantity(&game, 1, BREAD), quantity(&game, 1, POTION)), (4, 3));
+    let counters = game.counters();
+    assert_eq!((counters.deals_stopped, counters.ledger_imbalance), (3, 4));
+    ask(&mut game, player, 5, Command::Say { text: "what now?" });
+    game.tick();
+    assert_eq!(answer(&game, 5), Outcome::Done, "all else goes on");
+}
+
+#[test]
+fn litter_leaves_half_of_the_ground_to_loot_and_neither_takes_a_players_place() {
+    let mut config = config(1, Spawn::Everywhere);
+    (config.world.entities_max, config.rules.drops_max, config.rules.combat.shots_max) = (6, 8, 2);
+    config.rules.species.iter_mut().for_each(|species| species.notice_m = 0.0);
+    let mut game = Game::new(config).unwrap();
+    let creature = throng_engine::live_rows(0..game.world.rows(), game.world.live()).next().unwrap();
+    let victim = game.world.id_at(throng_engine::Slot(creature as u32));
+    let players = [1, 2].map(|character| enter(&mut game, character));
+    let drop = Command::Drop { item: BREAD, quantity: 1 };
+    for id in 1..=4 {
+        assert_eq!(outcome(&mut game, players[id as usize % 2], id, drop), Outcome::Done);
+    }
+    assert_eq!(outcome(&mut game, players[0], 5, drop), Outcome::Full);
+    assert_eq!((lying(&game).len(), quantity(&game, 1, BREAD)), (4, 3));
+    let killer = game.avatar(players[0]).unwrap();
+    while game.counters().loot_refused == 0 {
+        game.deaths.push(Death { victim, killer, x: 1.0, y: 1.0 });
+        game.tick();
+        assert!(game.current_tick() < 200);
+        assert_eq!(lying(&game).len(), game.economy().drop_count());
+    }
+    assert_eq!(lying(&game).len(), 8, "all of the ground");
+
+    // As if the room for all these had been clipped.
+    while game.places_left() > 0 {
+        game.world.spawn(glam::Vec3::ONE, 0).unwrap();
+    }
+    for player in players {
+        let intent = Intent { buttons: buttons::SHOOT, ..Intent::default() };
+        game.take(Input::Intent { player, sequence: 1, shown_tick: 0, intent });
+    }
+    game.tick();
+    assert_eq!((game.combat.counts().shots, game.combat.counts().refused_full), (0, 2));
+    let room = (3..=5).map(|character| enter(&mut game, character));
+    assert_eq!(room.count(), 3, "whoever may come finds a place");
 }
 
 #[test]
@@ -182,6 +257,40 @@ fn traders(game: &mut Game) -> [PlayerId; 2] {
 fn is_told(game: &Game, player: PlayerId, wanted: TradeState) -> bool {
     let mut states = told(game, player).into_iter();
     states.any(|notice| matches!(notice, Notice::TradeState { state, .. } if state == wanted))
+}
+
+#[test]
+fn nobody_is_flooded_with_questions() {
+    let mut game = game_on_land();
+    let players = [1, 2].map(|character| enter(&mut game, character));
+    players.iter().for_each(|player| put(&mut game, *player, SHOP));
+    game.tick();
+    let [with_one, with] = players.map(|player| bits(&game, player));
+    let mut questions = 0;
+    for id in 1..=150 {
+        let is_question = id % 2 == 1;
+        ask(
+            &mut game,
+            players[0],
+            id,
+            if is_question { Command::TradeOpen { with } } else { Command::TradeCancel },
+        );
+        game.tick();
+        questions += u32::from(is_told(&game, players[1], TradeState::Asked));
+        game.tick();
+    }
+    assert!((8..=9).contains(&questions), "five, and in 15 s one each three seconds: {questions}");
+    let mute = |is_muted| Command::Mute { name: "Player 1", is_muted };
+    assert_eq!(outcome(&mut game, players[1], 1_000, mute(true)), Outcome::Done);
+    (0..400).for_each(|_| game.tick());
+    assert_eq!(outcome(&mut game, players[0], 1_001, Command::TradeOpen { with }), Outcome::NotAllowed);
+    assert!(told(&game, players[1]).is_empty(), "who is muted is not heard of");
+    assert_eq!(outcome(&mut game, players[1], 1_002, mute(false)), Outcome::Done);
+    assert_eq!(outcome(&mut game, players[0], 1_003, Command::TradeOpen { with }), Outcome::Done);
+    assert!(is_told(&game, players[1], TradeState::Asked));
+    let accept = Command::TradeOpen { with: with_one };
+    assert_eq!(outcome(&mut game, players[1], 1_004, accept), Outcome::Done);
+    assert!(is_told(&game, players[0], TradeState::Open));
 }
 
 #[test]

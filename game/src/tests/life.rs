@@ -123,6 +123,30 @@ fn the_slain_stand_up_again_and_the_slayer_is_known() {
 }
 
 #[test]
+fn a_level_heals_the_living_and_leaves_the_dead_dead() {
+    let mut game = Game::new(config(1, Spawn::Everywhere)).unwrap();
+    let creature = throng_engine::live_rows(0..game.world.rows(), game.world.live()).next().unwrap();
+    let victim = game.world.id_at(throng_engine::Slot(creature as u32));
+    let players = [1, 2].map(|character| enter(&mut game, character));
+    kill(&mut game, players[0]);
+    let own = row(&game, players[1]);
+    game.world.game.health[own] = 1;
+    // As of arrows that slay when their archer has fallen.
+    for killer in players {
+        let killer = game.avatar(killer).unwrap();
+        game.deaths.extend((0..100).map(|_| Death { victim, killer, x: 1.0, y: 1.0 }));
+    }
+    game.tick();
+    let [dead, living] = players.map(|player| row(&game, player));
+    let traits = &game.world.game;
+    assert!(traits.level[dead] > 1 && traits.health_max[dead] > 100);
+    assert_eq!((traits.health[dead], traits.health[living]), (0, traits.health_max[living]));
+    (0..=game.config.rules.respawn_ticks).for_each(|_| game.tick());
+    let dead = row(&game, players[0]);
+    assert_eq!(game.world.game.health[dead], game.world.game.health_max[dead]);
+}
+
+#[test]
 fn the_dead_who_leave_come_back_alive() {
     let mut game = game_on_land();
     let player = enter(&mut game, 1);

@@ -120,6 +120,13 @@ fn quantity(game: &Game, character: u64, item: ItemId) -> u32 {
     game.economy().holdings(game.account_of(character).unwrap()).quantity(item)
 }
 
+/// The entities of what lies on the ground.
+fn lying(game: &Game) -> Vec<u32> {
+    let rows = throng_engine::live_rows(0..game.world.rows(), game.world.live());
+    let drops = rows.filter(|row| game.world.game.kind[*row] == DROP);
+    drops.map(|row| game.world.id_at(throng_engine::Slot(row as u32)).to_bits()).collect()
+}
+
 fn kill(game: &mut Game, player: PlayerId) {
     let row = row(game, player);
     game.world.game.health[row] = 0;

@@ -60,6 +60,58 @@ fn command<'a>(game: &Game, random: &mut Random, texts: &'a [String]) -> Command
 }
 
 #[test]
+fn a_digest_sees_all_that_a_tick_depends_on() {
+    let start = || {
+        let mut game = game_on_land();
+        for character in 1..=2 {
+            enter(&mut game, character);
+        }
+        game.tick();
+        game
+    };
+    let queued = |command| {
+        let mut game = start();
+        ask(&mut game, PlayerId(0), 1, command);
+        game.digest()
+    };
+    let mut digests = vec![
+        start().digest(),
+        queued(Command::Say { text: "ab" }),
+        queued(Command::Say { text: "ac" }),
+        queued(Command::Shout { text: "ab" }),
+        queued(Command::Whisper { name: "a", text: "b" }),
+        queued(Command::Whisper { name: "ab", text: "c" }),
+        queued(Command::Whisper { name: "a", text: "bc" }),
+        queued(Command::Drop { item: ItemId(1), quantity: 2 }),
+        queued(Command::Drop { item: ItemId(1), quantity: 3 }),
+        queued(Command::Drop { item: ItemId(2), quantity: 2 }),
+        queued(Command::Buy { shop: 1, item: ItemId(1), quantity: 2, money: 3 }),
+        queued(Command::Sell { shop: 1, item: ItemId(1), quantity: 2, money: 3 }),
+        queued(Command::EnterZone { zone: 1, instance: 0 }),
+        queued(Command::EnterZone { zone: 0, instance: 1 }),
+        queued(Command::Mute { name: "a", is_muted: true }),
+        queued(Command::Mute { name: "a", is_muted: false }),
+    ];
+    let changed = |change: fn(&mut Game)| {
+        let mut game = start();
+        change(&mut game);
+        game.digest()
+    };
+    digests.extend([
+        changed(|game| assert_eq!(game.characters.enter(1, "Another"), AccountId(0))),
+        changed(|game| game.trades.push([AccountId(0), AccountId(1)])),
+        changed(|game| assert_eq!(game.lying.put(DropId::from_bits(0), EntityId::from_bits(1)), 0)),
+        changed(|game| assert!(game.chat.shouts.take(1, crate::chat::Rate { interval_ticks: 1, burst: 1 }))),
+        changed(|game| game.newcomers.push(PlayerId(0))),
+    ]);
+    assert_eq!(digests[0], start().digest());
+    let count = digests.len();
+    digests.sort_unstable();
+    digests.dedup();
+    assert_eq!(digests.len(), count);
+}
+
+#[test]
 fn anything_at_all() {
     for seed in 0..4 {
         anything(seed);
@@ -128,6 +180,7 @@ fn anything(seed: u64) {
         // Those of a player who left after asking are not answered.
         assert!(answered.iter().all(|id| asked.contains(id)) && answered.len() <= asked.len());
         assert_eq!(game.counters().ledger_imbalance, 0);
+        assert_eq!(lying(&game).len(), game.economy().drop_count());
         if tick % 100 == 0 {
             assert_sound(&game);
             let visitors: u32 = game.visitors.iter().sum();

@@ -175,6 +175,23 @@ fn a_question_that_waits_too_long_is_not_accepted_but_asked_back() {
 }
 
 #[test]
+fn a_question_that_stands_is_told_once() {
+    let (mut economy, [one, other], mut id) = pair(&config());
+    let third = economy.open(12).unwrap();
+    let mut told = |economy: &mut Economy, with| {
+        assert_eq!(economy.trade_open(one, id(), with), Outcome::Done);
+        economy.drain_changes().collect::<Vec<_>>()
+    };
+    let asked = |account| Change::Trade { account, with: one, revision: 0, state: TradeState::Asked };
+    assert_eq!(told(&mut economy, other), [asked(other)]);
+    economy.begin_tick(config().ask_ticks);
+    assert_eq!(told(&mut economy, other), []);
+    economy.begin_tick(config().ask_ticks + 1);
+    assert_eq!(told(&mut economy, other), [asked(other)], "it stood no more");
+    assert_eq!(told(&mut economy, third), [asked(third)]);
+}
+
+#[test]
 fn a_sale_that_no_purse_can_hold_is_refused() {
     let line = config().shops[0][0];
     let dear = LineConfig { item: ItemId(39), stock_usual: 0, stock_max: STACK_MAX, pay_margin: 0, ..line };

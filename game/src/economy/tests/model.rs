@@ -216,7 +216,7 @@ impl Model {
                 if self.members[who].have[number] < i64::from(quantity) {
                     return Outcome::NotEnoughItems;
                 }
-                if self.drops.len() >= self.drops_max {
+                if self.drops.len() >= self.drops_max.div_ceil(2) {
                     return Outcome::Full;
                 }
                 self.members[who].have[number] -= i64::from(quantity);
@@ -304,6 +304,10 @@ impl Model {
                 Outcome::Done
             }
             Some(_) => {
+                let asked = self.members[who].asked;
+                if asked.is_some_and(|(whom, until)| whom == with && until >= self.tick) {
+                    return Outcome::Done;
+                }
                 self.members[who].asked = Some((with, self.tick + self.ask_ticks));
                 Outcome::Done
             }
