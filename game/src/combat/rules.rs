@@ -50,7 +50,7 @@ pub struct CombatRules {
     pub blast_targets_max: u32,
     /// For each level above the first so many thousandths more points.
     pub level_permille: u16,
-    /// Ticks after the last hit given or taken for which one is fighting.
+    /// Ticks after the last attack made or hit taken for which one is fighting.
     pub fight_ticks: u32,
     /// Whoever is not fighting regains so many thousandths of full health, at least a point, ...
     pub mend_permille: u16,
