@@ -25,7 +25,7 @@ columns! {
         pub steps: u8,
         /// Buttons held: see [`buttons`](crate::buttons).
         pub buttons: u16,
-        /// Tick at which the client showed the others when it held them.
+        /// Tick at which the client showed the others when it held them: never earlier than before, nor yet to come.
         pub shown_tick: u32,
         /// First tick at which it may attack again.
         pub ready_tick: u32,
