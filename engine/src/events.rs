@@ -40,6 +40,8 @@ pub(crate) struct Kept {
     pub kind_value: u32,
     pub source: u32,
     pub target: u32,
+    /// Number of the first event of its cell in its tick: those from there to here lie side by side.
+    first: u32,
     older: Link,
 }
 
@@ -94,7 +96,7 @@ impl Events {
         }
         let Event { kind, value, source, target, .. } = *event;
         let kind_value = u32::from(kind) | u32::from(value) << 16;
-        let kept = Kept { x, y, kind_value, source, target, older: Link::default() };
+        let kept = Kept { x, y, kind_value, source, target, first: 0, older: Link::default() };
         self.pending.push((u64::from(cell) << 32 | number as u64, kept));
     }
 
@@ -110,7 +112,10 @@ impl Events {
         for (key, kept) in self.pending.drain(..) {
             let head = &mut self.heads[(key >> 32) as usize];
             let link = Link::new(tick, list.len() as u32);
-            list.push(Kept { older: std::mem::replace(head, link), ..kept });
+            let older = std::mem::replace(head, link);
+            let first =
+                if older.tick() == tick { list[older.number() as usize].first } else { link.number() };
+            list.push(Kept { first, older, ..kept });
         }
         self.newest_tick = tick;
     }
@@ -124,7 +129,31 @@ impl Events {
     /// Has anything happened in `tick`, one of the last 32?
     #[inline(always)]
     pub(crate) fn is_any_in(&self, tick: u32) -> bool {
-        !self.lists[tick as usize % HISTORY_TICKS].is_empty()
+        self.count_in(tick) != 0
+    }
+
+    /// How many are kept of a tick, one of the last 32.
+    #[inline(always)]
+    pub(crate) fn count_in(&self, tick: u32) -> usize {
+        self.lists[tick as usize % HISTORY_TICKS].len()
+    }
+
+    /// Says of each tick after `tick`, as [`each_in`](Self::each_in) takes it, how many events lie in `cells`: a look per
+    /// cell and tick, however many there are.
+    pub(crate) fn counts_in(
+        &self,
+        cells: std::ops::Range<usize>,
+        tick: u32,
+        mut counted: impl FnMut(u32, usize),
+    ) {
+        for &head in &self.heads[cells] {
+            let mut link = head;
+            while link.tick() > tick {
+                let first = self.at(link).first;
+                counted(link.tick(), (link.number() - first) as usize + 1);
+                link = self.at(Link::new(link.tick(), first)).older;
+            }
+        }
     }
 
     /// The event of a link within the last 32 ticks.

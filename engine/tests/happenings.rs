@@ -190,6 +190,43 @@ fn of_too_many_the_own_and_the_nearest_are_told_within_the_budget() {
 }
 
 #[test]
+fn an_old_baseline_has_no_more_searched_than_the_newest_ticks() {
+    let mut random = Random::of_tick(seed(), 0, 5);
+    let mut world = World::<Tags>::new(config(300.0, 100, 40)).unwrap();
+    let own = spawn(&mut world, &mut random);
+    let row = world.slot(own).unwrap().row();
+    (world.body.x[row], world.body.y[row]) = (150.0, 110.0);
+    let tick_with = |world: &mut World<Tags>, count: u32| {
+        world.begin_tick();
+        world.settle();
+        for number in 0..count {
+            // In two cells at least; the older, the nearer.
+            let x_m = if number % 2 == 0 { 150.0 - world.tick() as f32 * 0.1 } else { 185.0 };
+            world.tell(Event { kind: 1, value: 0, source: 1 << 31 | number, target: 0, x_m, y_m: 110.0 });
+        }
+        world.publish(|_, _, _| {});
+    };
+    // How many happen in each tick after the baseline; from which of them on all are looked at.
+    for (counts, first) in [(vec![300; 31], 29), (vec![600; 5], 4), (vec![100; 5], 0), (vec![1, 511, 1], 1)] {
+        tick_with(&mut world, 0);
+        let mut client = Client::new(own);
+        let (_, message) = client.encode(&world, PAYLOAD_BYTES_MAX);
+        client.view.apply_bytes(&message).unwrap();
+        client.acked = world.tick();
+        let baseline = world.tick();
+        counts.iter().for_each(|count| tick_with(&mut world, *count));
+        let (encoded, message) = client.encode(&world, PAYLOAD_BYTES_MAX);
+        assert_eq!(encoded.baseline, baseline);
+        client.view.apply_bytes(&message).unwrap();
+        let told = client.view.events();
+        assert_eq!(encoded.events as usize, told.len());
+        assert_eq!(encoded.events_left_out as usize + told.len(), counts.iter().sum::<u32>() as usize);
+        let oldest = told.iter().map(|event| event.tick).min().unwrap();
+        assert_eq!(oldest, baseline + 1 + first, "{} ticks of {}", counts.len(), counts[0]);
+    }
+}
+
+#[test]
 fn a_tick_keeps_as_many_as_it_may_and_counts_the_rest() {
     let mut random = Random::of_tick(seed(), 0, 3);
     let mut world = World::<Tags>::new(config(300.0, 100, 40)).unwrap();

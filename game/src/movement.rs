@@ -11,14 +11,14 @@ use throng_motion::{Body, Columns, Land, Limits, limit, step};
 
 use crate::{AVATAR, CREATURE, Game, Traits};
 
+/// What bodies are able to. Clients predict with the same, so these are no config.
+pub const LIMITS: Limits = Limits::AVATAR;
+
 /// Speed limit of everybody, metres per second.
-pub const SPEED_MAX_M_S: f32 = 5.0;
+pub const SPEED_MAX_M_S: f32 = LIMITS.speed_max_m_s;
 
 /// How fast velocities change, metres per second squared: full speed within an eighth of a second.
-pub const ACCELERATION_M_S2: f32 = 40.0;
-
-/// What bodies are able to. Clients predict with the same, so these are no config.
-pub const LIMITS: Limits = Limits { speed_max_m_s: SPEED_MAX_M_S, acceleration_m_s2: ACCELERATION_M_S2 };
+pub const ACCELERATION_M_S2: f32 = LIMITS.acceleration_m_s2;
 
 impl Game {
     /// Hands the intents of this tick to the avatars: the steps before the last one are taken at once, the last one is
@@ -34,6 +34,7 @@ impl Game {
         live.extend_from_slice(world.live());
         let (live, orders, land) = (&live[..], &orders[..], &**land);
         let (rows, tick_s) = (world.rows(), 1.0 / f32::from(world.config().tick_hz));
+        let published_tick = world.tick().saturating_sub(1);
         let (body, game) = (&mut world.body, &mut world.game);
         let columns = (
             (&mut body.x[..], &mut body.y[..], &mut body.z[..]),
@@ -60,9 +61,12 @@ impl Game {
                 for (index, numbered) in order.taken[..order.count].iter().enumerate() {
                     let wish = limit(numbered.intent.direction);
                     yaw[row] = numbered.intent.yaw;
-                    // A button that only the first of two held counts as well, aimed as the first one saw the others.
+                    // A button that only the first of two held counts as well: at others where the first one saw them,
+                    // but from where the last one ends and faces, for that is how everybody sees the attacker.
                     if buttons[row] == 0 {
-                        shown_tick[row] = numbered.shown_tick;
+                        // Time goes one way for clients too: who has seen a tick does not aim at an earlier one, and
+                        // none has seen what is not published.
+                        shown_tick[row] = numbered.shown_tick.min(published_tick).max(shown_tick[row]);
                     }
                     buttons[row] |= numbered.intent.buttons;
                     if index + 1 == order.count {

@@ -25,11 +25,11 @@ columns! {
         pub steps: u8,
         /// Buttons held: see [`buttons`](crate::buttons).
         pub buttons: u16,
-        /// Tick at which the client showed the others when it held them.
+        /// Tick at which the client showed the others when it held them: never earlier than before, nor yet to come.
         pub shown_tick: u32,
         /// First tick at which it may attack again.
         pub ready_tick: u32,
-        /// First tick at which it fights no more: some time after the last hit given or taken.
+        /// First tick at which it fights no more: some time after the last attack made or hit taken.
         pub fight_until: u32,
         /// Bits of the id of whom it is after; 0 for nobody.
         pub target: u32,
@@ -66,7 +66,7 @@ pub const SHOPKEEPER: u8 = 5;
 pub mod state {
     /// Health is gone; it neither moves nor acts.
     pub const DEAD: u8 = 1;
-    /// Has hit or been hit a short while ago.
+    /// Has attacked or been hit a short while ago.
     pub const FIGHTING: u8 = 2;
     /// Attacks, or rests from it.
     pub const ACTING: u8 = 4;

@@ -10,19 +10,25 @@ use crate::{AccountId, Counter, Game, Notice, Outcome, PlayerId, Stream};
 /// The main zone.
 pub(crate) const MAIN: ZoneId = ZoneId(0);
 
+/// Seconds from one entry into a zone to the next.
+const ENTRY_REST_S: u32 = 1;
+
 /// Where a player stays.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Stay {
     pub zone: ZoneId,
     /// Where in the main zone it came from, metres.
     pub way_back: Vec2,
+    /// From which tick on it may enter a zone again: each arrival is a fresh start of the client's view, and of what
+    /// others see there.
+    pub enters_from: u32,
 }
 
 impl Stay {
-    pub const MAIN: Self = Self { zone: MAIN, way_back: Vec2::ZERO };
+    pub const MAIN: Self = Self { zone: MAIN, way_back: Vec2::ZERO, enters_from: 0 };
 
     pub fn digest(&self, digest: &mut Digest) {
-        digest.push(self.zone.0.into());
+        digest.push(u64::from(self.enters_from) << 32 | u64::from(self.zone.0));
         digest.push(u64::from(self.way_back.x.to_bits()) << 32 | u64::from(self.way_back.y.to_bits()));
     }
 }
@@ -54,13 +60,17 @@ impl Game {
         let Some((to, _)) = open.max_by_key(|(id, _)| (visitors(*id), std::cmp::Reverse(*id))) else {
             return Outcome::Full;
         };
-        let here = self.place_of(row);
+        let (here, tick) = (self.place_of(row), self.world.tick());
+        let enters_from = tick.saturating_add(u32::from(self.config.world.tick_hz) * ENTRY_REST_S);
         let Some(player) = self.players.get_mut(id) else { return Outcome::Gone };
         if player.stay.zone == to {
             return Outcome::NotAllowed;
         }
+        if tick < player.stay.enters_from {
+            return Outcome::TooFast;
+        }
         let way_back = if player.stay.zone == MAIN { here } else { player.stay.way_back };
-        let from = std::mem::replace(&mut player.stay, Stay { zone: to, way_back }).zone;
+        let from = std::mem::replace(&mut player.stay, Stay { zone: to, way_back, enters_from }).zone;
         self.visitors[from.0 as usize] -= 1;
         self.visitors[to.0 as usize] += 1;
         let place = self.player_place(to, id.0);
@@ -79,7 +89,8 @@ impl Game {
         let Some(player) = self.players.get_mut(id).filter(|player| player.stay.zone != MAIN) else {
             return Outcome::NotAllowed;
         };
-        let Stay { zone: from, way_back } = std::mem::replace(&mut player.stay, Stay::MAIN);
+        let Stay { zone: from, way_back, enters_from } = player.stay;
+        player.stay = Stay { enters_from, ..Stay::MAIN };
         self.visitors[from.0 as usize] -= 1;
         self.visitors[MAIN.0 as usize] += 1;
         self.put(row, way_back);

@@ -150,6 +150,13 @@ const _: () = {
     assert!(*PLAYERS.end() <= throng_net::limits::SESSIONS_MAX, "every player needs a session");
     assert!(wire::NOTICE_BYTES_MAX <= throng_net::limits::MESSAGE_BYTES_MAX, "every notice fits a message");
     assert!(
+        throng_net::limits::FRAME_HEAD_BYTES
+            + throng_net::limits::MESSAGE_HEAD_BYTES
+            + wire::NOTICE_BYTES_MAX
+            <= (*SNAPSHOT_BYTES.start() - OVERHEAD_BYTES) as usize,
+        "every notice, framed, fits the smallest datagram"
+    );
+    assert!(
         BACKLOG_BYTES_MAX >= 4 * throng_net::limits::CHANNEL_BYTES,
         "waiting is for more than the queue holds"
     );

@@ -9,7 +9,7 @@ use throng_engine::simd::{Kernel, dispatch};
 use throng_engine::{EntityId, Slot, World};
 use throng_motion::Land;
 
-use super::rules::{REWIND_TICKS_MAX, drift_m};
+use super::rules::{drift_m, rewind_ticks_max};
 use super::{Attack, CombatRules, Effect, Scratch, is_clear};
 use crate::creatures::Species;
 use crate::{AVATAR, CREATURE, PROJECTILE, Traits, buttons};
@@ -274,7 +274,7 @@ impl Scene<'_> {
     /// The tick at which an attacker saw the others: what its client says, within bounds. Creatures see the present.
     fn seen_tick(&self, row: usize, scratch: &mut Scratch) -> u32 {
         let newest = self.tick.saturating_sub(1);
-        let oldest = newest.saturating_sub(REWIND_TICKS_MAX);
+        let oldest = newest.saturating_sub(rewind_ticks_max(self.world.config().tick_hz));
         let shown = self.world.game.shown_tick[row];
         scratch.counts.rewinds_cut += u64::from(shown < oldest);
         shown.clamp(oldest, newest)

@@ -29,7 +29,7 @@ use throng_motion::Land;
 use crate::Traits;
 use crate::creatures::Species;
 
-pub use rules::{BODY_RADIUS_M, CombatRules, CombatRulesError, REWIND_TICKS_MAX, TARGETS_MAX};
+pub use rules::{BODY_RADIUS_M, CombatRules, CombatRulesError, REWIND_MS_MAX, TARGETS_MAX};
 
 /// Somebody's health is gone.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +82,7 @@ counts! {
     blocked,
     /// Blows at those whom an earlier blow of the same tick has killed.
     late,
-    /// Attackers that claimed to have seen the others longer ago than [`REWIND_TICKS_MAX`].
+    /// Attackers that claimed to have seen the others longer ago than [`REWIND_MS_MAX`].
     rewinds_cut,
 }
 

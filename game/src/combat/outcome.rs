@@ -14,9 +14,8 @@ impl Combat {
                 let tick = world.tick();
                 self.counts.attacks += 1;
                 world.game.ready_tick[row as usize] = tick.saturating_add(rest_ticks);
-                if hits > 0 {
-                    world.game.fight_until[row as usize] = tick.saturating_add(self.rules.fight_ticks);
-                }
+                // Whether it hits or not: else one could shoot and be elsewhere before the projectile arrives.
+                world.game.fight_until[row as usize] = tick.saturating_add(self.rules.fight_ticks);
                 self.tell(world, row as usize, attack, hits);
             }
             Effect::Blow { row, source, points } => self.blow(world, row as usize, source, points, deaths),

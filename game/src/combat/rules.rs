@@ -2,16 +2,14 @@
 
 use throng_engine::limits::HISTORY_TICKS;
 
-use crate::SPEED_MAX_M_S;
+use crate::{CREDIT_MAX, SPEED_MAX_M_S, STEPS_MAX};
 
-/// An attack hits others where the attacker's client showed them, but at most so many ticks back: half a second at
-/// 20 Hz, which covers a bad round trip and the client's own delay of showing. Who claims an older view gets this one.
-pub const REWIND_TICKS_MAX: u32 = 10;
+/// An attack hits others where the attacker's client showed them, but at most so long ago, milliseconds: that covers a
+/// bad round trip and the client's own delay of showing. Who claims an older view gets this one.
+pub const REWIND_MS_MAX: u32 = 500;
 
 /// A projectile hits whoever comes this near to its path, metres.
 pub const BODY_RADIUS_M: f32 = 0.5;
-
-const _: () = assert!(REWIND_TICKS_MAX < HISTORY_TICKS as u32, "the engine must still know where they were");
 
 /// The numbers of fighting. Places are compared centre to centre; ticks are the world's.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +48,7 @@ pub struct CombatRules {
     pub blast_targets_max: u32,
     /// For each level above the first so many thousandths more points.
     pub level_permille: u16,
-    /// Ticks after the last hit given or taken for which one is fighting.
+    /// Ticks after the last attack made or hit taken for which one is fighting.
     pub fight_ticks: u32,
     /// Whoever is not fighting regains so many thousandths of full health, at least a point, ...
     pub mend_permille: u16,
@@ -138,10 +136,17 @@ impl CombatRules {
 /// Most that one attack may hit: bounds the lines of fire that a blast in a crowd has to draw.
 pub const TARGETS_MAX: u32 = 64;
 
-/// How far others may have walked in `ticks`, metres, at `tick_hz` ticks a second. What moves otherwise (through a gate,
-/// or back to life) is found where it is now, and hit only there.
+/// [`REWIND_MS_MAX`] in ticks: at least one, and never more than the engine knows where they were.
+pub(crate) fn rewind_ticks_max(tick_hz: u16) -> u32 {
+    (u32::from(tick_hz) * REWIND_MS_MAX / 1_000).clamp(1, HISTORY_TICKS as u32 - 2)
+}
+
+/// How far others may have walked in `ticks`, metres, at `tick_hz` ticks a second: a player that has saved time takes
+/// more steps than ticks pass. What moves otherwise (through a gate, or back to life) is found where it is now, and hit
+/// only there.
 pub(crate) fn drift_m(ticks: u32, tick_hz: u16) -> f32 {
-    ticks as f32 * SPEED_MAX_M_S / f32::from(tick_hz) + ROUNDING_M
+    let steps = (ticks * STEPS_MAX as u32).min(ticks + u32::from(CREDIT_MAX));
+    steps as f32 * SPEED_MAX_M_S / f32::from(tick_hz) + ROUNDING_M
 }
 
 /// Published places are rounded to 1/32 m.

@@ -4,7 +4,7 @@ use throng_engine::EntityId;
 use super::*;
 use crate::arena::{Arena, meadow, walled};
 use crate::buttons::{BLAST, SHOOT, STRIKE};
-use crate::{AVATAR, CREATURE, DROP, PROJECTILE, SHOPKEEPER, state};
+use crate::{AVATAR, CREATURE, DROP, PROJECTILE, SHOPKEEPER, SPEED_MAX_M_S, state};
 
 fn arena() -> Arena {
     Arena::new(CombatRules::default(), meadow())
@@ -200,6 +200,44 @@ fn an_attack_hits_where_its_player_saw_the_others_within_bounds() {
     assert_eq!(strike(31, 20), (1, 0), "ten ticks before the newest that anybody can have seen");
     assert_eq!(strike(34, 20), (0, 1), "longer ago is cut to ten ticks");
     assert_eq!(strike(1_034, 34), (0, 1), "a thousand ticks are");
+}
+
+#[test]
+fn a_rewind_is_bounded_by_time_whatever_the_tick_rate() {
+    let ticks = [1, 2, 10, 20, 60, 1_000].map(rules::rewind_ticks_max);
+    assert_eq!(ticks, [1, 1, 5, 10, 30, 30], "and by what the engine remembers");
+}
+
+#[test]
+fn saved_time_dodges_nothing() {
+    // The victim has saved eight steps and spends them: two in each tick, away from where the attacker saw it.
+    let steps_m = |steps: u32| steps as f32 * SPEED_MAX_M_S / 20.0;
+    for ticks in 1..=10 {
+        let mut arena = arena();
+        let victim = arena.add(AVATAR, 102.4, 100.0);
+        let id = attacker(&mut arena, 0);
+        arena.ticks(20);
+        let shown = arena.world.tick();
+        for tick in 1..=ticks {
+            arena.put(victim, 102.4 + steps_m((2 * tick).min(tick + 8)), 100.0);
+            arena.tick();
+        }
+        arena.press(id, STRIKE);
+        let row = arena.row(id);
+        arena.world.game.shown_tick[row] = shown;
+        arena.tick();
+        assert_eq!(arena.combat.counts().hits, 1, "{ticks} ticks ago");
+    }
+    // By two steps into the first metre of a projectile's path.
+    let mut arena = arena();
+    let victim = arena.add(AVATAR, 101.49 + steps_m(2), 100.0);
+    arena.tick();
+    let id = attacker(&mut arena, SHOOT);
+    arena.tick();
+    arena.press(id, 0);
+    arena.put(victim, 101.49, 100.0);
+    arena.tick();
+    assert_eq!(arena.combat.counts().hits, 1);
 }
 
 #[test]

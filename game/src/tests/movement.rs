@@ -141,3 +141,18 @@ fn silence_is_no_savings_account() {
     assert!(steps <= 15.0 * (40.0 + 8.0 + 8.0), "{steps}");
     assert!(steps <= legal * 1.005);
 }
+
+#[test]
+fn what_a_client_has_seen_it_has_seen() {
+    let mut game = Game::new(config(0, Spawn::Everywhere)).unwrap();
+    let player = enter(&mut game, 1);
+    (0..20).for_each(|_| game.tick());
+    let mut seen = |sequence, shown_tick| {
+        let intent = Intent { buttons: buttons::STRIKE, ..Intent::default() };
+        game.take(Input::Intent { player, sequence, shown_tick, intent });
+        game.tick();
+        game.world.game.shown_tick[row(&game, player)]
+    };
+    assert_eq!([seen(1, 15), seen(2, 12), seen(3, 18)], [15, 15, 18], "not earlier than before");
+    assert_eq!([seen(4, u32::MAX), seen(5, 0)], [23, 23], "nor what is not published");
+}

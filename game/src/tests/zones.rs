@@ -51,6 +51,37 @@ fn an_instance_holds_so_many_and_whoever_leaves_comes_back_to_where_it_was() {
 }
 
 #[test]
+fn nobody_hops_between_zones() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    let go = |instance| Command::EnterZone { zone: 1, instance };
+    assert_eq!(outcome(&mut game, player, 1, go(1)), Outcome::Done);
+    let entered = game.current_tick();
+    assert_eq!(outcome(&mut game, player, 2, Command::LeaveZone), Outcome::Done, "out is always open");
+    assert_eq!(outcome(&mut game, player, 3, go(2)), Outcome::TooFast);
+    for tick in entered + 3..entered + 20 {
+        assert_eq!(outcome(&mut game, player, tick.into(), go(2)), Outcome::TooFast);
+    }
+    assert_eq!(outcome(&mut game, player, 1_000, go(2)), Outcome::Done, "a second later");
+    assert_eq!(zone_of(&game, player), (1, 2));
+}
+
+#[test]
+fn whoever_shoots_fights_though_nothing_is_hit() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    game.tick();
+    let intent = Intent { buttons: buttons::SHOOT, ..Intent::default() };
+    game.take(Input::Intent { player, sequence: 1, shown_tick: 0, intent });
+    game.tick();
+    assert_eq!(game.combat.counts().shots, 1);
+    let row = row(&game, player);
+    assert_eq!(game.world.game.state[row] & state::FIGHTING, state::FIGHTING);
+    let go = Command::EnterZone { zone: 1, instance: 0 };
+    assert_eq!(outcome(&mut game, player, 1, go), Outcome::Fighting);
+}
+
+#[test]
 fn nobody_slips_out_of_a_fight() {
     let mut game = game_on_land();
     let player = enter(&mut game, 1);

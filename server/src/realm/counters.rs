@@ -93,7 +93,7 @@ counters! {
     notice_dropped,
     /// Notices that are too long for a message. Anything but 0 is a bug.
     notice_too_long,
-    /// Talk that was dropped because its hearer's client does not keep up.
+    /// Talk and requests to trade that were dropped because the client of whom they are for does not keep up.
     talk_dropped,
     /// Players put out because their client did not acknowledge what it was told.
     unacknowledged,

@@ -259,8 +259,8 @@ impl Inbox {
 
     /// Notes that a session has ended. The rules say how long the body stays.
     fn vacate(&mut self, now_us: u64, session: SessionIndex) {
-        let Self { game, seats, residents, channels, sessions, .. } = self;
-        vacate(now_us, session, (game, seats, residents, channels, sessions));
+        let Self { game, seats, residents, channels, sessions, malformed, .. } = self;
+        vacate(now_us, session, (game, seats, residents, channels, sessions, malformed));
     }
 
     /// Hands the intents that are new to the game, the oldest first.
@@ -295,7 +295,7 @@ impl Inbox {
                 yaw: intent.yaw,
                 buttons: intent.buttons,
             };
-            let (player, shown_tick) = (said.player, input.shown_tick);
+            let (player, shown_tick) = (said.player, said.shown(input.shown_tick));
             match game.take(Input::Intent { player, sequence, shown_tick, intent }) {
                 Taken::Queued => {
                     said.taken_sequence = sequence;
@@ -309,9 +309,9 @@ impl Inbox {
 
     /// Ends sessions that have been silent for too long.
     pub fn expire(&mut self, now_us: u64) {
-        let Self { protocol, game, seats, residents, channels, sessions, counters, .. } = self;
+        let Self { protocol, game, seats, residents, channels, sessions, malformed, counters, .. } = self;
         protocol.expire(now_us, |session| {
-            vacate(now_us, session, (game, seats, residents, channels, sessions));
+            vacate(now_us, session, (game, seats, residents, channels, sessions, malformed));
             counters.timed_out += 1;
         });
         residents.forget(now_us);
@@ -352,11 +352,11 @@ impl Inbox {
                 counters.notice_too_long += 1;
                 return;
             };
-            let is_talk = messages::is_talk(notice);
-            match channels.tell(place as usize, &message[..bytes], is_talk) {
+            let is_lossy = messages::is_lossy(notice);
+            match channels.tell(place as usize, &message[..bytes], is_lossy) {
                 Told::Queued => counters.notice_told += 1,
                 Told::Waits => counters.notice_put_off += 1,
-                Told::Dropped if is_talk => counters.talk_dropped += 1,
+                Told::Dropped if is_lossy => counters.talk_dropped += 1,
                 Told::Dropped | Told::Nobody => counters.notice_dropped += 1,
             }
         };
@@ -395,11 +395,21 @@ impl Inbox {
 }
 
 /// All that a session has, beside itself.
-type Kept<'k> = (&'k mut Game, &'k mut Seats, &'k mut Residents, &'k mut Channels, &'k mut Vec<u32>);
+type Kept<'k> = (
+    &'k mut Game,
+    &'k mut Seats,
+    &'k mut Residents,
+    &'k mut Channels,
+    &'k mut Vec<u32>,
+    &'k mut Vec<(u32, u128)>,
+);
 
-fn vacate(now_us: u64, session: SessionIndex, (game, seats, residents, channels, sessions): Kept<'_>) {
+fn vacate(now_us: u64, session: SessionIndex, kept: Kept<'_>) {
+    let (game, seats, residents, channels, sessions, malformed) = kept;
     residents.leave(session, now_us);
     channels.close(session.get());
+    // The place may have another session before the tick, which asked for nothing.
+    malformed.retain(|(place, _)| *place as usize != session.get());
     if let Some(seat) = seats.remove(session.get()) {
         let player = seat.player;
         if let Some(of_player) = sessions.get_mut(player.0 as usize) {
@@ -413,4 +423,34 @@ fn vacate(now_us: u64, session: SessionIndex, (game, seats, residents, channels,
 fn send(sender: &mut dyn Sender, to: &SocketAddr, datagram: &[u8]) {
     sender.slot()[..datagram.len()].copy_from_slice(datagram);
     sender.commit(datagram.len(), &Address::from(*to));
+}
+
+#[cfg(test)]
+mod tests {
+    use throng_game::{GameConfig, LandSource, Rules, Spawn, WorldConfig};
+    use throng_net::testing::Gateway;
+
+    use super::*;
+
+    #[test]
+    fn who_comes_in_anothers_place_is_not_answered_for_it() {
+        let world = WorldConfig {
+            width_m: 100.0,
+            height_m: 100.0,
+            view_radius_m: 20.0,
+            entities_max: 100,
+            tick_hz: 20,
+            seed: 1,
+            refresh_ticks: 40,
+        };
+        let (land, rules) = (LandSource::Flat, Rules::default());
+        let game = Game::new(GameConfig { world, creatures: 0, spawn: Spawn::Everywhere, land, rules });
+        let gateway = Gateway::default();
+        let protocol = gateway.server(gateway.config());
+        let mut inbox = Inbox::new(protocol, game.expect("a small world"), 4);
+        // Two commands without sense from one session and one from another, before the same tick.
+        inbox.malformed.extend([(0, 7), (1, 8), (0, 9)]);
+        inbox.vacate(0, SessionIndex::new(0));
+        assert_eq!(inbox.malformed, [(1, 8)]);
+    }
 }

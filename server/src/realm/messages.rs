@@ -1,6 +1,6 @@
 //! What the channel's messages say: the wire's tables to the game's commands, the game's notices to the wire's tables.
 
-use throng_game::{Command, CommandId, ItemId, Notice};
+use throng_game::{Command, CommandId, ItemId, Notice, TradeState};
 use throng_schema::wire::{Outcome, Told, Verb};
 use throng_schema::{CommandFields, NoticeFields};
 
@@ -67,14 +67,21 @@ pub(super) fn notice<'n>(tick: u32, notice: &Notice<'n>) -> NoticeFields<'n> {
     }
 }
 
-/// Whether a notice may be lost when its player does not keep up: talk may, what the player has may not.
-pub(super) fn is_talk(notice: &Notice<'_>) -> bool {
-    matches!(notice, Notice::Said { .. } | Notice::Shouted { .. } | Notice::Whispered { .. })
+/// Whether a notice may be lost when its player does not keep up: what others bring about without its doing may (talk,
+/// being asked to trade, and that the asking is over), else they could fill its backlog; what the player has may not.
+pub(super) fn is_lossy(notice: &Notice<'_>) -> bool {
+    match notice {
+        Notice::Said { .. } | Notice::Shouted { .. } | Notice::Whispered { .. } => true,
+        Notice::TradeState { state: TradeState::Asked, .. } => true,
+        // A trade that was open has a revision above 0.
+        Notice::TradeState { state: TradeState::Cancelled, revision: 0, .. } => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use throng_game::{Outcome as Became, TradeState};
+    use throng_game::Outcome as Became;
 
     use super::*;
 
@@ -119,6 +126,16 @@ mod tests {
         let answer = Notice::Answer { id: CommandId(7), outcome: Became::NotAllowed };
         let found = notice(9, &answer);
         assert_eq!((found.id, found.outcome), (7, Outcome::NotAllowed));
-        assert!(is_talk(&Notice::Shouted { name: "n", text: "t" }) && !is_talk(&answer) && !is_talk(&state));
+        assert!(!is_lossy(&answer) && !is_lossy(&state));
+    }
+
+    #[test]
+    fn what_others_bring_about_may_be_lost_and_what_one_has_may_not() {
+        let trade = |revision, state| is_lossy(&Notice::TradeState { with: 5, revision, state });
+        assert!(is_lossy(&Notice::Shouted { name: "n", text: "t" }));
+        assert!(trade(0, TradeState::Asked) && trade(0, TradeState::Cancelled));
+        assert!(!trade(1, TradeState::Cancelled), "an open trade is over: its offers are free again");
+        assert!(!trade(1, TradeState::Open) && !trade(0, TradeState::Done));
+        assert!(!is_lossy(&Notice::Money { money: 1 }));
     }
 }

@@ -69,6 +69,19 @@ pub enum RealmError {
     /// The land cannot be had.
     #[error(transparent)]
     Land(#[from] NoLand),
+    /// More entities than a realm can have.
+    #[error(
+        "the world would hold {found} players and creatures, {settled} of them at home in its land; it can hold {most}\n  \
+         lower realm.players_max, world.creatures, world.instances or the counts of the world file's spawn areas"
+    )]
+    Crowded {
+        /// How many it would be.
+        found: u64,
+        /// How many of them the land asks for.
+        settled: u64,
+        /// Most that can be.
+        most: u32,
+    },
     /// The world cannot be made.
     #[error("cannot make the world: {0}")]
     World(#[from] GameError),

@@ -79,11 +79,13 @@ impl Outbox<'_> {
         });
         std::hint::black_box(warm);
         for seat in seats {
+            // Whatever becomes of it: in the next tick it would be another one's.
+            let frame = std::mem::take(&mut seat.frame);
             let Some(half) = halves.get(seat.place as usize) else { continue };
             traffic.client_ticks += 1;
             let Some(own) = self.game.avatar(seat.player) else { continue };
             let mut slot = sender.slot();
-            let mut frame_bytes = self.put_frame(std::mem::take(&mut seat.frame), slot);
+            let mut frame_bytes = self.put_frame(frame, slot);
             if frame_bytes + BUDGET_BYTES_MIN > self.budget_bytes {
                 // It leaves the snapshot no room, and goes ahead by itself.
                 if let Some(bytes) = half.finish(self.now_us, KIND_FRAMED, slot, frame_bytes) {

@@ -40,6 +40,8 @@ pub(super) struct Said {
     /// Sequence of the newest input, and what it acknowledged.
     newest_sequence: u32,
     ack_tick: u32,
+    /// The newest tick that its client had been sent when acknowledgements were last taken.
+    sent_tick: u32,
     /// The last tick before which commands came, and how many came then.
     commands_tick: u32,
     commands: u8,
@@ -54,6 +56,7 @@ impl Said {
             taken_sequence: 0,
             newest_sequence: 0,
             ack_tick: 0,
+            sent_tick: 0,
             commands_tick: 0,
             commands: 0,
             is_ack_new: false,
@@ -72,6 +75,17 @@ impl Said {
     /// The newest acknowledgement, once.
     pub fn take_ack(&mut self) -> Option<u32> {
         std::mem::take(&mut self.is_ack_new).then_some(self.ack_tick)
+    }
+
+    /// Notes the newest tick that its client has been sent.
+    pub fn note_sent(&mut self, tick: u32) {
+        self.sent_tick = tick;
+    }
+
+    /// What its client claims to have shown, but nothing newer than it can have been sent: the tick that was noted, and
+    /// the one that has been sent since.
+    pub fn shown(&self, tick: u32) -> u32 {
+        tick.min(self.sent_tick.saturating_add(1))
     }
 
     /// Makes room for a command before the tick after `tick`; `false` when there were `most` already.
@@ -117,6 +131,11 @@ impl SentTicks {
         self.newest = tick;
     }
 
+    /// The newest tick that was sent; 0 before the first.
+    pub fn newest(&self) -> u32 {
+        self.newest
+    }
+
     /// Looks up an acknowledged tick (not 0) during `current` or after it.
     pub fn look_up(&self, tick: u32, current: u32) -> Ack {
         if tick > current {
@@ -144,6 +163,14 @@ mod tests {
         assert_eq!(noted, [true, true, false, false]);
         assert_eq!((said.take_ack(), said.take_ack()), (Some(50), None));
         assert_eq!((said.note(6, 0), said.take_ack()), (true, Some(0)), "0 asks for a fresh start");
+    }
+
+    #[test]
+    fn nobody_was_shown_what_it_was_not_sent() {
+        let mut said = Said::nothing(PlayerId(0));
+        assert_eq!([0, 1, 2, u32::MAX].map(|tick| said.shown(tick)), [0, 1, 1, 1]);
+        said.note_sent(100);
+        assert_eq!([7, 100, 101, 102, u32::MAX].map(|tick| said.shown(tick)), [7, 100, 101, 101, 101]);
     }
 
     #[test]

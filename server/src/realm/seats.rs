@@ -73,8 +73,9 @@ impl Seats {
     pub fn take_acks(&mut self) -> impl Iterator<Item = (&mut Seat, Option<u32>)> {
         let Self { in_order, places, .. } = self;
         in_order.iter_mut().map(|seat| {
-            let ack = places[seat.place as usize].said.take_ack();
-            (seat, ack)
+            let said = &mut places[seat.place as usize].said;
+            said.note_sent(seat.sent.newest());
+            (seat, said.take_ack())
         })
     }
 

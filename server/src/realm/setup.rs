@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use throng_game::{Game, GameConfig, LandSource, Rules, Spawn, WorldConfig};
+use throng_game::{Game, GameConfig, Land, LandSource, Rules, Spawn, WorldConfig};
 use throng_net::io::{BackendChoice, BindReport, SocketConfig};
 use throng_net::protocol::token::protocol_hash;
 use throng_net::protocol::{PrefixCaps, ServerConfig};
@@ -25,24 +25,22 @@ pub(super) fn game(config: &Config) -> Result<Game, RealmError> {
         "" => Some(land::make(realm.seed, world.width_m, world.height_m)?),
         path => Some(land::read(Path::new(path))?),
     };
-    let (mut width_m, mut height_m, mut settled) = (world.width_m, world.height_m, 0);
+    let (mut width_m, mut height_m, mut settled) = (world.width_m, world.height_m, 0_u64);
     let land = match made {
         None => LandSource::Flat,
         Some(mut made) => {
             land::lay_out(&mut made, world.instances, world.view_radius_m)?;
             (width_m, height_m) = (made.size().x, made.size().y);
-            settled = made.spawn_areas().iter().map(|area| u32::from(area.count)).sum();
+            settled = settlers(&made);
             LandSource::Given(Arc::new(made))
         }
     };
-    // Some players' bodies are still there when others have come in their places.
-    let bodies_left = realm.players_max / 8 + 8;
     let config = GameConfig {
         world: WorldConfig {
             width_m,
             height_m,
             view_radius_m: world.view_radius_m,
-            entities_max: (realm.players_max + bodies_left).saturating_add(world.creatures + settled),
+            entities_max: entities_max(realm.players_max, world.creatures, settled)?,
             tick_hz: realm.tick_hz,
             seed: realm.seed,
             refresh_ticks: world.refresh_ticks,
@@ -57,6 +55,23 @@ pub(super) fn game(config: &Config) -> Result<Game, RealmError> {
         rules: rules(&config.rules, realm.tick_hz),
     };
     Ok(Game::new(config)?)
+}
+
+/// Creatures at home in a land. Its areas, copies of them included, may ask for more than 32 bits count.
+fn settlers(land: &Land) -> u64 {
+    land.spawn_areas().iter().map(|area| u64::from(area.count)).sum()
+}
+
+/// Players, their bodies left behind, and creatures.
+fn entities_max(players_max: u32, creatures: u32, settled: u64) -> Result<u32, RealmError> {
+    // Some players' bodies are still there when others have come in their places.
+    let players = u64::from(players_max) + u64::from(players_max / 8 + 8);
+    let found = players + u64::from(creatures) + settled;
+    let most = limits::ENTITIES_MAX;
+    match u32::try_from(found) {
+        Ok(found) if found <= most => Ok(found),
+        _ => Err(RealmError::Crowded { found, settled, most }),
+    }
 }
 
 /// The rules that an operator may change, and the others as they are, at this tick rate.
@@ -132,7 +147,6 @@ pub(super) fn startup(config: &Config, game: &Game, threads: usize, bound: &Bind
         granted_bytes: grant.granted_bytes as u64,
     };
     let world = game.world().config();
-    let settled: u32 = game.land().spawn_areas().iter().map(|area| u32::from(area.count)).sum();
     Startup {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         listen: bound.local_addr,
@@ -146,7 +160,7 @@ pub(super) fn startup(config: &Config, game: &Game, threads: usize, bound: &Bind
         threads: threads as u32,
         tick_hz: config.realm.tick_hz,
         players_max: config.realm.players_max,
-        creatures: config.world.creatures + settled,
+        creatures: (u64::from(config.world.creatures) + settlers(game.land())) as u32,
         world_m: [world.width_m, world.height_m],
         gateway: None,
     }
@@ -159,4 +173,22 @@ pub(super) fn secret() -> Result<[u8; 32], RealmError> {
         .and_then(|mut file| file.read_exact(&mut secret))
         .map_err(RealmError::Entropy)?;
     Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_land_that_asks_for_too_many_is_refused_with_a_remedy() {
+        assert_eq!(entities_max(80, 10, 5).expect("few"), 80 + 18 + 10 + 5);
+        let most = u64::from(limits::ENTITIES_MAX);
+        assert_eq!(u64::from(entities_max(80, 0, most - 98).expect("just enough")), most);
+        // As many as areas and their copies can ask for, which no 32 bits hold.
+        for (creatures, settled) in [(0, most - 97), (u32::MAX, 0), (u32::MAX, 1 << 34), (0, (1 << 32) - 98)]
+        {
+            let error = entities_max(80, creatures, settled).expect_err("too many").to_string();
+            assert!(error.contains(&settled.to_string()) && error.contains("lower"), "{error}");
+        }
+    }
 }
