@@ -24,6 +24,9 @@ pub(crate) struct Obstacle {
     pub rise_m: f32,
 }
 
+/// Side of the squares that obstacles are kept together by, metres: a few tiles.
+const OBSTACLE_LOT_M: f32 = 16.0;
+
 impl Obstacle {
     fn new(from: (u32, u32), to: (u32, u32), radius: f32, rise: u16) -> Self {
         let (x, y) = (metres(from.0), metres(from.1));
@@ -112,6 +115,10 @@ impl Region {
             let radius = metres(w.thickness.into()) * 0.5;
             Obstacle::new((w.x0, w.y0), (w.x1, w.y1), radius, w.rise)
         });
+        let mut obstacles: Vec<_> = circles.chain(walls).collect();
+        // Neighbours in the land are neighbours in memory: whoever walks among them waits for each of their lines.
+        let lot = |metres: f32| (metres * (1.0 / OBSTACLE_LOT_M)) as u32;
+        obstacles.sort_by_key(|obstacle| (lot(obstacle.y), lot(obstacle.x)));
         let mut region = Self {
             width_m,
             height_m,
@@ -119,7 +126,7 @@ impl Region {
             columns: plan.columns(),
             last_column: plan.columns() - 2,
             last_row: plan.rows() - 2,
-            obstacles: circles.chain(walls).collect(),
+            obstacles,
             tiles: Tiles::new(width_m, height_m, plan.spacing_m),
             home: (0.0, 0.0),
             plan,
