@@ -58,10 +58,10 @@ pub const INSTANCES: RangeInclusive<u32> = 0..=1000;
 pub const RULE_S: RangeInclusive<f32> = 0.1..=3600.0;
 
 /// Things on the ground at once: each is an entity.
-pub const DROPS: RangeInclusive<u32> = 0..=1 << 20;
+pub const DROPS: RangeInclusive<u32> = 0..=1 << 16;
 
 /// Characters that ever enter: each keeps a few hundred bytes.
-pub const CHARACTERS: RangeInclusive<u32> = 1..=1 << 22;
+pub const CHARACTERS: RangeInclusive<u32> = 1..=1 << 20;
 
 /// Metres of view: what the engine's history can tell apart.
 pub const VIEW_RADIUS_M: RangeInclusive<f32> = 1.0..=engine::VIEW_RADIUS_M_MAX;
