@@ -5,6 +5,7 @@ use std::sync::Arc;
 use glam::Vec2;
 use throng_engine::simd::Level;
 use throng_engine::{Random, Slot, live_rows};
+use throng_game::combat::CombatRules;
 use throng_game::{
     Command, CommandId, Game, GameConfig, Input, Intent, ItemId, Land, LandSource, PlayerId, Request, Rules,
     SHOPKEEPER, Spawn, Taken, Viewer, WorldConfig,
@@ -49,7 +50,12 @@ impl Stage {
             creatures: entities - actors - settled,
             spawn: Spawn::Land,
             land: LandSource::Given(Arc::new(land)),
-            rules: Rules { drop_ticks: 200, ..Rules::default() },
+            // They strike at random and hardly ever stop to mend: hard blows, so that creatures die of them too.
+            rules: Rules {
+                drop_ticks: 200,
+                combat: CombatRules { strike_points: 60, shot_points: 60, ..CombatRules::default() },
+                ..Rules::default()
+            },
         };
         let mut stage = Self {
             game: Game::with_level(config, level).unwrap(),
