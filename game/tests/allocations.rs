@@ -62,7 +62,7 @@ fn the_steady_tick_does_not_allocate() {
     // The canary: the counter does count.
     assert!(count_during(|| drop(std::hint::black_box(vec![1u8]))) >= 1);
 
-    const WARM_TICKS: u32 = 600;
+    const WARM_TICKS: u32 = 1_200;
     const COUNTED_TICKS: u32 = 400;
     let mut stage = Stage::new(1_000, 6_000, 200, Level::best());
     let step = |stage: &mut Stage| {
