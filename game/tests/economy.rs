@@ -52,7 +52,7 @@ fn economy() -> Economy {
     };
     let config = EconomyConfig {
         accounts_max: 64,
-        drops_max: 64,
+        drops_max: 128,
         drop_ticks: 5,
         ask_ticks: 100,
         changes_max: 4096,
