@@ -12,6 +12,8 @@ use super::walker::{DEAD, Walker};
 
 /// Ticks between two looks for entities that were never refreshed again.
 const SWEEP_TICKS: u32 = 8;
+/// Nobody walks further in a tick, metres.
+const JUMP_M: f32 = 3.0;
 /// Kinds of those who go on foot.
 const WALKERS: std::ops::RangeInclusive<u16> = 1..=2;
 /// The kind of an event that tells of a hit.
@@ -26,7 +28,7 @@ pub(super) struct Full {
     interpolator: Interpolator,
     /// Hits on its avatar.
     pub hits: u64,
-    /// Those whose attacker was not in the view, or had not been refreshed within the bound.
+    /// Those whose attacker was not in the view, or had not been refreshed within the bound, though there was time to.
     pub hits_unseen: u64,
 }
 
@@ -87,6 +89,9 @@ impl Full {
         let oldest = view.newest_tick().saturating_sub(view.pace().refresh_ticks.into());
         for hit in view.events().iter().filter(|event| event.kind == HIT && event.target == own_id) {
             self.hits += 1;
+            if !refresh.has_seen_all(view) {
+                continue;
+            }
             let is_near = || view.near().iter().any(|entity| entity.id == hit.source);
             let is_seen = is_near() || view.far_of(hit.source).is_some_and(|far| far.tick >= oldest);
             self.hits_unseen += u64::from(!is_seen);
@@ -118,6 +123,9 @@ struct Seen {
 pub(super) struct RefreshWatch {
     seen: HashMap<u32, Seen>,
     newest: u32,
+    /// Where the own avatar was then, metres, and since when it has not been put elsewhere.
+    own: [f32; 2],
+    there_since: u32,
     /// Longest wait, in ticks, of an entity that cannot have left the view meanwhile.
     pub ticks_max: u32,
     /// Refreshes that came later than the bound, or are overdue.
@@ -130,10 +138,16 @@ impl RefreshWatch {
     pub(super) fn observe(&mut self, view: &View, speed_max_m_per_s: f32) {
         let Some(world) = view.world() else { return };
         let tick = view.newest_tick();
-        if tick != self.newest.wrapping_add(1) {
+        let [x, y, _] = view.own().position;
+        let has_jumped = (x - self.own[0]).hypot(y - self.own[1]) > JUMP_M;
+        if has_jumped {
+            // Whoever falls and stands again elsewhere has another view, and all of it is to come.
+            self.there_since = tick;
+        }
+        if tick != self.newest.wrapping_add(1) || has_jumped {
             self.seen.clear();
         }
-        self.newest = tick;
+        (self.newest, self.own) = (tick, [x, y]);
         // Both can run, in opposite directions.
         let apart_m_per_tick = 2.0 * speed_max_m_per_s / f32::from(world.tick_hz);
         let bound = u32::from(view.pace().refresh_ticks);
@@ -170,6 +184,12 @@ impl RefreshWatch {
                 is_inside && !is_overdue
             });
         }
+    }
+
+    /// Whether the avatar has been where it is for so long that it must have been shown everybody in view.
+    fn has_seen_all(&self, view: &View) -> bool {
+        let there_ticks = view.newest_tick().saturating_sub(self.there_since);
+        there_ticks > view.pace().refresh_ticks.into()
     }
 
     /// Starts counting anew.
