@@ -16,6 +16,7 @@ use scene::{Client, Scene};
 use textbook::Textbook;
 use throng_benches::{Clock, Race, Watch, criterion, field, stay_on_this_thread};
 use throng_client::View;
+use throng_client::view::Own;
 use throng_engine::simd::Level;
 use throng_game::{Game, Request, Viewer};
 use throng_schema::limits::PAYLOAD_BYTES_MAX;
@@ -140,8 +141,9 @@ fn agree() {
                 assert_eq!(ours, tuneds);
                 near_sum += ours.len();
             }
-            assert_eq!(for_throng.own(), for_tuned.own());
-            assert_eq!(for_throng.own(), for_textbook.own());
+            // The rivals leave out how the own avatar looks: eight bytes of a first snapshot.
+            let own = Own { attr: [0; 4], ..*for_throng.own() };
+            assert_eq!((own, own), (*for_tuned.own(), *for_textbook.own()));
         }
     }
     assert!(near_sum > 40 * 500 * 20, "there is something to see");

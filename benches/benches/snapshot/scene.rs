@@ -111,5 +111,10 @@ pub fn about(world: &World<Traits>, id: EntityId) -> wire::World {
 
 /// What the game replicates of an entity.
 pub fn attributes(world: &World<Traits>, row: usize) -> [u16; 4] {
-    [world.game.health[row], world.game.kind[row].into(), 0, 0]
+    let Traits { health, health_max, kind, state, level, .. } = &world.game;
+    let share = (f32::from(health[row]) / f32::from(health_max[row].max(1))).min(1.0) * 65_535.0;
+    // As the game rounds it.
+    let share = ((share + 8_388_608.0).to_bits() & 0xffff).max(u32::from(health[row] != 0));
+    let looks = u16::from(kind[row] & 15) | u16::from(state[row] & 15) << 4 | u16::from(level[row]) << 8;
+    [share as u16, looks, 0, 0]
 }
