@@ -12,6 +12,8 @@ use super::walker::{DEAD, Walker};
 
 /// Ticks between two looks for entities that were never refreshed again.
 const SWEEP_TICKS: u32 = 8;
+/// Longer no arrow flies, ticks: 2 s at 20 Hz.
+const FLIGHT_TICKS_MAX: u32 = 40;
 /// Nobody walks further in a tick, metres.
 const JUMP_M: f32 = 3.0;
 /// Kinds of those who go on foot.
@@ -86,14 +88,15 @@ impl Full {
             predictor.reconcile(now_us, walker, view.newest_tick(), view.own(), view.input_applied(), tick_s);
         }
         let own_id = world.own_id;
-        let oldest = view.newest_tick().saturating_sub(view.pace().refresh_ticks.into());
+        let memory_ticks = u32::from(view.pace().refresh_ticks) + FLIGHT_TICKS_MAX;
+        let oldest = view.newest_tick().saturating_sub(memory_ticks);
         for hit in view.events().iter().filter(|event| event.kind == HIT && event.target == own_id) {
             self.hits += 1;
             if !refresh.has_seen_all(view) {
                 continue;
             }
-            let is_near = || view.near().iter().any(|entity| entity.id == hit.source);
-            let is_seen = is_near() || view.far_of(hit.source).is_some_and(|far| far.tick >= oldest);
+            // Shown, if not now then when the arrow was loosed: who shot it may have fallen since.
+            let is_seen = refresh.shown.get(&hit.source).is_some_and(|tick| *tick >= oldest);
             self.hits_unseen += u64::from(!is_seen);
         }
     }
@@ -122,6 +125,8 @@ struct Seen {
 #[derive(Debug, Default)]
 pub(super) struct RefreshWatch {
     seen: HashMap<u32, Seen>,
+    /// When each entity was last shown, whatever became of it.
+    shown: HashMap<u32, u32>,
     newest: u32,
     /// Where the own avatar was then, metres, and since when it has not been put elsewhere.
     own: [f32; 2],
@@ -157,6 +162,7 @@ impl RefreshWatch {
         // Of far ones only the health is told: arrows and things have none.
         let far = far.map(|e| (e.id, e.x, e.y, e.attr0_high > 0));
         for (id, x, y, is_walking) in near.chain(far) {
+            self.shown.insert(id, tick);
             if !is_walking {
                 self.seen.remove(&id);
                 continue;
@@ -171,6 +177,8 @@ impl RefreshWatch {
             }
         }
         if tick.is_multiple_of(SWEEP_TICKS) {
+            let oldest = tick.saturating_sub(bound + FLIGHT_TICKS_MAX);
+            self.shown.retain(|_, shown| *shown >= oldest);
             let (ticks_max, late) = (&mut self.ticks_max, &mut self.late);
             self.seen.retain(|_, entity| {
                 let waited = tick - entity.tick;
