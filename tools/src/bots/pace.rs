@@ -57,7 +57,7 @@ impl Pace {
     }
 
     /// The turns that have become due, and those that are left out: after a stall of more than a tick nobody gets
-    /// two turns, because only the newest input of a client counts anyway.
+    /// two turns: those steps are not taken, and a burst of them would only overload both ends.
     pub(super) fn take(&mut self, now_us: u64) -> (u64, u64) {
         let Some(epoch_us) = self.epoch_us else {
             (self.epoch_us, self.dealt) = (Some(now_us), 0);

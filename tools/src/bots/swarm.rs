@@ -59,7 +59,7 @@ pub struct Swarm {
     minds: Vec<Mind>,
     /// Of traders; `None`: keeps none.
     books: Vec<Option<Box<Books>>>,
-    /// One for each client from when it has messages on, or is told something.
+    /// One for each client.
     channels: Vec<Channel>,
     channel_counters: ChannelCounters,
     shops: Vec<[f32; 2]>,
