@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """An independent client from end to end, written from PROTOCOL.md and docs/openapi.json: it plays on a running server.
 
-Registers an account over HTTPS (or logs in, when there is one of that name), makes a character, is let into a realm,
+Logs in over HTTPS, or registers when there is no such account yet, makes a character, is let into a realm,
 walks towards the middle of the world for a while, checks what it is sent, leaves and logs out. Prints one line of
 what it saw and exits with 0; with 1 and a reason on standard error if anything was not as written.
 
     pip install flatbuffers==25.12.19 cryptography
     THRONG_PASSWORD=... python3 schema/python/throng_play.py \\
-        --gateway https://127.0.0.1:8443 --ca DATA_DIR/tls/cert.pem --name Ada --snapshots 40 [--replay]
+        --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --name Ada [--invite CODE] [--replay]
 
 Without THRONG_PASSWORD it makes up a password and forgets it, so that the account is for this run alone.
 `--replay` also tries to use the connect token again, during the session and after it, and wants no second session.
@@ -129,15 +129,23 @@ class Gateway:
                 raise Failure(said)
             self.sleep(max(int(later), 1), said)
 
-    def enter(self, name):
+    def enter(self, name, invite):
         """A session of the account of that name; whether the account is new."""
         password = os.environ.get("THRONG_PASSWORD")
         body = {"name": name, "password": password or secrets.token_urlsafe(24)}
-        status, answer = self.ask("POST", "/v1/register", body, (201,), ("name_taken",))
-        if status != 201:
-            if not password:
-                raise Failure(f"the account {name!r} exists: set THRONG_PASSWORD, or take another name")
-            _, answer = self.ask("POST", "/v1/login", body)
+        status, answer = None, None
+        if password:
+            # First, for who has an account needs no invitation.
+            status, answer = self.ask("POST", "/v1/login", body, (200,), ("credentials_wrong",))
+        if status != 200:
+            if invite:
+                body["invite"] = invite
+            status, answer = self.ask("POST", "/v1/register", body, (201,), ("name_taken", "invite_required"))
+            if status == 403:
+                raise Failure(f"there is no account {name!r} with this password, and a new one needs --invite CODE")
+            if status != 201:
+                hint = "another password in THRONG_PASSWORD" if password else "its password in THRONG_PASSWORD"
+                raise Failure(f"the account {name!r} exists: set {hint}, or take another name")
         self.bearer = answer["access_token"]
         return status == 201
 
@@ -435,7 +443,7 @@ class Session:
 
 def play(args):
     gateway = Gateway(args.gateway, args.ca, args.wait)
-    new = gateway.enter(args.name)
+    new = gateway.enter(args.name, args.invite)
     try:
         character = gateway.character(args.name)
         realm = gateway.realm(args.realm)
@@ -475,6 +483,7 @@ def main():
     parser.add_argument("--gateway", required=True, metavar="URL", help="https://HOST:PORT")
     parser.add_argument("--ca", required=True, metavar="FILE", help="the only certificate to believe, PEM")
     parser.add_argument("--name", required=True, help="of the account, and of its first character")
+    parser.add_argument("--invite", metavar="CODE", help="what the operator gave, where one registers by invitation")
     parser.add_argument("--snapshots", type=int, default=40, help=f"how many to read, at least {SNAPSHOTS_MIN}")
     parser.add_argument("--realm", type=int, help="which realm; without it the first that is open")
     parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="patience with lines and busy answers")

@@ -462,7 +462,7 @@ impl<'a> ::flatbuffers::Verifiable for Outcome {
 }
 
 impl ::flatbuffers::SimpleToVerifyInSlice for Outcome {}
-/// What an avatar is asked to do from now on. It holds until the next input arrives.
+/// What an avatar is asked to do in one step, which is one tick of it. Without an input it stands still.
 // struct Intent, aligned to 4
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq)]

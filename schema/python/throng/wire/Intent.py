@@ -7,7 +7,7 @@ from flatbuffers.compat import import_numpy
 from typing import Any
 np = import_numpy()
 
-# What an avatar is asked to do from now on. It holds until the next input arrives.
+# What an avatar is asked to do in one step, which is one tick of it. Without an input it stands still.
 class Intent(object):
     __slots__ = ['_tab']
 
