@@ -79,6 +79,9 @@ pub trait Store: Send + Sync {
     /// Makes an invitation. A use of it is taken by [`create_account`](Self::create_account).
     fn create_invite(&self, new: NewInvite) -> Answer<InviteId>;
 
+    /// Whether [`create_account`](Self::create_account) would take a use of the invitation with this code now.
+    fn is_invite_good(&self, code: TokenHash, now_ms: i64) -> Answer<bool>;
+
     /// All invitations, the newest first; at most [`PAGE_ROWS_MAX`](crate::limits::PAGE_ROWS_MAX) of them.
     fn invites(&self) -> Answer<Vec<Invite>>;
 

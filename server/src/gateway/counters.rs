@@ -77,6 +77,14 @@ counters! {
     accounts_registered,
     /// Logins by password.
     logins,
+    /// Attempts refused by the failures of an account.
+    throttled_account,
+    /// Attempts refused by the failures, or the rate, of a network that the account had logged in from before.
+    throttled_device,
+    /// Attempts refused by the rate of an IPv4 address or IPv6 /64.
+    throttled_address,
+    /// Attempts refused by the rate of an IPv4 /24 or IPv6 /48.
+    throttled_network,
     /// Sessions continued by a refresh token.
     refreshes,
     /// Sessions ended by their owner.
@@ -93,6 +101,8 @@ counters! {
     connect_tokens_minted,
     /// Play requests that were given a place in a queue.
     queued,
+    /// Rounds of a chore that ended in a panic.
+    chores_panicked,
     /// Statuses pushed by realms.
     realm_statuses,
     /// Certificates loaded anew while running.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,35 +135,38 @@ async fn keep(
 ) {
     let mut seconds = interval(limits::RELOAD_EVERY);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut files = Some((certificates, chores));
+    let look_at_certificates = certificates
+        .map(|certificates| -> Chore { Box::new(move |gateway: &Gateway| take_new(&certificates, gateway)) });
+    let mut chores: Vec<Chore> = look_at_certificates.into_iter().chain(chores).collect();
     for second in 0u64.. {
         tokio::select! {
             _ = stop.wait_for(|is_stopping| *is_stopping) => return,
             _ = seconds.tick() => {}
         }
-        // Files may lie on a disk that is slow today, so this is no work for a thread that serves.
-        let Some((certificates, mut chores)) = files.take() else { return };
         let shared = Arc::clone(&gateway);
-        let looked = tokio::task::spawn_blocking(move || {
-            if let Some(certificates) = &certificates {
-                take_new(certificates, &shared);
-            }
-            for chore in &mut chores {
-                chore(&shared);
-            }
-            (certificates, chores)
+        // Files may lie on a disk that is slow today, so this is no work for a thread that serves.
+        let done = tokio::task::spawn_blocking(move || {
+            chores.iter_mut().for_each(|chore| do_chore(chore, &shared));
+            chores
         });
-        match looked.await {
-            Ok(back) => files = Some(back),
-            Err(error) => {
-                tracing::error!(
-                    "the gateway's chores failed: {error}; certificates and keys are not looked at any more"
-                );
-            }
-        }
+        // No panic gets out of a chore, so only the end of the runtime loses them.
+        let Ok(back) = done.await else { return };
+        chores = back;
         if second % limits::PURGE_EVERY_S == 0 {
             purge(&gateway).await;
         }
+    }
+}
+
+/// Does a chore. One that panics is told of and done again in the next round: were it given up, new keys or the seats
+/// of those who have arrived would be missed from then on without a word.
+fn do_chore(chore: &mut Chore, gateway: &Gateway) {
+    if catch_unwind(AssertUnwindSafe(|| chore(gateway))).is_err() {
+        gateway.counters.chores_panicked.add(1);
+        tracing::error!(
+            "a chore of the gateway panicked (what, is said on standard error); it is tried again in {} s",
+            limits::RELOAD_EVERY.as_secs()
+        );
     }
 }
 

@@ -19,7 +19,7 @@ use super::passwords::{Overloaded, Passwords};
 use super::queue::{Queue, TicketKey};
 use super::refusal::{ApiError, ApiResult, Refusal};
 use super::secrets::Secret;
-use super::throttle::{Throttle, Throttled};
+use super::throttle::{Throttle, Throttled, ThrottledBy};
 
 /// Milliseconds since 1970, from whatever says so.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -264,8 +264,16 @@ impl Gateway {
         label.map_err(|error| ApiError::from(Refusal::FieldInvalid).saying(format!("device: {error}")))
     }
 
-    /// The refusal for an attempt too many. What throttled is not said: it would tell which accounts are attacked.
+    /// The refusal for an attempt too many. What throttled is counted and not said: it would tell which accounts are
+    /// attacked.
     pub fn throttled(&self, error: Throttled) -> ApiError {
+        let count = match error.by {
+            ThrottledBy::Account => &self.counters.throttled_account,
+            ThrottledBy::Device => &self.counters.throttled_device,
+            ThrottledBy::Address => &self.counters.throttled_address,
+            ThrottledBy::Network => &self.counters.throttled_network,
+        };
+        count.add(1);
         ApiError::from(Refusal::Throttled).retry_after_s(error.retry_after_s)
     }
 

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod certificates;
+mod chores;
 mod document;
 mod failing_store;
 mod players;

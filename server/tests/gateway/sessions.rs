@@ -144,7 +144,16 @@ fn an_invitation_is_good_as_often_as_it_says() {
     register("Anna", Some("guess")).refused(403, "invite_invalid");
     register("Anna", Some(&"x".repeat(1000))).refused(403, "invite_invalid");
     register("Anna", Some("short")).refused(403, "invite_invalid");
+    assert_eq!(
+        world.gateway().passwords.argon2_calls(),
+        0,
+        "no password is hashed for who has no invitation"
+    );
     register("Anna", Some("twice")).expect(201);
+    for code in ["guess", "short"] {
+        // Who is not invited is not told who is there.
+        register("Anna", Some(code)).refused(403, "invite_invalid");
+    }
     register("Anna", Some("twice")).refused(409, "name_taken");
     register("Berta", Some("twice")).expect(201);
     register("Carla", Some("twice")).refused(403, "invite_invalid");
@@ -203,6 +212,9 @@ fn guessing_is_throttled_and_the_owner_stays_in() {
     let is_throttled =
         ('a'..='z').any(|letter| client.post("/v1/login", None, &nobody(letter)).status == 429);
     assert!(is_throttled);
+    assert!(world.counter("throttled_account") == 1 && world.counter("throttled_address") > 0);
+    let by = ["account", "device", "address", "network"].map(|by| world.counter(&format!("throttled_{by}")));
+    assert_eq!(by.iter().sum::<u64>(), world.counter("refused_throttled"));
     client.post("/v1/refresh", None, &json!({ "refresh_token": owner.refresh })).expect(200);
 }
 

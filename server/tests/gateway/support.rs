@@ -14,7 +14,7 @@ use throng_net::protocol::token::{RealmKeys, RootKey};
 use throng_server::gateway::board::{Board, LocalRealm, Realm, RealmStatus, RemoteRealm};
 use throng_server::gateway::listen::ListenSettings;
 use throng_server::gateway::passwords::{Passwords, PoolLimits};
-use throng_server::gateway::run::{RunSettings, Running};
+use throng_server::gateway::run::{Chore, RunSettings, Running};
 use throng_server::gateway::state::{Gateway, Parts, Registration, Settings};
 use throng_server::gateway::tls::{CertificateSource, Certificates};
 use throng_store::{SqliteOptions, SqliteStore};
@@ -62,6 +62,7 @@ pub struct Plan {
     pub listen: ListenSettings,
     pub is_plain: bool,
     pub store: SqliteOptions,
+    pub chores: Vec<Chore>,
 }
 
 impl Default for Plan {
@@ -71,6 +72,7 @@ impl Default for Plan {
             listen: ListenSettings::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
             is_plain: false,
             store: SqliteOptions::default(),
+            chores: Vec::new(),
         }
     }
 }
@@ -94,6 +96,12 @@ pub fn signing_key(realm_id: u32) -> Ed25519KeyPair {
 pub fn public_key(realm_id: u32) -> [u8; 32] {
     use aws_lc_rs::signature::KeyPair as _;
     signing_key(realm_id).public_key().as_ref().try_into().expect("32 bytes")
+}
+
+/// What the tokens of the realm here are made with.
+pub fn realm_keys() -> RealmKeys {
+    let root = RootKey::new(3, SecretBytes::new([9; 32]));
+    RealmKeys::new([root.realm_key(HERE)]).expect("one key")
 }
 
 /// A gateway that nobody listens for yet.
@@ -142,15 +150,14 @@ impl World {
         let clock = new_clock();
         let store = SqliteStore::open(&folder.path().join("throng.db"), &plan.store).expect("a new database");
         let (gateway, status) = gateway(&store, plan.registration, &clock);
-        let root = RootKey::new(3, SecretBytes::new([9; 32]));
-        let realm_keys = RealmKeys::new([root.realm_key(HERE)]).expect("one key");
+        let realm_keys = realm_keys();
         gateway.set_realm_keys(realm_keys.clone());
         let certificates = (!plan.is_plain).then(|| {
             let source =
                 CertificateSource::SelfSigned { folder: folder.path().join("tls"), names: Vec::new() };
             Certificates::open(&source, 2026).expect("a fresh certificate")
         });
-        let settings = RunSettings { listen: plan.listen, certificates, chores: Vec::new() };
+        let settings = RunSettings { listen: plan.listen, certificates, chores: plan.chores };
         let running = Running::start(gateway, settings).expect("starts");
         Self { running, store, status, realm_keys, clock, is_plain: plan.is_plain, folder }
     }

@@ -29,13 +29,21 @@ pub(super) fn create(at: &Connection, new: &NewInvite) -> Result<InviteId, Fault
     Ok(InviteId(at.last_insert_rowid()))
 }
 
+/// Which invitation takes one more use: its code is the first parameter, now the second.
+macro_rules! is_good {
+    () => {
+        "code = ?1 AND uses_left > 0 AND (expires_ms IS NULL OR expires_ms > ?2)"
+    };
+}
+
+pub(super) fn is_good(at: &Connection, code: TokenHash, now_ms: i64) -> Result<bool, Fault> {
+    let sql = concat!("SELECT 1 FROM invites WHERE ", is_good!());
+    Ok(at.prepare_cached(sql)?.exists((code.0, now_ms))?)
+}
+
 pub(super) fn redeem(at: &Connection, code: TokenHash, now_ms: i64) -> Result<(), Fault> {
-    let taken = at
-        .prepare_cached(
-            "UPDATE invites SET uses_left = uses_left - 1
-             WHERE code = ?1 AND uses_left > 0 AND (expires_ms IS NULL OR expires_ms > ?2)",
-        )?
-        .execute((code.0, now_ms))?;
+    let sql = concat!("UPDATE invites SET uses_left = uses_left - 1 WHERE ", is_good!());
+    let taken = at.prepare_cached(sql)?.execute((code.0, now_ms))?;
     if taken == 0 { Err(StoreError::Invite.into()) } else { Ok(()) }
 }
 

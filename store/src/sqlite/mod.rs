@@ -249,6 +249,10 @@ impl Store for SqliteStore {
         self.write(move |at| invites::create(at, &new))
     }
 
+    fn is_invite_good(&self, code: TokenHash, now_ms: i64) -> Answer<bool> {
+        self.read(move |at| invites::is_good(at, code, now_ms))
+    }
+
     fn invites(&self) -> Answer<Vec<Invite>> {
         self.read(invites::all)
     }

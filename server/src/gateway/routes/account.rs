@@ -76,7 +76,14 @@ pub async fn register(
     let now_ms = gateway.now_ms();
     gateway.throttle().address(now_ms, peer.address).map_err(|error| gateway.throttled(error))?;
 
-    // Asked before the costly part. Who comes between this and the insertion is refused there.
+    // Both are asked before the costly part; who comes between this and the insertion is refused there. The invitation
+    // first: who has none is not told which names are taken.
+    if let Some(code) = invite {
+        let is_good = gateway.store.is_invite_good(code, gateway.now_store_ms()).await;
+        if !is_good.map_err(|error| gateway.store_failed(error))? {
+            return Err(Refusal::InviteInvalid.into());
+        }
+    }
     let existing = gateway.store.account_by_name(&name).await.map_err(|error| gateway.store_failed(error))?;
     if existing.is_some() {
         return Err(Refusal::NameTaken.into());

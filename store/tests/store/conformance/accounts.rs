@@ -164,12 +164,17 @@ pub async fn invitations_are_spent_with_the_account(Case { store, .. }: Case) {
         Err(StoreError::Taken(Taken::AccountName))
     );
     assert_eq!(store.create_account(invited(1, "other", 1)).await, Err(StoreError::Taken(Taken::Id)));
+    // To ask spends nothing either.
+    assert_eq!(store.is_invite_good(token(1), NOW_MS).await, Ok(true));
+    assert_eq!(store.is_invite_good(token(1), NOW_MS + 1).await, Ok(false), "expired");
+    assert_eq!(store.is_invite_good(token(99), NOW_MS).await, Ok(false), "unknown");
     assert_eq!(store.invites().await.unwrap()[0].uses_left, 1);
     // And a bad invitation makes nothing.
     assert_eq!(store.create_account(invited(3, "third", 99)).await, Err(StoreError::Invite));
     let late = NewAccount { now_ms: NOW_MS + 1, ..invited(3, "third", 1) };
     assert_eq!(store.create_account(late).await, Err(StoreError::Invite));
     store.create_account(invited(2, "second", 1)).await.unwrap();
+    assert_eq!(store.is_invite_good(token(1), NOW_MS).await, Ok(false), "used up");
     assert_eq!(store.create_account(invited(3, "third", 1)).await, Err(StoreError::Invite));
     assert_eq!(store.counts().await.unwrap().accounts, 2);
 }
