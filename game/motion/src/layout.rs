@@ -11,7 +11,8 @@
 use glam::Vec2;
 
 use crate::land::Zone;
-use crate::limits::{COPIES_MAX, PLACED_MAX, SIDE_M_MAX};
+use crate::limits::{COPIES_MAX, PLACED_MAX, SHOPS_MAX, SIDE_M_MAX};
+use crate::plan::ZonePlan;
 use crate::region::Region;
 
 /// Copies begin at multiples of this, metres: a parcel then belongs to one zone at most, and a place's coordinates in
@@ -33,6 +34,10 @@ pub enum LayoutError {
     )]
     Placed { instances: u32, found: u64, allowed: u32 },
     #[error(
+        "{instances} instances have {found} shops; at most {allowed}: lower instances, or the shops of the zones"
+    )]
+    Shops { instances: u32, found: u64, allowed: u32 },
+    #[error(
         "{instances} instances of each zone need a world of {width_m} x {height_m} m; at most {most_m} m a side: lower instances or the gap"
     )]
     Size { instances: u32, width_m: u64, height_m: u64, most_m: u32 },
@@ -52,13 +57,17 @@ pub(crate) fn lay_out(
     if found > COPIES_MAX.into() {
         return Err(LayoutError::Copies { instances, templates, found, allowed: COPIES_MAX });
     }
-    let placed = |region: &Region| {
-        (region.plan.areas.len() + region.plan.shops.len() + region.plan.player_spawns.len()) as u64
+    let sum = |count: fn(&ZonePlan) -> usize| -> u64 {
+        let copies = |zone: usize| if zone == 0 { 1 } else { u64::from(instances) };
+        regions.iter().enumerate().map(|(zone, region)| count(&region.plan) as u64 * copies(zone)).sum()
     };
-    let found = regions.first().map_or(0, placed)
-        + regions.iter().skip(1).map(|region| placed(region) * u64::from(instances)).sum::<u64>();
+    let found = sum(|plan| plan.areas.len() + plan.shops.len() + plan.player_spawns.len());
     if found > PLACED_MAX.into() {
         return Err(LayoutError::Placed { instances, found, allowed: PLACED_MAX });
+    }
+    let found = sum(|plan| plan.shops.len());
+    if found > SHOPS_MAX.into() {
+        return Err(LayoutError::Shops { instances, found, allowed: SHOPS_MAX });
     }
 
     let ceil = |metres: f32| metres.ceil() as u64;
@@ -75,7 +84,7 @@ pub(crate) fn lay_out(
         .sum();
     let row_m = main_width.max(ground.isqrt());
 
-    let mut zones = Vec::with_capacity(found as usize);
+    let mut zones = Vec::with_capacity(1 + copies().count());
     let zone_of = |zone: usize, instance: u32, region: &Region, x: u64, y: u64| Zone {
         zone: zone as u32,
         instance,

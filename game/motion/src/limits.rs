@@ -87,8 +87,8 @@ pub const LEVEL_MAX: u32 = 255;
 /// Most discs in which players appear, for each zone.
 pub const PLAYER_SPAWNS_MAX: u32 = 256;
 
-/// Most shops of a file.
-pub const SHOPS_MAX: u32 = 1 << 16;
+/// Most shops of a file, and of all zones that are laid out: the rules keep a stock for each.
+pub const SHOPS_MAX: u32 = 4_096;
 
 /// Most zones that are laid out, copies counted.
 pub const COPIES_MAX: u32 = 4_096;

@@ -4,10 +4,10 @@
 mod common;
 
 use common::{Random, example};
-use throng_motion::limits::SIGHT_M_MAX;
+use throng_motion::limits::{SHOPS_MAX, SIGHT_M_MAX};
 use throng_motion::{
-    CirclePlan, DiscPlan, GenerateConfig, Land, LandError, LayoutError, Vec2, Vec3, WallPlan, ZoneId,
-    ZonePlan,
+    CirclePlan, DiscPlan, GenerateConfig, Land, LandError, LayoutError, ShopPlan, Vec2, Vec3, WallPlan,
+    ZoneId, ZonePlan,
 };
 
 fn plan() -> ZonePlan {
@@ -92,6 +92,18 @@ fn what_cannot_be_laid_out_says_why_and_changes_nothing() {
     assert!(matches!(land.lay_out(u32::MAX, 100.0), Err(LayoutError::Copies { found: f, .. }) if f == found));
     assert!(matches!(land.lay_out(4_000, 2_000.0), Err(LayoutError::Size { .. })));
     assert_eq!(land.zones(), zones);
+}
+
+#[test]
+fn shops_are_counted_with_all_copies() {
+    let [main, mut village] = [plan(), plan()];
+    village.shops = (0..SHOPS_MAX / 8).map(|number| ShopPlan { number, x: 32, y: 32 }).collect();
+    let mut land = Land::build(vec![main, village]).unwrap();
+    land.lay_out(8, 100.0).unwrap();
+    assert_eq!(land.shops().len(), SHOPS_MAX as usize);
+    let (found, allowed) = (u64::from(SHOPS_MAX / 8 * 9), SHOPS_MAX);
+    assert_eq!(land.lay_out(9, 100.0), Err(LayoutError::Shops { instances: 9, found, allowed }));
+    assert_eq!(land.shops().len(), SHOPS_MAX as usize);
 }
 
 #[test]

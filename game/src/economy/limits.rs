@@ -25,8 +25,8 @@ pub const GOODS_STACKS_MAX: usize = 8;
 /// repeat any of them as often as it likes. 1.1 KiB per account.
 pub const ANSWERS_MAX: usize = 64;
 
-/// Most shops.
-pub const SHOPS_MAX: usize = 4096;
+/// Most shops: as many as a land can have.
+pub const SHOPS_MAX: usize = throng_motion::limits::SHOPS_MAX as usize;
 
 /// Different items in one shop.
 pub const SHOP_LINES_MAX: usize = 64;
