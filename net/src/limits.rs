@@ -210,6 +210,12 @@ pub const MESSAGE_RETRY_US_MIN: u64 = 100_000;
 /// The same, at the most: where the doubling stops. A session that hears nothing at all is over ten of these later.
 pub const MESSAGE_RETRY_US_MAX: u64 = 1_000_000;
 
+/// Milliseconds that the clock may be set back without being followed. Tokens then end as much earlier; clocks are
+/// allowed to differ by as much anyway.
+pub const CLOCK_BACK_MS_MAX: u64 = 5_000;
+
+const _: () =
+    assert!(TOKEN_LIFE_MS > 2 * CLOCK_BACK_MS_MAX, "tokens are good by a clock that is not followed");
 const _: () = assert!(TOKEN_BYTES == TOKEN_HEADER_BYTES + TOKEN_BODY_BYTES + SEAL_BYTES);
 const _: () = assert!(TOKEN_LIFE_MS <= TOKEN_LIFE_MS_MAX);
 const _: () = assert!(HELLO_BYTES <= DATAGRAM_BYTES_MAX);

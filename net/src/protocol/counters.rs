@@ -214,6 +214,8 @@ counters! {
     path_prefix_full,
     /// Sessions moved to another address.
     sessions_moved,
+    /// Times that the clock was set back so far that it was followed.
+    clock_set_back,
 }
 
 impl Counters {

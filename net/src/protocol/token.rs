@@ -319,7 +319,7 @@ pub struct TokenBody {
     pub client_public: [u8; 32],
     /// Seconds of silence after which the session ends; 0: as the realm has it.
     pub idle_timeout_s: u16,
-    /// Which of the realm's input rates applies; 0: the usual one.
+    /// Reserved: for one of several input rates. Nothing applies it.
     pub rate_class: u16,
     /// Free for the application: privileges and the like.
     pub flags: u32,

@@ -33,8 +33,8 @@ pub(super) enum Use {
 /// ```
 ///
 /// A token's end is sealed together with its id, so a token shown twice falls into the same second both times, and
-/// forgetting is emptying whole seconds: a live id is never evicted, whatever comes. Time only moves forward here: a
-/// clock that steps back cannot bring a forgotten token back to life.
+/// forgetting is emptying whole seconds: a live id is never evicted, whatever comes. Time only moves forward here, or a
+/// forgotten token would come back to life, but for [`set_back`](Self::set_back).
 pub(super) struct UsedTokens {
     seconds: [Second; SECONDS],
     hash: KeyedHash,
@@ -94,6 +94,20 @@ impl UsedTokens {
             self.len += 1;
         }
         found
+    }
+
+    /// From now on it is `now_ms`, earlier than it was. Keeps what could be shown within the span of the ring; which
+    /// tokens were forgotten and could be shown again is the caller's to know.
+    pub fn set_back(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        let reach_s = now_ms / 1000 + SECONDS as u64;
+        for second in &mut self.seconds {
+            // Its place is needed for a second that comes before it.
+            if second.at_s >= reach_s {
+                self.len -= second.ids.len();
+                second.ids.clear();
+            }
+        }
     }
 
     /// Empties the seconds that are over.

@@ -111,6 +111,22 @@ fn a_clock_that_steps_back_revives_nothing() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_keeps_what_it_can_and_has_room_again() {
+    let mut used = UsedTokens::with_max([1, 2], 2);
+    let hour_ms = 3_600_000;
+    assert_eq!(used.mark(NOW_MS + 1000, NOW_MS + 31_000, &id(1)), Use::First);
+    assert_eq!(used.mark(NOW_MS + 1000, NOW_MS + 31_000, &id(2)), Use::First);
+    used.set_back(NOW_MS);
+    assert_eq!(used.mark(NOW_MS, NOW_MS + 31_000, &id(1)), Use::Again, "its second is within reach");
+    assert_eq!(used.len(), 2);
+    // Forwards all is over, backwards all lies too far ahead.
+    assert_eq!(used.mark(NOW_MS + hour_ms, NOW_MS + hour_ms + 30_000, &id(3)), Use::First);
+    used.set_back(NOW_MS);
+    assert_eq!((used.len(), used.mark(NOW_MS, NOW_MS + 30_000, &id(4))), (0, Use::First));
+    assert_eq!(used.mark(NOW_MS, NOW_MS + 30_000, &id(4)), Use::Again);
+}
+
+#[test]
 fn times_at_their_edges_are_refused_without_harm() {
     let mut used = UsedTokens::new([1, 2]);
     for not_after_ms in [0, NOW_MS, NOW_MS + TOKEN_AHEAD_MS_MAX + 1, u64::MAX] {

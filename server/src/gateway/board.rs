@@ -352,7 +352,7 @@ impl Board {
             }
             Realm::Remote(realm) => {
                 let signed = realm.last().clone()?;
-                let age_ms = now_ms.saturating_sub(signed.report.as_of_ms);
+                let age_ms = now_ms.abs_diff(signed.report.as_of_ms);
                 Some(Listing { signed, is_online: age_ms <= limits::STATUS_MAX_AGE_MS })
             }
         }
@@ -383,8 +383,12 @@ impl Board {
             return Err(StatusFault::Unsigned);
         }
         let mut last = realm.last();
-        // A push that was overheard is older than the one that follows it; a second of the same age is no news.
-        if last.as_ref().is_some_and(|last| as_of_ms <= last.report.as_of_ms) {
+        // A push that was overheard is older than the one that follows it; a second of the same age is no news. One from
+        // a time that is not about now is from before the clocks were set right.
+        let is_news = last.as_ref().is_none_or(|SignedReport { report: last, .. }| {
+            as_of_ms > last.as_of_ms || now_ms.abs_diff(last.as_of_ms) > limits::STATUS_SKEW_MS
+        });
+        if !is_news {
             return Err(StatusFault::Stale);
         }
         *last = Some(signed);

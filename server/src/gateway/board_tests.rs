@@ -84,6 +84,21 @@ fn a_push_is_taken_once_and_only_from_its_realm() {
 }
 
 #[test]
+fn a_realm_is_heard_again_once_a_wrong_clock_is_set_right() {
+    let key = key(1);
+    let board = remote_board(&key);
+    let push = |as_of_ms, now_ms| {
+        let signed = report(as_of_ms).sign(&key);
+        board.push(now_ms, signed.report, signed.signature)
+    };
+    let wrong_ms = NOW_MS + 3_600_000;
+    assert_eq!(push(wrong_ms, wrong_ms), Ok(()));
+    assert!(!board.listing(7, here(), NOW_MS).expect("heard of").is_online, "its word is not of now");
+    assert_eq!(push(NOW_MS, NOW_MS), Ok(()));
+    assert_eq!(push(NOW_MS, NOW_MS), Err(StatusFault::Stale));
+}
+
+#[test]
 fn what_cannot_be_shown_is_refused() {
     let key = key(1);
     let board = remote_board(&key);

@@ -39,7 +39,7 @@ pub struct Ticket {
     pub issued_at_ms: u64,
     /// What others see the character called.
     pub name: TokenName,
-    /// Which of the realm's input rates applies; 0: the usual one.
+    /// Reserved: for one of several input rates. Nothing applies it.
     pub rate_class: u16,
     /// The application's own.
     pub flags: u32,

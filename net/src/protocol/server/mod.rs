@@ -29,8 +29,8 @@ use super::token::RealmKeys;
 use super::transmit::TransmitHalves;
 use super::used::UsedTokens;
 use crate::limits::{
-    ANSWER_BYTES_MAX, CONFIRM_US, DATAGRAM_BYTES_MAX, SEALED_BYTES_MIN, SWEEP_SESSIONS, TOKEN_HELLO_BURST,
-    TOKEN_HELLO_HZ,
+    ANSWER_BYTES_MAX, CLOCK_BACK_MS_MAX, CONFIRM_US, DATAGRAM_BYTES_MAX, SEALED_BYTES_MIN, SWEEP_SESSIONS,
+    TOKEN_HELLO_BURST, TOKEN_HELLO_HZ,
 };
 
 /// A datagram to send back, at most [`ANSWER_BYTES_MAX`] bytes.
@@ -216,10 +216,26 @@ impl Server {
     }
 
     /// Tells the server what a Unix clock says, for computers that sleep: its own time stands still meanwhile, and
-    /// tokens would seem to come from the future. It only ever takes the later one of the two, since a time that
-    /// stepped back would bring used tokens back to life.
-    pub fn set_unix_ms(&mut self, now_us: u64, unix_ms: u64) {
-        self.epoch_unix_ms = self.epoch_unix_ms.max(unix_ms.saturating_sub(now_us / 1000));
+    /// tokens would seem to come from the future. Gives the milliseconds that the clock was set back by, 0 when it was
+    /// not.
+    ///
+    /// A clock that is ahead is followed at once. One that is behind by [`CLOCK_BACK_MS_MAX`] at most is not: tokens are
+    /// good by either, and what was used stays used. One that is further behind was set back, usually because it had been
+    /// wrong, and without following it nobody could enter for as long. It is followed as if the server had started then:
+    /// no token from before is taken. What remains is a token that was made and used by the wrong clock, and forgotten:
+    /// when its time comes round, its own client, and nobody else, can use it once more.
+    pub fn set_unix_ms(&mut self, now_us: u64, unix_ms: u64) -> u64 {
+        let behind_ms = self.unix_ms(now_us).saturating_sub(unix_ms);
+        let is_set_back = behind_ms > CLOCK_BACK_MS_MAX;
+        if is_set_back {
+            self.counters.clock_set_back += 1;
+            self.config.started_unix_ms = unix_ms;
+            self.used.set_back(unix_ms);
+        }
+        if is_set_back || behind_ms == 0 {
+            self.epoch_unix_ms = unix_ms.saturating_sub(now_us / 1000);
+        }
+        if is_set_back { behind_ms } else { 0 }
     }
 
     /// The server's time as Unix time.

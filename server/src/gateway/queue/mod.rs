@@ -55,12 +55,13 @@ const SWEEP_EVERY_MS: u64 = 1000;
 const RETRY_MIN_MS: u64 = 3000;
 const RETRY_PER_PLACE_MS: u64 = 4;
 const RETRY_MAX_MS: u64 = 90_000;
+/// The longest as it is spread.
+const RETRY_MS_MOST: u64 = RETRY_MAX_MS + RETRY_MAX_MS / 4;
 
 /// Places that may be given out in one millisecond before the numbers run ahead of the clock.
 const NUMBERS_PER_MS: u64 = 1 << 16;
 
-const _: () =
-    assert!(RETRY_MAX_MS + RETRY_MAX_MS / 4 + LATE_MS < PLACE_KEPT_MS, "who asks as told keeps the place");
+const _: () = assert!(RETRY_MS_MOST + LATE_MS < PLACE_KEPT_MS, "who asks as told keeps the place");
 
 /// What a realm has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -387,8 +388,10 @@ impl Queue {
         if !is_due(&mut self.swept_ms, now_ms, SWEEP_EVERY_MS) {
             return;
         }
+        // What lies further in the future than anything is ever put is from a clock that was set back since: it is over.
+        let is_over = |until_ms: u64, most_ms: u64| until_ms <= now_ms || until_ms > now_ms + most_ms;
         while let Some(&(account, seat)) = self.seats.get(self.seats.len() - self.seats_recent)
-            && seat.until_ms <= now_ms
+            && is_over(seat.until_ms, SEAT_HELD_MS)
         {
             self.seats_recent -= 1;
             // Not if the same account has been given another seat since.
@@ -399,7 +402,7 @@ impl Queue {
         // Numbers that were admitted are remembered for as long as a ticket with them could be shown.
         while let Some(&(account, seat)) = self.seats.front()
             && self.seats.len() > self.seats_recent
-            && seat.until_ms + PLACE_KEPT_MS <= now_ms
+            && is_over(seat.until_ms + PLACE_KEPT_MS, SEAT_HELD_MS + PLACE_KEPT_MS)
         {
             self.seats.pop_front();
             if self.seated.get(&account).is_some_and(|held| held.number == seat.number) {
@@ -409,8 +412,13 @@ impl Queue {
         let now_s = (now_ms / 1000) as u32;
         let kept_s = (PLACE_KEPT_MS / 1000) as u32;
         let (called, counters, numbers) = (&mut self.called, &mut self.counters, &mut self.numbers);
+        let (due_s_most, late_s) = (seconds_up(now_ms + RETRY_MS_MOST), (LATE_MS / 1000) as u32);
         self.places.retain_mut(|place| {
-            if place.called_until_s > 0 && place.called_until_s <= now_s {
+            if place.due_s > due_s_most {
+                place.due_s = now_s;
+            }
+            if place.called_until_s > 0 && !(now_s + 1..=due_s_most + late_s).contains(&place.called_until_s)
+            {
                 place.called_until_s = 0;
                 *called -= 1;
                 counters.missed += 1;

@@ -56,6 +56,25 @@ fn seats_are_held_until_somebody_sits_or_does_not_come() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_holds_no_seat_and_no_call_for_those_who_do_not_come() {
+    let mut queue = queue(100);
+    let wrong_ms = START_MS + 3_600_000;
+    // One was admitted, one was called, and neither comes.
+    assert_eq!(queue.ask(wrong_ms, room(1), 1, None), Turn::Admitted);
+    wait(queue.ask(wrong_ms, room(1), 2, None));
+    let (mut ticket, ..) = wait(queue.ask(wrong_ms + 1000, room(1), 3, None));
+    wait(queue.ask(wrong_ms + 1000 + CALL_EVERY_MS, room(2), 3, Some(&ticket)));
+    // By the right clock there is room for one, after the others' times at the latest.
+    for step in 0..40 {
+        match queue.ask(START_MS + step * RETRY_MIN_MS, room(1), 3, Some(&ticket)) {
+            Turn::Admitted => return,
+            turn => ticket = wait(turn).0,
+        }
+    }
+    panic!("what the wrong clock held is held for an hour: {queue:?}");
+}
+
+#[test]
 fn a_closed_realm_admits_nobody() {
     let mut queue = queue(100);
     let closed = Room { is_open: false, ..room(1000) };

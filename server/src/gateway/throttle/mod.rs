@@ -24,7 +24,8 @@
 //!   hour and more, in which the account would have been forgiven two of its failures anyhow; and devices are made
 //!   known only by right passwords.
 //!
-//! Time is an argument. Nothing here is kept over a restart.
+//! Time is an argument. Where it goes back, which it does once a clock that was wrong is set right, nobody waits for it to
+//! come round again: whatever lies in the future is taken for now. Nothing here is kept over a restart.
 
 mod recent;
 #[cfg(test)]
@@ -161,7 +162,7 @@ impl Throttle {
             (key, rate)
         });
         for ((key, rate), by) in [(near, ThrottledBy::Address), (far, ThrottledBy::Network)] {
-            if let Some(known) = self.prefixes.peek(key) {
+            if let Some(known) = self.prefixes.get_mut(key) {
                 known.allows(now_ms, rate).map_err(|wait_ms| throttled(wait_ms, by))?;
             }
         }
@@ -231,6 +232,7 @@ impl Failures {
 
     /// Milliseconds to wait, as the error.
     fn allows(&mut self, now_ms: u64) -> Result<(), u64> {
+        (self.since_ms, self.charged_ms) = (self.since_ms.min(now_ms), self.charged_ms.min(now_ms));
         let forgiven = now_ms.saturating_sub(self.since_ms) / LONGEST_WAIT_MS;
         self.count = self.count.saturating_sub(forgiven.min(u64::from(u32::MAX)) as u32);
         self.since_ms = self.since_ms.saturating_add(forgiven * LONGEST_WAIT_MS);
@@ -283,7 +285,9 @@ struct Rate {
 
 impl Rate {
     /// Milliseconds to wait, as the error.
-    fn allows(&self, now_ms: u64, rate: PerMinute) -> Result<(), u64> {
+    fn allows(&mut self, now_ms: u64, rate: PerMinute) -> Result<(), u64> {
+        // Nobody is ever charged for more than a minute ahead.
+        self.paid_at_ms = self.paid_at_ms.min(now_ms + MINUTE_MS);
         let owed_ms = self.paid_at_ms.saturating_sub(now_ms) + MINUTE_MS / rate.0;
         match owed_ms.saturating_sub(MINUTE_MS) {
             0 => Ok(()),

@@ -20,6 +20,7 @@ impl<V> Recent<V> {
     }
 
     /// The entry of `key`, without touching it.
+    #[cfg(test)]
     pub fn peek(&self, key: u64) -> Option<&V> {
         self.young.get(&key).or_else(|| self.old.get(&key))
     }

@@ -226,3 +226,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_clock_that_is_set_back_keeps_nobody_out_for_longer_than_a_minute() {
+    let mut throttle = Throttle::new();
+    let (home, elsewhere) = (ip("192.0.2.1"), ip("198.51.100.1"));
+    let wrong_ms = 1000 * HOUR_MS;
+    // By the wrong clock an account, a known device, an address and its network all have had as much as they may.
+    login(&mut throttle, wrong_ms, "ann", home).expect("the first");
+    while guess(&mut throttle, wrong_ms, "ann", home).is_ok() {}
+    while guess(&mut throttle, wrong_ms, "bob", elsewhere).is_ok() {}
+    while throttle.address(wrong_ms, elsewhere).is_ok() {}
+
+    let right_ms = HOUR_MS;
+    for (name, address) in [("ann", home), ("bob", elsewhere), ("cid", elsewhere)] {
+        let mut now_ms = right_ms;
+        while let Err(refused) = guess(&mut throttle, now_ms, name, address) {
+            now_ms += 1000 * u64::from(refused.retry_after_s);
+            assert!(now_ms <= right_ms + MINUTE_MS, "{name}: {refused:?}");
+        }
+    }
+}
