@@ -293,7 +293,7 @@ fn gateway_settings_become_what_the_gateway_takes() {
     let caps =
         CapsSettings { allow: vec!["127.0.0.0/8".parse().expect("a network")], ..CapsSettings::default() };
     assert_eq!(gateway.census(&caps).exempt.len(), 1);
-    assert_eq!(gateway.timeouts().idle.as_millis(), 15_000);
+    assert_eq!(gateway.timeouts().idle.as_millis(), 10_000);
 }
 
 #[test]

@@ -18,15 +18,20 @@ pub const HEADERS_MAX: usize = 64;
 /// Time for the TLS handshake. Two round trips at the slowest satellite link are 1.5 s.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Time from the first byte of a request to the end of its head.
+/// Time from the first byte of a request to the end of its head; for the first one, from the end of the handshake.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time from the first byte of a request to the last byte of the answer. Longer than the password pool's deadline
 /// of 3 s and the store's busy timeout together.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time that a connection may wait for its next request.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time that a connection may wait for its next request. Longer than the pause between two of a player who looks around;
+/// who waits in line asks less often, and connects anew.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that the kernel holds of what a connection is to be sent: the list of as many realms as there can be, nearly.
+/// Left to itself it takes 4 MiB of one who asks and does not read.
+pub const SEND_BUFFER_BYTES: u32 = 128 * 1024;
 
 /// Time that requests in progress get when the gateway stops.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

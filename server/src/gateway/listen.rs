@@ -85,6 +85,8 @@ impl Listener {
             let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
             // Without it a restart would wait for the last connections' minutes in TIME_WAIT.
             socket.set_reuseaddr(true)?;
+            // What is accepted inherits it.
+            socket.set_send_buffer_size(limits::SEND_BUFFER_BYTES)?;
             socket.bind(address)?;
             socket.listen(limits::BACKLOG as u32)
         };

@@ -2,12 +2,17 @@
 //!
 //! ```text
 //!   Idle ──first byte──► Head ──head complete──► Request ──answer made──► Answering ──flushed──► Idle
-//!   15 s                 5 s                     10 s since the first byte ────────┘
+//!   10 s                 5 s                     10 s since the first byte ────────┘
+//!   (before the first request: 5 s in all, to the end of its head)
 //! ```
 //!
 //! No phase is prolonged by bytes that trickle in, and the time of a request runs until its answer has left: a client
-//! that sends slowly and one that reads slowly are closed alike. A request that was pipelined behind an answer which
-//! has not left yet gets no time of its own.
+//! that sends slowly and one that reads slowly are closed alike.
+//!
+//! An answer has left when the kernel has it, and kernels hold many answers for one who reads none. So requests that were
+//! on their way before the answer to the one before them had left share its time: a connection has new time only once it
+//! has been found waiting. Whoever asks and asks and never reads is closed after one request's time, wherever the kernels'
+//! buffers end; [`limits::SEND_BUFFER_BYTES`] bounds what lies in ours meanwhile.
 
 use std::io;
 use std::pin::Pin;
@@ -71,19 +76,25 @@ struct State {
     timeouts: Timeouts,
     phase: Phase,
     deadline: Instant,
-    /// Of the request whose head is arriving.
-    request_deadline: Instant,
+    /// Of the request whose head is arriving, and of those behind it without a pause.
+    request_deadline: Option<Instant>,
+    /// Whether all that had come was read when it was last looked.
+    is_drained: bool,
+    /// Whether a request has been answered.
+    has_answered: bool,
 }
 
 impl Phases {
     /// A connection that waits for its first request.
     pub fn new(timeouts: Timeouts, now: Instant) -> Self {
-        let deadline = now + timeouts.idle;
         Self(Arc::new(Mutex::new(State {
             timeouts,
             phase: Phase::Idle,
-            deadline,
-            request_deadline: deadline,
+            // Whoever connects has something to ask.
+            deadline: now + timeouts.head.min(timeouts.idle),
+            request_deadline: None,
+            is_drained: true,
+            has_answered: false,
         })))
     }
 
@@ -96,21 +107,36 @@ impl Phases {
     /// Bytes came in.
     pub fn bytes_arrived(&self, now: Instant) {
         let mut state = self.state();
+        let is_news = std::mem::take(&mut state.is_drained);
         if state.phase == Phase::Idle {
             state.phase = Phase::Head;
-            state.deadline = now + state.timeouts.head;
-            state.request_deadline = now + state.timeouts.request;
+            if is_news {
+                state.request_deadline = None;
+            }
+            let (head, request) = (state.timeouts.head, state.timeouts.request);
+            let request_deadline = *state.request_deadline.get_or_insert(now + request);
+            if state.has_answered {
+                state.deadline = request_deadline.min(now + head);
+            }
+        }
+    }
+
+    /// Nothing has come in that could be read.
+    pub fn nothing_arrived(&self, now: Instant) {
+        let mut state = self.state();
+        let was_drained = std::mem::replace(&mut state.is_drained, true);
+        if state.phase == Phase::Idle && !was_drained {
+            (state.request_deadline, state.deadline) = (None, now + state.timeouts.idle);
         }
     }
 
     /// A request's head is complete.
     pub fn request_began(&self, now: Instant) {
         let mut state = self.state();
-        match state.phase {
-            Phase::Head => state.deadline = state.request_deadline,
-            // The head came with the request before it.
-            Phase::Idle => state.deadline = now + state.timeouts.request,
-            Phase::Request | Phase::Answering => {}
+        // In `Idle` the head came with the request before it.
+        if matches!(state.phase, Phase::Idle | Phase::Head) {
+            let request = state.timeouts.request;
+            state.deadline = *state.request_deadline.get_or_insert(now + request);
         }
         state.phase = Phase::Request;
     }
@@ -124,8 +150,11 @@ impl Phases {
     pub fn flushed(&self, now: Instant) {
         let mut state = self.state();
         if state.phase == Phase::Answering {
-            state.phase = Phase::Idle;
-            state.deadline = now + state.timeouts.idle;
+            (state.phase, state.has_answered) = (Phase::Idle, true);
+            // Otherwise whether it waits is known once there is nothing to read.
+            if state.is_drained {
+                state.deadline = now + state.timeouts.idle;
+            }
         }
     }
 
@@ -157,6 +186,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.phases.bytes_arrived(Instant::now());
+        } else if polled.is_pending() {
+            self.phases.nothing_arrived(Instant::now());
         }
         polled
     }
@@ -243,15 +274,40 @@ mod tests {
     fn trickling_bytes_prolong_nothing() {
         let start = Instant::now();
         let phases = Phases::new(Timeouts::default(), start);
-        assert_eq!(phases.now(), (Phase::Idle, start + second(15)));
-        phases.bytes_arrived(start + second(14));
-        assert_eq!(phases.now(), (Phase::Head, start + second(19)));
-        phases.bytes_arrived(start + second(18));
-        assert_eq!(phases.now(), (Phase::Head, start + second(19)));
-        phases.request_began(start + second(18));
-        assert_eq!(phases.now(), (Phase::Request, start + second(24)), "counted from the first byte");
-        phases.bytes_arrived(start + second(23));
-        assert_eq!(phases.now(), (Phase::Request, start + second(24)));
+        assert_eq!(phases.now(), (Phase::Idle, start + second(5)), "who connects has something to ask");
+        phases.nothing_arrived(start + second(1));
+        phases.bytes_arrived(start + second(4));
+        assert_eq!(phases.now(), (Phase::Head, start + second(5)), "and is not waited for twice");
+        phases.nothing_arrived(start + second(4));
+        phases.bytes_arrived(start + second(4));
+        assert_eq!(phases.now(), (Phase::Head, start + second(5)));
+        phases.request_began(start + second(5));
+        assert_eq!(phases.now(), (Phase::Request, start + second(14)), "counted from the first byte");
+        phases.bytes_arrived(start + second(13));
+        assert_eq!(phases.now(), (Phase::Request, start + second(14)));
+    }
+
+    /// Asks and is answered, and waits from then on.
+    fn exchange(phases: &Phases, now: Instant) {
+        phases.bytes_arrived(now);
+        phases.request_began(now);
+        phases.nothing_arrived(now);
+        phases.answer_made();
+        phases.flushed(now);
+    }
+
+    #[test]
+    fn who_waits_between_requests_has_new_time_for_each() {
+        let start = Instant::now();
+        let phases = Phases::new(Timeouts::default(), start);
+        exchange(&phases, start + second(1));
+        assert_eq!(phases.now(), (Phase::Idle, start + second(11)));
+        phases.nothing_arrived(start + second(9));
+        assert_eq!(phases.now(), (Phase::Idle, start + second(11)));
+        phases.bytes_arrived(start + second(10));
+        assert_eq!(phases.now(), (Phase::Head, start + second(15)));
+        phases.request_began(start + second(12));
+        assert_eq!(phases.now(), (Phase::Request, start + second(20)));
     }
 
     #[test]
@@ -265,14 +321,53 @@ mod tests {
         phases.answer_made();
         phases.request_began(start + second(9));
         assert_eq!(phases.now(), (Phase::Request, start + second(10)));
+    }
+
+    #[test]
+    fn who_asks_without_a_pause_has_one_request_s_time_for_all() {
+        let start = Instant::now();
+        let phases = Phases::new(Timeouts::default(), start);
+        phases.bytes_arrived(start);
+        for number in 0..9 {
+            // Each answer leaves; the next request was there before, in our buffer or in the kernel's.
+            phases.request_began(start + second(number));
+            phases.answer_made();
+            phases.flushed(start + second(number));
+            if number % 2 == 0 {
+                phases.bytes_arrived(start + second(number));
+            }
+            assert!(phases.now().1 <= start + second(10), "{number}");
+        }
+        phases.request_began(start + second(9));
+        assert_eq!(phases.now(), (Phase::Request, start + second(10)));
         phases.answer_made();
         phases.flushed(start + second(9));
-        assert_eq!(phases.now(), (Phase::Idle, start + second(24)));
+        assert_eq!(phases.now(), (Phase::Idle, start + second(10)), "not yet known to wait");
+        phases.nothing_arrived(start + second(9));
+        assert_eq!(phases.now(), (Phase::Idle, start + second(19)));
+        phases.request_began(start + second(15));
+        assert_eq!(phases.now(), (Phase::Request, start + second(25)));
+    }
+
+    #[test]
+    fn what_was_read_ahead_is_no_news() {
+        let start = Instant::now();
+        let phases = Phases::new(Timeouts::default(), start);
+        phases.bytes_arrived(start);
+        phases.request_began(start);
+        // A second request has come and lies in our buffer; the kernel's is empty.
+        phases.bytes_arrived(start + second(1));
+        phases.nothing_arrived(start + second(1));
+        phases.answer_made();
+        phases.flushed(start + second(8));
+        phases.request_began(start + second(8));
+        assert_eq!(phases.now(), (Phase::Request, start + second(10)));
+        phases.answer_made();
+        phases.flushed(start + second(9));
+        assert_eq!(phases.now(), (Phase::Idle, start + second(19)), "it waits");
+        phases.bytes_arrived(start + second(18));
+        assert_eq!(phases.now(), (Phase::Head, start + second(23)));
         phases.request_began(start + second(20));
-        assert_eq!(
-            phases.now(),
-            (Phase::Request, start + second(30)),
-            "pipelined, after its predecessor left"
-        );
+        assert_eq!(phases.now(), (Phase::Request, start + second(28)));
     }
 }
