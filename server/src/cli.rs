@@ -168,7 +168,8 @@ Examples:
   THRONG_REALM__TICK_HZ=30 throng serve --listen '[::]:7777'
 
 Settings come from the file, then from THRONG_<SECTION>__<KEY> variables, then from the flags here; the last wins.
-The first Ctrl-C (or SIGTERM) tells the clients and stops in order; the second ends the process at once.")]
+The first Ctrl-C (or SIGTERM) tells the clients and stops in order; the second ends the process at once.
+With realm.drain_s there is a step before these two: nobody else is let in, and whoever plays may finish.")]
 pub struct ServeArgs {
     /// Settings file; without it every setting has its default
     #[arg(long, value_name = "FILE")]

@@ -44,6 +44,9 @@ pub const PLAYERS: RangeInclusive<u32> = 1..=(1 << 20) - 1;
 /// Worker threads.
 pub const THREADS: RangeInclusive<u32> = 0..=256;
 
+/// Seconds between the wish to stop and the stop.
+pub const DRAIN_S: RangeInclusive<u32> = 0..=86_400;
+
 /// Metres along one side of the world. 60 km at 32 units per metre is 21 bits, well inside the 24 bits that an
 /// `f32` position keeps exactly.
 pub const SIDE_M: RangeInclusive<f32> = 1.0..=60_000.0;

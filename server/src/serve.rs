@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -15,10 +15,12 @@ use crate::cli::{Progress, ServeArgs};
 use crate::config::{self, Config, Loaded};
 use crate::gateway::keys::{DataDir, FileWatch, KeyRing, Watcher, read_realm_keys, unix_ms};
 use crate::gateway::open::{OpenError, OwnRealm};
-use crate::gateway::{self};
+use crate::gateway::run::StartError;
+use crate::gateway::{self, herald};
 use crate::pipe;
 use crate::realm::{self, Controls, Measure, Realm};
 use crate::report::{Event, GatewayStartup, RealmReport, probe_writable, write_json};
+use crate::stop::raise_upon_signals;
 
 /// Events that may wait for a slow reader of standard output. Further progress is left out, never waited for.
 const EVENTS_WAITING_MAX: usize = 64;
@@ -45,7 +47,11 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.report {
         probe_writable(path)?;
     }
-    controls.stop.raise_upon_signal()?;
+    let mut steps = vec![controls.stop.clone()];
+    if config.realm.drain_s > 0 {
+        steps.insert(0, controls.drain.clone());
+    }
+    raise_upon_signals(steps)?;
     if args.child {
         let asked = controls.clone();
         pipe::follow_stdin(controls.stop.clone(), move |line| match line {
@@ -79,6 +85,10 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
         .context("cannot start a thread")?;
     let report = realm::host(config, keys, |realm| {
         let gateway = open_gateway(config, controls, realm)?;
+        let herald =
+            gateway::open::herald(config, realm.listen_address(), controls.status.clone())?.map(Arc::new);
+        let heralding = herald.clone().map(|herald| Watcher::start(herald::SAY_EVERY, move || herald.say()));
+        let heralding = heralding.transpose().map_err(StartError::Threads)?;
         let mut startup = realm.startup().clone();
         startup.gateway = gateway.as_ref().map(|gateway| GatewayStartup {
             url: format!("{}://{}", if config.gateway.tls { "https" } else { "http" }, gateway.local_addr()),
@@ -88,6 +98,11 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
         let mut report = realm.run(controls, &mut |event| {
             let _ = events.try_send(event);
         });
+        // It has stopped: the gateway elsewhere should send nobody here from now on, and not only when it misses it.
+        drop(heralding);
+        if let Some(herald) = herald {
+            herald.say();
+        }
         if let Some(gateway) = gateway {
             report.counters.gateway = gateway.gateway().counts();
             gateway.shutdown();

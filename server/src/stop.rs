@@ -1,4 +1,4 @@
-//! Stopping in order: the first Ctrl-C or SIGTERM asks, the second ends the process at once.
+//! Stopping in order: each Ctrl-C or SIGTERM asks for one step more, the one after the last ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,13 +39,19 @@ impl StopFlag {
     /// # Errors
     /// When the handler cannot be installed, or already is.
     pub fn raise_upon_signal(&self) -> anyhow::Result<()> {
-        let flag = self.clone();
-        ctrlc::set_handler(move || {
-            if flag.is_raised() {
-                std::process::exit(i32::from(EXIT_INTERRUPTED));
-            }
-            flag.raise();
-        })
-        .context("cannot install the handler for Ctrl-C and SIGTERM")
+        raise_upon_signals(vec![self.clone()])
     }
+}
+
+/// Raises these flags in turn, one upon each of the process's Ctrl-C, SIGTERM or SIGHUP; upon the one after the last the
+/// process exits with [`EXIT_INTERRUPTED`], whatever it is doing. A flag that was raised otherwise is passed over.
+///
+/// # Errors
+/// When the handler cannot be installed, or already is.
+pub fn raise_upon_signals(flags: Vec<StopFlag>) -> anyhow::Result<()> {
+    ctrlc::set_handler(move || match flags.iter().find(|flag| !flag.is_raised()) {
+        Some(flag) => flag.raise(),
+        None => std::process::exit(i32::from(EXIT_INTERRUPTED)),
+    })
+    .context("cannot install the handler for Ctrl-C and SIGTERM")
 }

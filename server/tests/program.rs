@@ -269,6 +269,16 @@ fn serve_stops_in_order_and_writes_its_report() {
 }
 
 #[test]
+fn a_realm_where_nobody_plays_need_not_drain() {
+    let folder = Folder::new("drain");
+    let mut serve = folder.serve(&["--progress", "json"]);
+    let (mut realm, mut lines) = Running::start(serve.env("THRONG_REALM__DRAIN_S", "86400"));
+    listening(&mut lines);
+    realm.signal("-TERM");
+    assert!(realm.wait().success());
+}
+
+#[test]
 fn bots_play_against_a_realm() {
     let folder = Folder::new("bots");
     let sessions = folder.bots(20);

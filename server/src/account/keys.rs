@@ -47,6 +47,25 @@ fn rotate(revoke: &[u16], args: &PlaceArgs) -> anyhow::Result<()> {
 
 fn list(args: &PlaceArgs) -> anyhow::Result<()> {
     let place = Place::find(args)?;
+    // A realm whose gateway runs elsewhere has no root keys, and that gateway asks for its public key before all else.
+    let has_gateway = place.config.gateway.enabled || place.dir.root_keys().exists();
+    let realms = if has_gateway {
+        list_roots(&place)?;
+        place.dir.realms()?
+    } else {
+        DataDir::create(place.dir.path())?;
+        vec![place.config.realm.id]
+    };
+    for realm_id in realms {
+        let public_key = place.dir.signing_key(realm_id)?;
+        let public_key = encode(public_key.public_key().as_ref());
+        let value = json!({ "realm": realm_id, "public_key": public_key });
+        place.tell(&value, || format!("realm {realm_id}  public key {public_key}"))?;
+    }
+    Ok(())
+}
+
+fn list_roots(place: &Place) -> anyhow::Result<()> {
     let roots = RootKeys::read(&place.dir)?;
     let minting = roots.minting(unix_ms());
     for (key_id, created_ms) in roots.list() {
@@ -56,12 +75,6 @@ fn list(args: &PlaceArgs) -> anyhow::Result<()> {
             let created = date::minute(i64::try_from(created_ms).unwrap_or(i64::MAX));
             format!("key {key_id:5}  created {created}  {}", if is_used { "in use" } else { "accepted" })
         })?;
-    }
-    for realm_id in place.dir.realms()? {
-        let public_key = place.dir.signing_key(realm_id)?;
-        let public_key = encode(public_key.public_key().as_ref());
-        let value = json!({ "realm": realm_id, "public_key": public_key });
-        place.tell(&value, || format!("realm {realm_id}  public key {public_key}"))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use super::gateway::is_host_and_port;
+use super::gateway::{is_gateway_url, is_host_and_port};
 use super::{Config, GatewaySettings, OverloadSettings, RulesSettings, SpawnChoice};
 use crate::gateway::limits as gateway_limits;
 use crate::limits;
@@ -49,6 +49,7 @@ impl Config {
         checker.net(self);
         checker.caps(self);
         checker.gateway(&self.gateway, self.realm.id);
+        checker.report_to(self);
         if checker.0.is_empty() { Ok(()) } else { Err(Problems(checker.0)) }
     }
 }
@@ -95,6 +96,7 @@ impl Checker {
         self.within("realm.tick_hz", realm.tick_hz, limits::TICK_HZ);
         self.within("realm.players_max", realm.players_max, limits::PLAYERS);
         self.within("realm.threads", realm.threads, limits::THREADS);
+        self.within("realm.drain_s", realm.drain_s, limits::DRAIN_S);
         self.within("log.status_every_s", config.log.status_every_s, 0..=limits::STATUS_EVERY_S_MAX);
     }
 
@@ -326,6 +328,44 @@ impl Checker {
             );
         }
         self.remote_realms(gateway, own_realm_id);
+    }
+
+    fn report_to(&mut self, config: &Config) {
+        let gateway = &config.gateway;
+        if gateway.report_to.is_empty() {
+            return;
+        }
+        if !is_gateway_url(&gateway.report_to) {
+            self.report(
+                "gateway.report_to",
+                format!("{:?}", gateway.report_to),
+                "a gateway's address, such as \"https://play.example.org:7780\", or http:// on this machine",
+                "correct it, or leave it empty",
+            );
+        } else if gateway.report_to.starts_with("https") && gateway.report_ca.is_empty() {
+            self.report(
+                "gateway.report_ca",
+                "\"\"",
+                "the path of a certificate, PEM",
+                "name a copy of that gateway's data_dir/tls/cert.pem, or the certificate of who signed its own",
+            );
+        }
+        if gateway.enabled {
+            self.report(
+                "gateway.report_to",
+                format!("{:?} with gateway.enabled = true", gateway.report_to),
+                "one gateway for a realm",
+                "leave it empty, or set gateway.enabled = false",
+            );
+        }
+        if gateway.public_address.is_empty() && config.net.listen.ip().is_unspecified() {
+            self.report(
+                "gateway.public_address",
+                format!("\"\" with net.listen = \"{}\"", config.net.listen),
+                "a host and a UDP port, such as \"play.example.org:7777\"",
+                "a gateway elsewhere cannot know where players reach this realm: tell it, or listen on one address",
+            );
+        }
     }
 
     fn remote_realms(&mut self, gateway: &GatewaySettings, own_realm_id: u32) {

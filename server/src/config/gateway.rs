@@ -1,7 +1,7 @@
 //! `[gateway]` and `[caps]`: who may enter.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -40,6 +40,10 @@ pub struct GatewaySettings {
     pub registration: Registration,
     /// Where players are told to find the realm of this process, host and UDP port; empty: where it listens.
     pub public_address: String,
+    /// The gateway of another process that lets players into the realm of this one, as a URL; empty: none.
+    pub report_to: String,
+    /// PEM file of what to trust of that gateway's certificate.
+    pub report_ca: String,
     /// Realms of other processes.
     pub realms: Vec<RemoteRealmSettings>,
     /// Players that a realm takes each second at most.
@@ -110,7 +114,7 @@ impl FromStr for Network {
     type Err = NotANetwork;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let network = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         match network {
             Ok(network) => Ok(Self(network.trunc())),
             Err(_) => Err(NotANetwork { found: text.to_owned() }),
@@ -152,6 +156,8 @@ impl Default for GatewaySettings {
             data_dir: "throng-data".to_owned(),
             registration: Registration::Open,
             public_address: String::new(),
+            report_to: String::new(),
+            report_ca: String::new(),
             realms: Vec::new(),
             admit_per_s: 500,
             password_threads: 0,
@@ -247,6 +253,19 @@ impl CapsSettings {
     pub fn networks(&self) -> Vec<IpNet> {
         self.allow.iter().map(|network| network.0).collect()
     }
+}
+
+/// Whether `text` is where a gateway is: `https://` and a host with or without a port, or `http://` on this machine, in a
+/// form that cannot resolve to another.
+pub(super) fn is_gateway_url(text: &str) -> bool {
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let host = host.trim_end_matches('/');
+    let is_port_left_out = |port: &str| is_host_and_port(&format!("{host}{port}"));
+    let is_host = is_host_and_port(host) || is_port_left_out(":443");
+    let address = host.parse::<SocketAddr>().map(|address| address.ip());
+    let address = address.or_else(|_| host.trim_matches(['[', ']']).parse::<IpAddr>());
+    let is_here = address.is_ok_and(|ip| ip.is_loopback()) || host.split(':').next() == Some("localhost");
+    is_host && (scheme == "https" || scheme == "http" && is_here)
 }
 
 /// Whether `text` is a host and a port: `play.example.org:7777`, `192.0.2.1:7777`, `[2001:db8::1]:7777`.

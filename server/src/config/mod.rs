@@ -67,6 +67,8 @@ pub struct RealmSettings {
     pub threads: u32,
     /// Seed of everything random in the world.
     pub seed: u64,
+    /// Seconds for which nobody else is let in before it stops; 0: it stops at once.
+    pub drain_s: u32,
 }
 
 /// `[net]`: socket and protocol.
@@ -119,7 +121,15 @@ pub struct LogSettings {
 
 impl Default for RealmSettings {
     fn default() -> Self {
-        Self { id: 1, name: "Throng".to_owned(), tick_hz: 20, players_max: 12_000, threads: 0, seed: 1 }
+        Self {
+            id: 1,
+            name: "Throng".to_owned(),
+            tick_hz: 20,
+            players_max: 12_000,
+            threads: 0,
+            seed: 1,
+            drain_s: 0,
+        }
     }
 }
 

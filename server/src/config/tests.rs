@@ -168,6 +168,7 @@ fn every_limit_is_checked() {
     assert_eq!(problems(|c| c.realm.players_max = 0), ["realm.players_max"]);
     assert_eq!(problems(|c| c.realm.players_max = 1 << 20), ["realm.players_max"]);
     assert_eq!(problems(|c| c.realm.threads = 257), ["realm.threads"]);
+    assert_eq!(problems(|c| c.realm.drain_s = 86_401), ["realm.drain_s"]);
     assert_eq!(problems(|c| c.world.width_m = f32::NAN), ["world.width_m"]);
     assert_eq!(problems(|c| c.world.height_m = 0.0), ["world.height_m"]);
     assert_eq!(problems(|c| c.world.view_radius_m = 201.0), ["world.view_radius_m"]);
@@ -231,6 +232,33 @@ fn every_limit_of_the_gateway_is_checked() {
     assert_eq!(problems(|c| c.gateway.tls_key = "k".to_owned()), ["gateway.tls_certificate"]);
     assert_eq!(problems(|c| c.gateway.tls_certificate = "c".to_owned()), ["gateway.tls_key"]);
     assert_eq!(problems(|c| c.gateway.tls = false), ["gateway.tls"]);
+    let elsewhere = |url: &str, ca: &str| {
+        let (url, ca) = (url.to_owned(), ca.to_owned());
+        problems(move |c| {
+            (c.gateway.enabled, c.gateway.report_to, c.gateway.report_ca) = (false, url, ca);
+            c.gateway.public_address = "play.example.org:7777".to_owned();
+        })
+    };
+    for right in
+        ["https://play.example.org:7780", "https://192.0.2.1", "https://play.example.org/", "https://[::1]:1"]
+    {
+        assert!(elsewhere(right, "c").is_empty(), "{right}");
+        assert_eq!(elsewhere(right, ""), ["gateway.report_ca"], "{right}");
+    }
+    for here in ["http://127.0.0.1:7780", "http://[::1]:7780", "http://localhost:7780"] {
+        assert!(elsewhere(here, "").is_empty(), "{here}");
+    }
+    for wrong in [
+        "play.example.org:7780",
+        "http://192.0.2.1:7780",
+        "http://localhost.example.org:1",
+        "https://a/v1",
+        "https://",
+    ] {
+        assert_eq!(elsewhere(wrong, "c"), ["gateway.report_to"], "{wrong}");
+    }
+    let both = |c: &mut Config| c.gateway.report_to = "http://localhost:7780".to_owned();
+    assert_eq!(problems(both), ["gateway.report_to", "gateway.public_address"]);
     for wrong in ["7777", "play.example.org", "play.example.org:0", "1.2.3:7", ":7777", "a b:1", "[::1]"] {
         assert_eq!(
             problems(|c| c.gateway.public_address = wrong.to_owned()),

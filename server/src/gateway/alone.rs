@@ -37,6 +37,15 @@ pub fn run(args: &GatewayArgs) -> anyhow::Result<ExitCode> {
     let stop = StopFlag::new();
     stop.raise_upon_signal()?;
     let running = open(&config, None, protocol_hash(SCHEMA_VERSION))?;
+    let dir = config.gateway.data_dir();
+    for realm in &config.gateway.realms {
+        tracing::info!(
+            "realm {id} is offline until it says how it is: its settings need gateway.enabled = false and report_to with the \
+             address of this gateway, its data_dir a copy of {keys}",
+            id = realm.id,
+            keys = dir.realm_keys(realm.id).display()
+        );
+    }
     while !stop.is_raised() {
         thread::sleep(STOP_EVERY);
     }

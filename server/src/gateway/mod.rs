@@ -15,6 +15,7 @@
 //! * [`state`] holds what all routes share: the store, the keys, the clock. Its clock and entropy are arguments.
 //! * [`keys`] keeps what tokens are made with, and whose files may be read by whom.
 //! * [`open`](mod@open) puts a gateway together from settings and a data directory; [`run`] keeps it: threads, chores, end.
+//! * [`herald`] is the other end of a realm that runs elsewhere: it posts the numbers of the realm in this process.
 //! * [`board`] is all that crosses between a realm and the gateway: five numbers, in atomics or signed over HTTP.
 //!
 //! The gateway knows no world, no session of datagrams and no tick. A realm knows nothing of accounts' passwords and
@@ -27,6 +28,7 @@ pub mod census;
 pub mod connection;
 pub mod counters;
 pub mod fuzzing;
+pub mod herald;
 pub mod keys;
 pub mod limits;
 pub mod listen;

@@ -10,12 +10,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use throng_net::protocol::keys::Entropy;
 use throng_store::{SqliteOptions, SqliteStore};
 
 use super::board::{Board, BoardError, LocalRealm, Realm, RealmStatus, RemoteRealm};
+use super::herald::{Herald, HeraldError};
 use super::keys::{DataDir, KeyError, KeyRing};
 use super::limits;
 use super::listen::ListenSettings;
@@ -66,6 +68,44 @@ pub enum OpenError {
     /// Its socket and threads.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The way to a gateway elsewhere.
+    #[error(transparent)]
+    Herald(#[from] HeraldError),
+}
+
+/// The realm of these settings as a board lists it.
+fn local_realm(
+    config: &Config,
+    dir: &DataDir,
+    address: SocketAddr,
+    status: Arc<RealmStatus>,
+) -> Result<LocalRealm, KeyError> {
+    Ok(LocalRealm {
+        id: config.realm.id,
+        name: config.realm.name.clone(),
+        address,
+        public_address: config.gateway.public_address(),
+        status,
+        key: Arc::new(dir.signing_key(config.realm.id)?),
+    })
+}
+
+/// What tells the gateway elsewhere of the realm in this process, if the settings name one.
+///
+/// # Errors
+/// [`OpenError::Keys`], [`OpenError::Herald`].
+pub fn herald(
+    config: &Config,
+    address: SocketAddr,
+    status: Arc<RealmStatus>,
+) -> Result<Option<Herald>, OpenError> {
+    let settings = &config.gateway;
+    if settings.report_to.is_empty() {
+        return Ok(None);
+    }
+    let realm = local_realm(config, &settings.data_dir(), address, status)?;
+    let ca = Some(PathBuf::from(&settings.report_ca)).filter(|path| !path.as_os_str().is_empty());
+    Ok(Some(Herald::new(&settings.report_to, ca, realm)?))
 }
 
 /// Opens the data directory, making what is missing, and starts to serve.
@@ -87,14 +127,7 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
                 gateway.queue(realm_id, |queue| queue.arrived(account));
             }
         }));
-        realms.push(Realm::Local(LocalRealm {
-            id: config.realm.id,
-            name: config.realm.name.clone(),
-            address,
-            public_address: settings.public_address(),
-            status,
-            key: Arc::new(dir.signing_key(config.realm.id)?),
-        }));
+        realms.push(Realm::Local(local_realm(config, &dir, address, status)?));
     }
     for remote in &settings.realms {
         let public_key = remote.public_key().ok_or(OpenError::PublicKey(remote.id))?;

@@ -20,6 +20,8 @@ const PROGRESS_NS: u64 = 1_000_000_000;
 /// What other threads may ask of a running realm.
 #[derive(Clone, Debug)]
 pub struct Controls {
+    /// Lets nobody else in, and ends the loop once `realm.drain_s` have passed or nobody is left.
+    pub drain: StopFlag,
     /// Ends the loop after the current tick.
     pub stop: StopFlag,
     /// What the gateway asks of the realm.
@@ -53,6 +55,7 @@ impl Controls {
     /// Controls that ask for nothing.
     pub fn new() -> Self {
         Self {
+            drain: StopFlag::default(),
             stop: StopFlag::default(),
             orders: Arc::default(),
             status: Arc::new(RealmStatus::new(0)),
@@ -77,7 +80,8 @@ impl Controls {
 }
 
 impl Realm {
-    /// Runs ticks until `controls` asks to stop, then disconnects everybody and returns the report.
+    /// Runs ticks until `controls` asks to stop, or to drain and that is done, then disconnects everybody and returns the
+    /// report.
     ///
     /// `notify` gets an event each second. It is called between two ticks and must not wait.
     pub fn run(&mut self, controls: &Controls, notify: &mut dyn FnMut(Event)) -> RealmReport {
@@ -88,8 +92,15 @@ impl Realm {
         let mut recent = whole.clone();
         let mut measured: Option<Window> = None;
         let mut measured_summary = None;
+        let mut drained_at_ns = None;
 
         while !controls.stop.is_raised() {
+            if controls.drain.is_raised() {
+                let drained_at_ns = *drained_at_ns.get_or_insert_with(|| self.begin_to_drain(controls));
+                if self.client_count() == 0 || self.now_ns() >= drained_at_ns {
+                    break;
+                }
+            }
             self.wait_for(&schedule);
             match controls.take_measure() {
                 Measure::Begin => measured = Some(Window::new(self.now_ns(), schedule.counts())),
@@ -136,7 +147,14 @@ impl Realm {
                 };
                 notify(Event::Progress(progress.with(&summary)));
                 recent.restart(now_ns, counts);
-                self.inbox.protocol.set_unix_ms(now_ns / 1000, unix_ms());
+                let set_back_ms = self.inbox.protocol.set_unix_ms(now_ns / 1000, unix_ms());
+                if set_back_ms > 0 {
+                    tracing::warn!(
+                        "the system's clock was set back by {:.1} s: connect tokens from before are not taken any more; \
+                         keep the clock in step (chrony, systemd-timesyncd)",
+                        set_back_ms as f64 / 1000.0
+                    );
+                }
             }
         }
 
@@ -152,6 +170,18 @@ impl Realm {
             resident_kib_peak: process::resident_kib().map(|(_, peak)| peak),
             counters: self.counts(),
         }
+    }
+
+    /// Tells the gateway that nobody else is let in, and gives the time at which the realm stops at the latest.
+    fn begin_to_drain(&self, controls: &Controls) -> u64 {
+        controls.status.set_state(RealmState::Draining);
+        let drain_s = self.config.realm.drain_s;
+        tracing::info!(
+            "draining: nobody else is let in; {} clients have {drain_s} s to finish (realm.drain_s), another Ctrl-C or \
+             SIGTERM stops the realm now",
+            self.client_count()
+        );
+        self.now_ns().saturating_add(u64::from(drain_s) * 1_000_000_000)
     }
 
     /// Looks at the socket every `poll_us` until the next tick is due.

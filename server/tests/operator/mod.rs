@@ -26,7 +26,7 @@ pub const DEADLINE: Duration = Duration::from_secs(120);
 /// The realm elsewhere.
 pub const REALM: u32 = 7;
 const DATA: &str = "throng-data";
-const SETTINGS: &str = "throng.toml";
+pub const SETTINGS: &str = "throng.toml";
 /// The operator's terminal.
 pub const STDOUT: &str = "gateway.stdout";
 pub const STDERR: &str = "gateway.stderr";
@@ -49,17 +49,31 @@ pub struct Place(PathBuf);
 impl Place {
     /// Settings for a gateway on loopback; `gateway` and `more` are further lines of its section and after it.
     pub fn new(gateway: &str, more: &str) -> Self {
+        Self::for_realm(&encode(signing_key().public_key().as_ref()), gateway, more)
+    }
+
+    /// The same for a realm with this key.
+    pub fn for_realm(public_key: &str, gateway: &str, more: &str) -> Self {
+        Self::with(&format!(
+            "[gateway]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{DATA}\"\n\
+             realms = [{{ id = {REALM}, public_key = \"{public_key}\" }}]\n{gateway}\n{more}\n"
+        ))
+    }
+
+    /// These settings and no others.
+    pub fn with(settings: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("throng-operator-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).expect("the temporary folder can be written");
-        let public_key = encode(signing_key().public_key().as_ref());
-        let settings = format!(
-            "[gateway]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{DATA}\"\n\
-             realms = [{{ id = {REALM}, public_key = \"{public_key}\" }}]\n{gateway}\n{more}\n"
-        );
-        fs::write(path.join(SETTINGS), settings).expect("writable");
-        Self(path)
+        let place = Self(path);
+        place.settle(settings);
+        place
+    }
+
+    /// From now on these settings.
+    pub fn settle(&self, settings: &str) {
+        fs::write(self.0.join(SETTINGS), settings).expect("writable");
     }
 
     pub fn path(&self) -> &Path {

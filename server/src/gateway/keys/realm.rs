@@ -8,7 +8,8 @@ use super::KeyError;
 use super::file::{self, Line};
 
 const TITLE: &str = "throng realm keys 1";
-const REMEDY: &str = "make it anew from the root keys: throng keys rotate";
+const REMEDY: &str =
+    "throng keys rotate where the gateway runs makes it anew, to be copied here if that is elsewhere";
 
 /// The token keys in a realm's file, the newest first.
 ///

@@ -1,0 +1,161 @@
+//! A realm whose gateway runs elsewhere: it says there once a second how it is.
+//!
+//! ```text
+//!   realm ──► RealmStatus ──► signed ──► POST /v1/realm-status ──► the gateway's board
+//! ```
+//!
+//! Without it that gateway lets nobody in: a realm that it has not heard of for ten seconds is offline.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use serde::Deserialize;
+use ureq::Agent;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+
+use super::board::{Board, BoardError, LocalRealm, Realm};
+use super::keys::unix_ms;
+use super::routes::realms::StatusPush;
+
+/// How often it says so.
+pub const SAY_EVERY: Duration = Duration::from_secs(1);
+/// What one answer may take. The end of the realm waits for two of them at most.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes of an answer: a refusal.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024;
+
+/// Why a realm cannot say how it is.
+#[derive(Debug, thiserror::Error)]
+pub enum HeraldError {
+    /// The certificate cannot be read.
+    #[error(
+        "cannot read the certificate {path:?}: {source}\n  \
+         gateway.report_ca names what to trust of the gateway at gateway.report_to: a copy of its data_dir/tls/cert.pem, or \
+         the certificate of who signed its own"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is none.
+    #[error(
+        "the certificate {0:?} (gateway.report_ca) cannot be used: needed is a PEM file that begins with \
+         -----BEGIN CERTIFICATE-----"
+    )]
+    Content(PathBuf),
+    /// The realm cannot be listed.
+    #[error(transparent)]
+    Board(#[from] BoardError),
+}
+
+/// Says how a realm is to the gateway that lets its players in.
+pub struct Herald {
+    agent: Agent,
+    url: String,
+    realm_id: u32,
+    /// Only this realm: what would be listed here is what is sent.
+    board: Board,
+    /// How it went last; none before the first time.
+    last: Mutex<Option<Result<(), String>>>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    error: FailureDetail,
+}
+
+#[derive(Deserialize)]
+struct FailureDetail {
+    code: String,
+    message: String,
+}
+
+impl Herald {
+    /// For the gateway at `gateway`, `https://` with what `ca` certifies or `http://` on this machine.
+    ///
+    /// # Errors
+    /// See [`HeraldError`].
+    pub fn new(gateway: &str, ca: Option<PathBuf>, realm: LocalRealm) -> Result<Self, HeraldError> {
+        let roots = ca.map(certificates).transpose()?.unwrap_or_default();
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .root_certs(RootCerts::new_with_certs(&roots))
+            .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
+            .build();
+        let agent = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            // What the environment says of proxies is meant for browsers.
+            .proxy(None)
+            .timeout_global(Some(ANSWER_TIMEOUT))
+            .build()
+            .new_agent();
+        let url = format!("{}/v1/realm-status", gateway.trim_end_matches('/'));
+        let realm_id = realm.id;
+        Ok(Self { agent, url, realm_id, board: Board::new([Realm::Local(realm)])?, last: Mutex::default() })
+    }
+
+    /// Says how the realm is now, and tells the log when that begins or ceases to be heard.
+    pub fn say(&self) {
+        let said = self.push();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref() != Some(&said) {
+            match &said {
+                Ok(()) => tracing::info!("the gateway hears of this realm: {}", self.url),
+                Err(why) => tracing::error!(
+                    "the gateway does not hear of this realm and lets nobody in, tried again each second: {}: {why}",
+                    self.url
+                ),
+            }
+        }
+        *last = Some(said);
+    }
+
+    fn push(&self) -> Result<(), String> {
+        // Settings make sure that the address does not depend on who asks.
+        let reached = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let listing = self.board.listing(self.realm_id, reached, unix_ms()).ok_or("there is no realm")?;
+        let body =
+            serde_json::to_vec(&StatusPush::from(listing.signed)).map_err(|error| error.to_string())?;
+        let sent = self.agent.post(&self.url).header("content-type", "application/json").send(&body);
+        let mut answer = sent.map_err(|error| error.to_string())?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let told = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_json::<Failure>();
+        Err(match told {
+            Ok(Failure { error: FailureDetail { code, message } }) => match code.as_str() {
+                "status_unsigned" => format!(
+                    "{message}; it must have this realm's id {} and its public key (throng keys list, here) in \
+                     gateway.realms",
+                    self.realm_id
+                ),
+                "status_stale" => format!("{message}; keep both in step (chrony, systemd-timesyncd)"),
+                _ => format!("{message} ({code})"),
+            },
+            Err(_) => format!("it answered {}; is it a gateway?", answer.status()),
+        })
+    }
+}
+
+fn certificates(path: PathBuf) -> Result<Vec<Certificate<'static>>, HeraldError> {
+    let pem = match std::fs::read(&path) {
+        Ok(pem) => pem,
+        Err(source) => return Err(HeraldError::Read { path, source }),
+    };
+    let items: Result<Vec<PemItem>, _> = parse_pem(&pem).collect();
+    let certificates: Vec<_> = items
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(
+            |item| if let PemItem::Certificate(certificate) = item { Some(certificate) } else { None },
+        )
+        .collect();
+    if certificates.is_empty() { Err(HeraldError::Content(path)) } else { Ok(certificates) }
+}
