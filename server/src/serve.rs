@@ -10,7 +10,6 @@ use anyhow::Context;
 use throng_net::protocol::token::{RealmKeys, protocol_hash};
 use throng_schema::SCHEMA_VERSION;
 
-use crate::account::commands::{self, RealmCommand};
 use crate::cli::{Progress, ServeArgs};
 use crate::config::{self, Config, Loaded};
 use crate::gateway::keys::{DataDir, FileWatch, KeyRing, Watcher, read_realm_keys, unix_ms};
@@ -18,13 +17,13 @@ use crate::gateway::open::{OpenError, OwnRealm};
 use crate::gateway::run::StartError;
 use crate::gateway::{self, herald};
 use crate::pipe;
-use crate::realm::{self, Controls, Measure, Realm};
+use crate::realm::{self, Controls, Measure};
 use crate::report::{Event, GatewayStartup, RealmReport, probe_writable, write_json};
 use crate::stop::raise_upon_signals;
 
 /// Events that may wait for a slow reader of standard output. Further progress is left out, never waited for.
 const EVENTS_WAITING_MAX: usize = 64;
-/// How often key files and operators' commands are looked for.
+/// How often key files are looked for.
 const FILES_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs the subcommand.
@@ -84,9 +83,14 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
         .spawn(move || if is_json { tell_json(&waiting) } else { tell_log(&waiting, status_every_s) })
         .context("cannot start a thread")?;
     let report = realm::host(config, keys, |realm| {
-        let gateway = open_gateway(config, controls, realm)?;
-        let herald =
-            gateway::open::herald(config, realm.listen_address(), controls.status.clone())?.map(Arc::new);
+        let own = OwnRealm {
+            address: realm.listen_address(),
+            status: controls.status.clone(),
+            arrivals: controls.arrivals.clone(),
+            orders: controls.orders.clone(),
+        };
+        let herald = gateway::open::herald(config, own.clone())?.map(Arc::new);
+        let gateway = open_gateway(config, own)?;
         let heralding = herald.clone().map(|herald| Watcher::start(herald::SAY_EVERY, move || herald.say()));
         let heralding = heralding.transpose().map_err(StartError::Threads)?;
         let mut startup = realm.startup().clone();
@@ -127,25 +131,16 @@ fn token_keys(config: &Config) -> anyhow::Result<RealmKeys> {
     Ok(read_realm_keys(&config.gateway.data_dir().realm_keys(realm_id), realm_id)?)
 }
 
-fn open_gateway(
-    config: &Config,
-    controls: &Controls,
-    realm: &Realm,
-) -> Result<Option<gateway::run::Running>, OpenError> {
+fn open_gateway(config: &Config, own: OwnRealm) -> Result<Option<gateway::run::Running>, OpenError> {
     if !config.gateway.enabled {
         return Ok(None);
     }
-    let own = OwnRealm {
-        address: realm.listen_address(),
-        status: controls.status.clone(),
-        arrivals: controls.arrivals.clone(),
-    };
     gateway::open::open(config, Some(own), protocol_hash(SCHEMA_VERSION)).map(Some)
 }
 
-/// Looks once a second for other token keys and for what operators' commands have left, on a thread of its own.
+/// Looks once a second for other token keys, on a thread of its own.
 fn follow_files(config: &Config, controls: &Controls, mut keys: FileWatch) -> anyhow::Result<Watcher> {
-    let (dir, realm_id, orders) = (config.gateway.data_dir(), config.realm.id, controls.orders.clone());
+    let (realm_id, orders) = (config.realm.id, controls.orders.clone());
     let mut is_unreadable = false;
     let look = move || {
         if keys.has_changed() {
@@ -162,13 +157,6 @@ fn follow_files(config: &Config, controls: &Controls, mut keys: FileWatch) -> an
                     }
                 }
             }
-        }
-        let taken = commands::take_up(&dir, |RealmCommand::Kick { account }| {
-            orders.kick(account);
-            true
-        });
-        if let Err(error) = taken {
-            tracing::warn!("cannot look for operators' commands in {}: {error}", dir.path().display());
         }
     };
     Watcher::start(FILES_EVERY, look).context("cannot start a thread")

@@ -97,6 +97,9 @@ fn players_enter_a_realm_elsewhere_until_it_drains() {
     until("the end of the first visit", || population().filter(|players| *players == 0));
     let _playing = Process::start(bots("600").stdout(Stdio::null()));
     until("their arrival", || population().filter(|players| *players == 3));
+    // A ban reaches them there.
+    here.run(&["account", "ban", "bot1"]);
+    until("the end of the banned", || population().filter(|players| *players == 2));
     realm.signal(Signal::TERM);
     until("the drain", || state().filter(|state| state == "draining"));
     let tokens = fs::read_to_string(here.path().join("bots.txt")).expect("written");

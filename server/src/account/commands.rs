@@ -1,7 +1,8 @@
 //! What an operator's command asks of a realm that runs: by way of a folder, and of the gateway that looks into it.
 //!
 //! ```text
-//!  throng account ban ──► <data_dir>/commands/kick-<account> ──► the realm's process, once a second ──► Orders ──► realm
+//!  throng account ban ──► <data_dir>/commands/kick-<account> ──► the gateway, once a second ──┬─► Orders ──► realm here
+//!                                                                                            └─► Board ──► realms elsewhere
 //! ```
 //!
 //! The database says who may not log in; a session that is being played knows nothing of it. A command stays in the folder

@@ -3,6 +3,7 @@
 //! ```text
 //!   realm in this process ──► RealmStatus (atomics) ──► signed here, when it is asked for ──┐
 //!   realm elsewhere ──► signs ──► POST /v1/realm-status ──► checked, kept as it came ───────┴──► GET /v1/realms
+//!                   ◄── whom to put out ──┘
 //! ```
 //!
 //! # What is signed
@@ -24,7 +25,7 @@
 //! A listing gives each of these fields, the signature and the realm's public key. Who has seen a realm once and kept
 //! its key can tell a server browser that lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -234,12 +235,33 @@ pub struct RemoteRealm {
     /// Whose signature its statuses must bear.
     pub public_key: [u8; PUBLIC_KEY_BYTES],
     last: Mutex<Option<SignedReport>>,
+    kicks: Mutex<Kicks>,
+}
+
+/// Accounts that a realm elsewhere is to put out, each with its number, until it says that it has them.
+#[derive(Debug, Default)]
+struct Kicks {
+    number_last: u64,
+    waiting: VecDeque<Kick>,
+}
+
+/// An account to be put out of a realm elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kick {
+    /// Grows from one to the next.
+    pub number: u64,
+    /// Whose sessions end.
+    pub account: u64,
 }
 
 impl RemoteRealm {
     /// A realm that has not been heard of.
     pub fn new(id: u32, public_key: [u8; PUBLIC_KEY_BYTES]) -> Self {
-        Self { id, public_key, last: Mutex::new(None) }
+        Self { id, public_key, last: Mutex::default(), kicks: Mutex::default() }
+    }
+
+    fn kicks(&self) -> MutexGuard<'_, Kicks> {
+        self.kicks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last(&self) -> MutexGuard<'_, Option<SignedReport>> {
@@ -356,6 +378,33 @@ impl Board {
                 Some(Listing { signed, is_online: age_ms <= limits::STATUS_MAX_AGE_MS })
             }
         }
+    }
+
+    /// Puts an account out of all realms in other processes: they learn of it with the answer to their next push.
+    pub fn kick(&self, now_ms: u64, account: u64) {
+        for realm in self.0.values() {
+            let Realm::Remote(realm) = realm else { continue };
+            let mut kicks = realm.kicks();
+            // Numbers grow with time, so that a realm has heard of none of those that come after a restart of this gateway.
+            kicks.number_last = (kicks.number_last + 1).max(now_ms);
+            let number = kicks.number_last;
+            // A realm that is gone for so long has nobody to put out.
+            if kicks.waiting.len() == limits::KICKS_MAX {
+                kicks.waiting.pop_front();
+            }
+            kicks.waiting.push_back(Kick { number, account });
+        }
+    }
+
+    /// Whom realm `realm_id` is to put out, the earliest first, beyond those up to number `heard`, which it has.
+    pub fn kicks(&self, realm_id: u32, heard: u64) -> Vec<Kick> {
+        let Some(Realm::Remote(realm)) = self.0.get(&realm_id) else { return Vec::new() };
+        let mut kicks = realm.kicks();
+        // A number that was never given here is from before a restart, and a clock that was ahead.
+        if heard <= kicks.number_last {
+            kicks.waiting.retain(|kick| kick.number > heard);
+        }
+        kicks.waiting.iter().copied().collect()
     }
 
     /// Takes a status that was pushed. Its public key is ours to say, so that of `report` is not asked for.

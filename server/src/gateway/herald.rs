@@ -2,9 +2,12 @@
 //!
 //! ```text
 //!   realm ──► RealmStatus ──► signed ──► POST /v1/realm-status ──► the gateway's board
+//!         ──► Arrivals ─────────────────┘        │             ──► its queue: those seats are taken
+//!         ◄── Orders ◄── whom to put out ◄───────┘
 //! ```
 //!
-//! Without it that gateway lets nobody in: a realm that it has not heard of for ten seconds is offline.
+//! Without it that gateway lets nobody in: a realm that it has not heard of for ten seconds is offline. What an answer that
+//! was lost said, the next one says again.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -14,18 +17,23 @@ use std::time::Duration;
 use rustls::crypto::aws_lc_rs;
 use serde::Deserialize;
 use ureq::Agent;
+use ureq::http::StatusCode;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 use super::board::{Board, BoardError, LocalRealm, Realm};
 use super::keys::unix_ms;
-use super::routes::realms::StatusPush;
+use super::limits;
+use super::routes::realms::{KickBody, Kicks, StatusPush};
+use crate::realm::{Arrivals, Orders};
 
 /// How often it says so.
 pub const SAY_EVERY: Duration = Duration::from_secs(1);
 /// What one answer may take. The end of the realm waits for two of them at most.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes of an answer: a refusal.
-const ANSWER_BYTES_MAX: u64 = 16 * 1024;
+/// Bytes of an answer: as many kicks as may wait, 50 bytes each, twice over.
+const ANSWER_BYTES_MAX: u64 = limits::KICKS_MAX as u64 * 100;
+/// Arrivals that wait to be told of.
+const ARRIVED_KEPT_MAX: usize = 20 * limits::ARRIVED_MAX;
 
 /// Why a realm cannot say how it is.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +68,19 @@ pub struct Herald {
     realm_id: u32,
     /// Only this realm: what would be listed here is what is sent.
     board: Board,
+    arrivals: Arc<Arrivals>,
+    orders: Arc<Orders>,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct Said {
     /// How it went last; none before the first time.
-    last: Mutex<Option<Result<(), String>>>,
+    outcome: Option<Result<(), String>>,
+    /// Who has arrived and was not told of yet.
+    arrived: Vec<u64>,
+    /// Up to which number kicks were passed on.
+    kicks_heard: u64,
 }
 
 #[derive(Deserialize)]
@@ -80,7 +99,13 @@ impl Herald {
     ///
     /// # Errors
     /// See [`HeraldError`].
-    pub fn new(gateway: &str, ca: Option<PathBuf>, realm: LocalRealm) -> Result<Self, HeraldError> {
+    pub fn new(
+        gateway: &str,
+        ca: Option<PathBuf>,
+        realm: LocalRealm,
+        arrivals: Arc<Arrivals>,
+        orders: Arc<Orders>,
+    ) -> Result<Self, HeraldError> {
         let roots = ca.map(certificates).transpose()?.unwrap_or_default();
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
@@ -98,15 +123,16 @@ impl Herald {
             .new_agent();
         let url = format!("{}/v1/realm-status", gateway.trim_end_matches('/'));
         let realm_id = realm.id;
-        Ok(Self { agent, url, realm_id, board: Board::new([Realm::Local(realm)])?, last: Mutex::default() })
+        let board = Board::new([Realm::Local(realm)])?;
+        Ok(Self { agent, url, realm_id, board, arrivals, orders, said: Mutex::default() })
     }
 
-    /// Says how the realm is now, and tells the log when that begins or ceases to be heard.
+    /// Says how the realm is now, does what the answer asks for, and tells the log when this begins or ceases to work.
     pub fn say(&self) {
-        let said = self.push();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref() != Some(&said) {
-            match &said {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = self.push(&mut said);
+        if said.outcome.as_ref() != Some(&outcome) {
+            match &outcome {
                 Ok(()) => tracing::info!("the gateway hears of this realm: {}", self.url),
                 Err(why) => tracing::error!(
                     "the gateway does not hear of this realm and lets nobody in, tried again each second: {}: {why}",
@@ -114,18 +140,28 @@ impl Herald {
                 ),
             }
         }
-        *last = Some(said);
+        said.outcome = Some(outcome);
     }
 
-    fn push(&self) -> Result<(), String> {
+    fn push(&self, said: &mut Said) -> Result<(), String> {
+        said.arrived.append(&mut self.arrivals.take());
+        // The seats of the earliest are free by now, told or not.
+        let too_many = said.arrived.len().saturating_sub(ARRIVED_KEPT_MAX);
+        said.arrived.drain(..too_many);
+        let told = said.arrived.len().min(limits::ARRIVED_MAX);
         // Settings make sure that the address does not depend on who asks.
         let reached = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let listing = self.board.listing(self.realm_id, reached, unix_ms()).ok_or("there is no realm")?;
-        let body =
-            serde_json::to_vec(&StatusPush::from(listing.signed)).map_err(|error| error.to_string())?;
+        let push = StatusPush::new(listing.signed, &said.arrived[..told], said.kicks_heard);
+        let body = serde_json::to_vec(&push).map_err(|error| error.to_string())?;
         let sent = self.agent.post(&self.url).header("content-type", "application/json").send(&body);
         let mut answer = sent.map_err(|error| error.to_string())?;
         if answer.status().is_success() {
+            said.arrived.drain(..told);
+            if answer.status() != StatusCode::NO_CONTENT {
+                let kicks = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_json::<Kicks>();
+                self.obey(kicks.map_err(|error| error.to_string())?, said);
+            }
             return Ok(());
         }
         let told = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_json::<Failure>();
@@ -141,6 +177,21 @@ impl Herald {
             },
             Err(_) => format!("it answered {}; is it a gateway?", answer.status()),
         })
+    }
+
+    fn obey(&self, Kicks { kicks }: Kicks, said: &mut Said) {
+        // A gateway that began anew, with a clock that was ahead before.
+        if kicks.last().is_some_and(|last| last.number < said.kicks_heard) {
+            said.kicks_heard = 0;
+        }
+        for KickBody { number, account } in kicks {
+            if number > said.kicks_heard
+                && let Ok(account) = account.parse()
+            {
+                self.orders.kick(account);
+            }
+            said.kicks_heard = said.kicks_heard.max(number);
+        }
     }
 }
 

@@ -94,6 +94,12 @@ pub const STATUS_MAX_AGE_MS: u64 = 10_000;
 /// Milliseconds that the clocks of a realm and the gateway may differ.
 pub const STATUS_SKEW_MS: u64 = 10_000;
 
+/// Accounts that wait to be put out of one realm elsewhere.
+pub const KICKS_MAX: usize = 1024;
+
+/// Accounts that have arrived, in one push: 23 bytes each, in a body of [`BODY_BYTES_MAX`].
+pub const ARRIVED_MAX: usize = 500;
+
 /// Bytes of a realm's name.
 pub const REALM_NAME_BYTES_MAX: usize = 64;
 
@@ -107,5 +113,6 @@ const _: () = {
     assert!(HEAD_BYTES_MAX >= 8192, "hyper refuses a smaller buffer");
     assert!(SOCKETS_PER_ADDRESS_MAX <= SOCKETS_MAX, "one address must not be allowed more than all");
     assert!(REQUEST_TIMEOUT.as_millis() > HEAD_TIMEOUT.as_millis(), "a request includes its head");
+    assert!(ARRIVED_MAX * 23 + 2048 < BODY_BYTES_MAX, "a push is a body like any other");
     assert!(ACCESS_MS < REFRESH_MS, "an access token is the short-lived one");
 };

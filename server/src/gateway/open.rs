@@ -25,10 +25,12 @@ use super::passwords::Passwords;
 use super::run::{Chore, RunSettings, Running, StartError};
 use super::state::{Gateway, Parts, Settings, system_clock};
 use super::tls::{Certificates, TlsError};
+use crate::account::commands::{self, RealmCommand};
 use crate::config::Config;
-use crate::realm::Arrivals;
+use crate::realm::{Arrivals, Orders};
 
 /// The realm in the same process.
+#[derive(Clone)]
 pub struct OwnRealm {
     /// Where its UDP socket is.
     pub address: SocketAddr,
@@ -36,6 +38,8 @@ pub struct OwnRealm {
     pub status: Arc<RealmStatus>,
     /// Who has entered it: the seats that were held for them are taken.
     pub arrivals: Arc<Arrivals>,
+    /// Whom it is to put out.
+    pub orders: Arc<Orders>,
 }
 
 /// Why a gateway cannot be opened. Each says what was found, what is needed and what to do.
@@ -94,18 +98,15 @@ fn local_realm(
 ///
 /// # Errors
 /// [`OpenError::Keys`], [`OpenError::Herald`].
-pub fn herald(
-    config: &Config,
-    address: SocketAddr,
-    status: Arc<RealmStatus>,
-) -> Result<Option<Herald>, OpenError> {
+pub fn herald(config: &Config, own: OwnRealm) -> Result<Option<Herald>, OpenError> {
     let settings = &config.gateway;
     if settings.report_to.is_empty() {
         return Ok(None);
     }
+    let OwnRealm { address, status, arrivals, orders } = own;
     let realm = local_realm(config, &settings.data_dir(), address, status)?;
     let ca = Some(PathBuf::from(&settings.report_ca)).filter(|path| !path.as_os_str().is_empty());
-    Ok(Some(Herald::new(&settings.report_to, ca, realm)?))
+    Ok(Some(Herald::new(&settings.report_to, ca, realm, arrivals, orders)?))
 }
 
 /// Opens the data directory, making what is missing, and starts to serve.
@@ -120,7 +121,9 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
 
     let mut realms = Vec::new();
     let mut seats: Option<Chore> = None;
-    if let Some(OwnRealm { address, status, arrivals }) = own {
+    let mut own_orders = None;
+    if let Some(OwnRealm { address, status, arrivals, orders }) = own {
+        own_orders = Some(orders);
         let realm_id = config.realm.id;
         seats = Some(Box::new(move |gateway| {
             for account in arrivals.take() {
@@ -166,6 +169,18 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
         Err(error) => tracing::error!("the new keys are not used, the old ones stay: {error}"),
     });
 
+    // What operators' commands have left, for the realm here and for those elsewhere.
+    let take_commands: Chore = Box::new(move |gateway| {
+        let taken = commands::take_up(&dir, |RealmCommand::Kick { account }| {
+            own_orders.iter().for_each(|orders| orders.kick(account));
+            gateway.board.kick(gateway.now_ms(), account);
+            true
+        });
+        if let Err(error) = taken {
+            tracing::warn!("cannot look for operators' commands in {}: {error}", dir.path().display());
+        }
+    });
+
     let certificates =
         settings.certificate().map(|source| Certificates::open(&source, year(now_ms))).transpose()?;
     let listen = ListenSettings {
@@ -175,7 +190,11 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
     };
     let running = Running::start(
         gateway,
-        RunSettings { listen, certificates, chores: seats.into_iter().chain([renew_keys]).collect() },
+        RunSettings {
+            listen,
+            certificates,
+            chores: seats.into_iter().chain([renew_keys, take_commands]).collect(),
+        },
     )?;
     match running.fingerprint() {
         Some(fingerprint) => {

@@ -3,6 +3,7 @@
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 use throng_server::gateway::board::{RealmReport, RealmState, Vitals};
+use throng_server::gateway::queue::{Queue, Room, Turn};
 use throng_server::gateway::routes::realms::StatusPush;
 use throng_server::gateway::secrets::{decode, encode};
 
@@ -110,4 +111,63 @@ fn a_realm_elsewhere_keeps_its_own_line() {
     assert_eq!(realms[1]["online"], false);
     assert!(is_genuine(&realms[1]));
     assert_eq!(world.counter("realm_statuses"), 1);
+}
+
+#[test]
+fn a_realm_elsewhere_learns_whom_to_put_out_until_it_says_that_it_knows() {
+    let world = World::new();
+    let client = world.client();
+    let send = |kicks_heard: u64| {
+        world.pass_s(1);
+        let mut body = push(&world, report(world.now_ms()));
+        body["kicks_heard"] = kicks_heard.into();
+        client.post("/v1/realm-status", None, &body)
+    };
+    send(0).expect(204);
+    let first = world.now_ms();
+    for account in [7, u64::MAX] {
+        world.gateway().board.kick(first, account);
+    }
+    let [seven, most] = [(first, 7), (first + 1, u64::MAX)]
+        .map(|(number, who)| json!({ "number": number, "account": who.to_string() }));
+    // An answer may be lost.
+    for _ in 0..2 {
+        assert_eq!(send(0).expect(200)["kicks"], json!([seven, most]));
+    }
+    assert_eq!(send(u64::MAX).expect(200)["kicks"], json!([seven, most]), "a number that was never given");
+    assert_eq!(send(first).expect(200)["kicks"], json!([most]));
+    send(first + 1).expect(204);
+    for account in 0..5000 {
+        world.gateway().board.kick(world.now_ms(), account);
+    }
+    assert_eq!(send(first + 1).expect(200)["kicks"].as_array().map(Vec::len), Some(1024), "bounded");
+}
+
+#[test]
+fn who_has_arrived_elsewhere_needs_no_seat_held() {
+    let world = World::new();
+    let client = world.client();
+    let status = |population, arrived: &[u64]| {
+        world.pass_s(1);
+        let report = report(world.now_ms());
+        let vitals = Vitals { population, state: RealmState::Open, ..report.vitals };
+        let signed = RealmReport { vitals, ..report }.sign(&signing_key(ELSEWHERE));
+        let body = serde_json::to_value(StatusPush::new(signed, arrived, 0)).expect("JSON");
+        client.post("/v1/realm-status", None, &body)
+    };
+    let ask = |population, account| {
+        let room = Room { capacity: 10, population, is_open: true };
+        let ask = |queue: &mut Queue| queue.ask(world.now_ms(), room, account, None);
+        world.gateway().queue(ELSEWHERE, ask).expect("a line")
+    };
+    status(8, &[]).expect(204);
+    assert_eq!([ask(8, 1), ask(8, 2)], [Turn::Admitted, Turn::Admitted]);
+    // One of them has entered. With its seat still held there would be no room for another.
+    status(9, &[1]).expect(204);
+    assert!(matches!(ask(9, 3), Turn::Wait { .. }), "the other's seat is held");
+    status(8, &[2]).expect(204);
+    world.pass_s(5);
+    assert_eq!(ask(8, 3), Turn::Admitted);
+    let many: Vec<u64> = (0..501).collect();
+    status(8, &many).refused(422, "field_invalid");
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::gateway::api::Json;
-use crate::gateway::board::{Listing, RealmReport, RealmState, SignedReport, StatusFault, Vitals};
+use crate::gateway::board::{Kick, Listing, RealmReport, RealmState, SignedReport, StatusFault, Vitals};
 use crate::gateway::connection::Peer;
+use crate::gateway::limits;
 use crate::gateway::refusal::{ApiError, ApiResult, ErrorBody, Refusal};
 use crate::gateway::secrets::{decode, encode};
 use crate::gateway::state::Gateway;
@@ -123,8 +125,41 @@ pub struct StatusPush {
     state: RealmState,
     /// When all this was so, Unix ms: later than in the push before, and within 10 s of the gateway's clock.
     as_of_ms: u64,
-    /// 64 bytes in base64url, over the same bytes as in a listing.
+    /// 64 bytes in base64url, over the same bytes as in a listing. What follows is not signed: it is looked at only
+    /// with a status that is newer than all before, which nobody but the realm can sign.
     signature: String,
+    /// Accounts that have entered since the last push that was answered, decimal: no seat is held for them any longer.
+    #[serde(default)]
+    #[schema(max_items = 500)]
+    arrived: Vec<String>,
+    /// The number of the last kick that was heard of, 0 before the first.
+    #[serde(default)]
+    kicks_heard: u64,
+}
+
+/// Whom the realm is to put out. It says with the next push up to which number it has heard.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct Kicks {
+    /// The earliest first.
+    pub kicks: Vec<KickBody>,
+}
+
+/// An account whose sessions end.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct KickBody {
+    /// Grows from one to the next.
+    pub number: u64,
+    /// Whose, decimal.
+    #[schema(example = "1234567890123456789")]
+    pub account: String,
+}
+
+impl StatusPush {
+    /// The push of a status with all that goes with it.
+    pub fn new(status: SignedReport, arrived: &[u64], kicks_heard: u64) -> Self {
+        let arrived = arrived.iter().map(u64::to_string).collect();
+        Self { arrived, kicks_heard, ..Self::from(status) }
+    }
 }
 
 impl From<SignedReport> for StatusPush {
@@ -140,6 +175,8 @@ impl From<SignedReport> for StatusPush {
             signature: encode(&signature),
             name: report.name,
             address: report.address,
+            arrived: Vec::new(),
+            kicks_heard: 0,
         }
     }
 }
@@ -151,8 +188,9 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, peer: Peer) -> axum::Json
     axum::Json(RealmsBody { realms })
 }
 
-/// For realms in other processes: their numbers, signed.
+/// For realms in other processes: their numbers, signed. They learn whom to put out.
 #[utoipa::path(post, path = "/v1/realm-status", tag = "realms", request_body = StatusPush, responses(
+    (status = 200, body = Kicks, description = "listed, and there is somebody to put out"),
     (status = 204, description = "listed"),
     (status = 401, body = ErrorBody, description = "status_unsigned"),
     (status = 409, body = ErrorBody, description = "status_stale"),
@@ -160,7 +198,12 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, peer: Peer) -> axum::Json
 pub async fn push_status(
     State(gateway): State<Arc<Gateway>>,
     Json(body): Json<StatusPush>,
-) -> ApiResult<StatusCode> {
+) -> ApiResult<Response> {
+    let (realm_id, kicks_heard) = (body.id, body.kicks_heard);
+    let arrived: Option<Vec<u64>> = body.arrived.iter().map(|account| account.parse().ok()).collect();
+    let arrived = arrived.filter(|arrived| arrived.len() <= limits::ARRIVED_MAX).ok_or_else(|| {
+        ApiError::from(Refusal::FieldInvalid).saying("arrived has at most 500 accounts, decimal numbers")
+    })?;
     let signature = decode(&body.signature).ok_or(Refusal::StatusUnsigned)?;
     let report = RealmReport {
         realm_id: body.id,
@@ -181,7 +224,13 @@ pub async fn push_status(
             .saying("name has 1 to 64 printable bytes, address is a host and a port"),
     })?;
     gateway.counters.realm_statuses.add(1);
-    Ok(StatusCode::NO_CONTENT)
+    gateway.queue(realm_id, |queue| arrived.into_iter().for_each(|account| queue.arrived(account)));
+    let kicks = gateway.board.kicks(realm_id, kicks_heard);
+    if kicks.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let body = |Kick { number, account }| KickBody { number, account: account.to_string() };
+    Ok(axum::Json(Kicks { kicks: kicks.into_iter().map(body).collect() }).into_response())
 }
 
 #[cfg(test)]
