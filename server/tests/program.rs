@@ -279,6 +279,30 @@ fn a_realm_where_nobody_plays_need_not_drain() {
 }
 
 #[test]
+fn a_realm_drains_no_longer_than_it_may() {
+    let folder = Folder::new("drained");
+    let sessions = folder.bots(3);
+    let mut serve = folder.serve(&["--progress", "json"]);
+    serve.env("THRONG_CAPS__ALLOW", "127.0.0.0/8").env("THRONG_REALM__DRAIN_S", "1");
+    let (mut realm, mut lines) = Running::start(&mut serve);
+    let gateway = listening(&mut lines).gateway.expect("a gateway").url;
+    let certificate = folder.at("data/tls/cert.pem");
+    let way_in = ["bots", "--gateway", &gateway, "--ca", &certificate, "--sessions", &sessions];
+    let _playing = Running::start(&mut throng(&[&way_in[..], &["--seconds", "600"]].concat()));
+    let is_joined = |line: String| match serde_json::from_str(&line) {
+        Ok(Event::Progress(progress)) => progress.clients == 3,
+        other => panic!("{other:?}"),
+    };
+    assert!(lines.any(is_joined), "they get in");
+    realm.signal("-TERM");
+    assert!(realm.wait().success());
+    let last = lines.last().expect("a report");
+    let Ok(Event::Report(report)) = serde_json::from_str(&last) else { panic!("{last}") };
+    let counts = &report.counters;
+    assert_eq!((counts.realm["left"], counts.protocol["sessions_closed"]), (0, 3), "it ended their sessions");
+}
+
+#[test]
 fn bots_play_against_a_realm() {
     let folder = Folder::new("bots");
     let sessions = folder.bots(20);
