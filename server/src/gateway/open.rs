@@ -101,6 +101,12 @@ fn local_realm(
 pub fn herald(config: &Config, own: OwnRealm) -> Result<Option<Herald>, OpenError> {
     let settings = &config.gateway;
     if settings.report_to.is_empty() {
+        if !settings.enabled {
+            tracing::warn!(
+                "there is no gateway here, and none elsewhere hears of this realm, so nobody gets in: set \
+                 gateway.report_to, or gateway.enabled = true"
+            );
+        }
         return Ok(None);
     }
     let OwnRealm { address, status, arrivals, orders } = own;
