@@ -105,6 +105,12 @@ impl<C: Columns> World<C> {
         &found.slots[..count]
     }
 
+    /// The blocks of all cells that a circle touches, and of some beside it, in scan order: for systems that look at
+    /// sixteen rows at a time. They are right until the next [`settle`](World::settle).
+    pub fn blocks_around(&self, x_m: f32, y_m: f32, radius_m: f32) -> impl Iterator<Item = usize> {
+        self.grid.runs(bounds(x_m, y_m, radius_m)).flatten().map(|block| *block as usize)
+    }
+
     /// The `count` entities nearest to a point within `radius_m`, in no order: squared distance in units in the high,
     /// row in the low 32 bits. Of equally near ones those with lower rows.
     ///

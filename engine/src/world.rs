@@ -255,6 +255,11 @@ impl<C: Columns> World<C> {
         self.grid.live()
     }
 
+    /// As [`live`](Self::live), with the columns to write: for systems that pass over who lives.
+    pub fn live_and_columns(&mut self) -> (&[u16], &mut Body, &mut C) {
+        (self.grid.live(), &mut self.body, &mut self.game)
+    }
+
     /// The entity in a row; meaningless for rows that are not live.
     pub fn id_at(&self, slot: Slot) -> EntityId {
         EntityId::from_bits(self.rosters[slot.row() / BLOCK_ROWS].ids[slot.row() % BLOCK_ROWS])

@@ -29,12 +29,23 @@ pub(crate) struct Numbered {
     pub intent: Intent,
 }
 
-/// What the intents of one tick ask of an avatar.
+/// What the intents of one tick ask of an avatar. Half a cache line, and never parts of two: each is looked up where no
+/// cache expects it.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(32))]
 pub(crate) struct Order {
-    pub taken: [Numbered; STEPS_MAX],
-    /// How many of them there are.
-    pub count: usize,
+    /// The last of them.
+    pub last: Numbered,
+    /// How many there are, up to [`STEPS_MAX`].
+    pub count: u8,
+}
+
+/// What is asked of all avatars in one tick, by their players' places.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    pub orders: Vec<Order>,
+    /// The first of two intents; leftovers where there is one or none.
+    pub earlier: Vec<Numbered>,
 }
 
 /// Why an intent was not let into the queue.
@@ -71,19 +82,22 @@ impl Intents {
         Ok(())
     }
 
-    /// The intents of this tick, in order.
-    pub fn take(&mut self) -> Order {
+    /// The intents of this tick. Of two the first is left in `earlier`.
+    pub fn take(&mut self, earlier: &mut Numbered) -> Order {
         self.credit = (self.credit + 1).min(CREDIT_MAX);
         let count = self.count.min(self.credit).min(STEPS_MAX as u8);
-        let mut taken = [Numbered::default(); STEPS_MAX];
-        for numbered in &mut taken[..usize::from(count)] {
-            *numbered = self.queue[usize::from(self.first)];
+        let mut last = Numbered::default();
+        for turn in 0..count {
+            if turn > 0 {
+                *earlier = last;
+            }
+            last = self.queue[usize::from(self.first)];
             self.first = (self.first + 1) % INTENTS_MAX as u8;
-            self.applied = numbered.sequence;
+            self.applied = last.sequence;
         }
         self.count -= count;
         self.credit -= count;
-        Order { taken, count: count.into() }
+        Order { last, count }
     }
 
     /// Begins anew, for a client that has just come: it counts from 1. What was saved stays, so that coming and going
@@ -125,8 +139,9 @@ mod tests {
     }
 
     fn sequences(intents: &mut Intents) -> Vec<u32> {
-        let Order { taken, count } = intents.take();
-        taken[..count].iter().map(|numbered| numbered.sequence).collect()
+        let mut earlier = Numbered::default();
+        let Order { last, count } = intents.take(&mut earlier);
+        [earlier, last][STEPS_MAX - usize::from(count)..].iter().map(|numbered| numbered.sequence).collect()
     }
 
     #[test]

@@ -82,7 +82,7 @@ use combat::{Combat, Death};
 use commands::Commands;
 use creatures::Creatures;
 use deals::Lying;
-use intents::{Numbered, Order, Refused};
+use intents::{Numbered, Orders, Refused};
 use notices::Notices;
 use players::Players;
 use separation::Separation;
@@ -121,10 +121,8 @@ pub struct Game {
     /// Who died in this tick.
     deaths: Vec<Death>,
     separation: Separation,
-    /// Scratch: which rows are somebody's.
-    live: Vec<u16>,
     /// Scratch: what intents ask of each player's avatar.
-    orders: Vec<Order>,
+    orders: Orders,
     /// Scratch: rows of dead avatars.
     fallen: Vec<u32>,
     economy: Economy,
@@ -194,8 +192,7 @@ impl Game {
             combat: Combat::new(rules.combat.clone())?,
             deaths: Vec::with_capacity(1_024),
             separation: Separation::default(),
-            live: Vec::new(),
-            orders: Vec::new(),
+            orders: Orders::default(),
             fallen: Vec::with_capacity(1_024),
             economy: Economy::new(content::catalogue()?, &economy)?,
             imbalance: None,
@@ -286,7 +283,7 @@ impl Game {
         let random = Random::of_tick(self.config.world.seed, tick, Stream::Creatures as u32);
         self.creatures.tick(&mut self.world, &self.land, random, self.think_divisor);
         passed(Stage::Think);
-        movement::walk(&mut self.world, &self.land, &mut self.live);
+        movement::walk(&mut self.world, &self.land);
         passed(Stage::Walk);
         self.give_way();
         passed(Stage::GiveWay);

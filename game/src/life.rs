@@ -169,7 +169,10 @@ impl Game {
         let game = &self.world.game;
         let blocks =
             game.kind.as_chunks::<BLOCK_ROWS>().0.iter().zip(game.health.as_chunks::<BLOCK_ROWS>().0);
-        for (block, (kind, health)) in blocks.enumerate() {
+        for (block, ((kind, health), live)) in blocks.zip(self.world.live()).enumerate() {
+            if *live == 0 {
+                continue;
+            }
             let is_fallen = |row: usize| (kind[row] == AVATAR) & (health[row] == 0);
             // Sixteen at a time: hardly any block has one.
             if (0..BLOCK_ROWS).fold(false, |any, row| any | is_fallen(row)) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use throng_engine::schedule::each_region;
 use throng_engine::{Digest, EntityId};
 
-use crate::intents::{Intents, Order};
+use crate::intents::{Intents, Numbered, Order, Orders};
 use crate::zones::Stay;
 use crate::{AccountId, PlayerId};
 
@@ -85,14 +85,18 @@ impl Players {
     }
 
     /// Writes the orders of this tick, by place; returns how many intents they are made of.
-    pub fn take_intents(&mut self, orders: &mut Vec<Order>) -> u64 {
-        orders.resize(self.places.len(), Order::default());
+    pub fn take_intents(&mut self, orders: &mut Orders) -> u64 {
+        let Orders { orders, earlier } = orders;
+        let places = self.places.len();
+        orders.resize(places, Order::default());
+        earlier.resize(places, Numbered::default());
         let total = AtomicU64::new(0);
-        each_region(self.places.len(), (&mut self.places[..], &mut orders[..]), |_, (places, orders)| {
+        let columns = (&mut self.places[..], &mut orders[..], &mut earlier[..]);
+        each_region(places, columns, |_, (places, orders, earlier)| {
             let mut count = 0;
-            for (player, order) in places.iter_mut().zip(orders) {
-                *order = player.as_mut().map_or(Order::default(), |player| player.intents.take());
-                count += order.count as u64;
+            for ((player, order), earlier) in places.iter_mut().zip(orders).zip(earlier) {
+                *order = player.as_mut().map_or(Order::default(), |player| player.intents.take(earlier));
+                count += u64::from(order.count);
             }
             total.fetch_add(count, Ordering::Relaxed);
         });

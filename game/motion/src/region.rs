@@ -221,7 +221,7 @@ impl Region {
 
     #[inline(always)]
     pub(crate) fn entry(&self, x: f32, y: f32) -> u32 {
-        self.tiles.entry(self.tiles.index(x, y))
+        self.tiles.entry(x, y)
     }
 
     #[inline(always)]

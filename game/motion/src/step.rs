@@ -1,9 +1,9 @@
 //! One step of one body.
 //!
 //! ```text
-//!   wish ─► velocity ─► tile of where it is ─┬─ open: go there
-//!                                            └─ not: pieces of 0.2 m, each pushed out of obstacles, kept in the zone,
-//!                                               turned along slopes, and taken only if it ends where a body may be
+//!   wish ─► velocity ─► where it is ─┬─ open: go there
+//!                                    └─ not: pieces of 0.2 m, each pushed out of obstacles, kept in the zone,
+//!                                       turned along slopes, and taken only if it ends where a body may be
 //! ```
 //!
 //! Which of the two ways a step takes depends on where it begins and on nothing else, so a body in a column and a body
@@ -106,11 +106,13 @@ pub(crate) fn one(land: &Land, pace: &Pace, body: Body, wish_x: f32, wish_y: f32
     let Some(ground) = land.ground_at(body.x, body.y) else { return rescued(land, body) };
     let (vx, vy) = pace.velocity(body.vx, body.vy, wish_x, wish_y);
     let Ground { region, origin } = ground;
-    if region.entry(body.x - origin.x, body.y - origin.y) == 0 {
+    let square = region.tiles.square(body.x - origin.x, body.y - origin.y);
+    if region.tiles.openness(square) == Some(1) {
         let (x, y) = (body.x + vx * pace.tick_s, body.y + vy * pace.tick_s);
         return Body { x, y, z: region.ground(x - origin.x, y - origin.y), vx, vy };
     }
-    careful(land, ground, Body { vx, vy, ..body }, pace.tick_s)
+    let entry = region.entry(body.x - origin.x, body.y - origin.y);
+    careful(land, ground, Body { vx, vy, ..body }, entry, pace.tick_s)
 }
 
 #[cold]
@@ -120,13 +122,12 @@ fn rescued(land: &Land, body: Body) -> Body {
     Body { x: place.x, y: place.y, z: place.z, vx: 0.0, vy: 0.0 }
 }
 
-/// A step of a body, with its new velocity, from where something is near.
-pub(crate) fn careful(land: &Land, ground: Ground<'_>, body: Body, tick_s: f32) -> Body {
+/// A step of a body, with its new velocity, from a tile with this entry.
+pub(crate) fn careful(land: &Land, ground: Ground<'_>, body: Body, entry: u32, tick_s: f32) -> Body {
     let Ground { region, origin } = ground;
     let (x, y) = (body.x - origin.x, body.y - origin.y);
     let (step_x, step_y) = (body.vx * tick_s, body.vy * tick_s);
     let length = (step_x * step_x + step_y * step_y).sqrt();
-    let entry = region.entry(x, y);
     let mut is_near = false;
     for obstacle in region.near(entry) {
         let square = obstacle.square_distance(x, y);
@@ -261,5 +262,40 @@ impl Mover<'_> {
             }
         }
         deepest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::GenerateConfig;
+
+    #[test]
+    fn on_open_ground_whoever_looks_out_goes_where_others_go() {
+        let config = GenerateConfig { seed: 3, width_m: 800, height_m: 800 };
+        let land = Land::generate(&config).unwrap();
+        let pace = Pace::new(&Limits { speed_max_m_s: STEP_M_MAX / 0.05, acceleration_m_s2: 1e6 }, 0.05);
+        let mut bits = 1_u32;
+        let mut random = |least: f32, most: f32| {
+            bits = bits.wrapping_mul(0x2c92_77b5).wrapping_add(0xac56_4b05);
+            least + (most - least) * (bits >> 8) as f32 / 16_777_216.0
+        };
+        let (mut open, mut near) = (0, 0);
+        for _ in 0..200_000 {
+            let (x, y) = (random(0.0, 800.0), random(0.0, 800.0));
+            let wish = limit(Vec2::new(random(-1.0, 1.0), random(-1.0, 1.0)));
+            let Some(ground) = land.ground_at(x, y) else { continue };
+            if ground.region.tiles.openness(ground.region.tiles.square(x, y)) != Some(1) {
+                near += 1;
+                continue;
+            }
+            open += 1;
+            let body = Body { x, y, ..Body::default() };
+            let (vx, vy) = pace.velocity(0.0, 0.0, wish.x, wish.y);
+            let entry = ground.region.entry(x, y);
+            let looked = careful(&land, ground, Body { vx, vy, ..body }, entry, pace.tick_s);
+            assert_eq!(one(&land, &pace, body, wish.x, wish.y), looked, "at ({x}, {y}) towards {wish}");
+        }
+        assert!(open > 100_000 && near > 10_000, "{open} {near}");
     }
 }

@@ -1,18 +1,17 @@
-//! Steps of many bodies: columns in blocks of sixteen rows.
+//! Steps of many bodies: columns in blocks of thirty-two rows.
 //!
 //! ```text
-//!   block ─► zone of its first row ─► sixteen tiles ─┬─ open: velocity, place, four heights, blend   (sixteen lanes)
-//!                                                    ├─ not: one row at a time, with the velocities of the lanes
-//!                                                    └─ in another zone, or none: one row at a time, from the start
+//!   block ─► zone of its first row ─► where rows are ─┬─ open: velocity, place, four heights, blend   (all lanes)
+//!                                                     ├─ not: one row at a time, with the velocities of the lanes
+//!                                                     └─ in another zone, or none: one row at a time, from the start
 //! ```
 
 use crate::land::{Ground, Land};
 use crate::region::{blend, unpack};
 use crate::step::{Body, Limits, Pace, careful, one};
-use crate::tiles::CAREFUL;
 
-/// Rows of a block: as many 32-bit lanes as a cache line and an AVX-512 register hold.
-const ROWS: usize = 16;
+/// Rows of a block: two AVX-512 registers of 32-bit lanes, so that the loads of one do not wait for those of the other.
+const ROWS: usize = 32;
 
 /// Columns of bodies and of what they wish; all of one length.
 #[derive(Debug)]
@@ -59,10 +58,10 @@ pub fn walk(land: &Land, limits: &Limits, columns: Columns<'_>, tick_s: f32) {
     let (vys, vy) = vy.as_chunks_mut::<ROWS>();
     let (wish_xs, wish_x) = wish_x.as_chunks::<ROWS>();
     let (wish_ys, wish_y) = wish_y.as_chunks::<ROWS>();
-    let (steps16, steps) = steps.as_chunks::<ROWS>();
+    let (step_blocks, steps) = steps.as_chunks::<ROWS>();
     let bodies = xs.iter_mut().zip(ys).zip(zs).zip(vxs).zip(vys);
     for (((((x, y), z), vx), vy), ((wish_x, wish_y), steps)) in
-        bodies.zip(wish_xs.iter().zip(wish_ys).zip(steps16))
+        bodies.zip(wish_xs.iter().zip(wish_ys).zip(step_blocks))
     {
         let mut block = Block { x, y, z, vx, vy, wish_x, wish_y, steps };
         let most = steps.iter().fold(0, |most, steps| most.max(*steps));
@@ -93,32 +92,33 @@ fn walk_block(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8) {
     let (mut x, mut y, mut z) = (*block.x, *block.y, *block.z);
     let (mut vx, mut vy) = (*block.vx, *block.vy);
     let (wish_x, wish_y, steps) = (*block.wish_x, *block.wish_y, *block.steps);
-    // Tiles of rows outside the zone, and of empty rows, are some number or other; neither is used.
-    let last_tile = (region.tiles.entries.len() as u32).wrapping_sub(1);
-    let (mut tile, mut goes, mut may) = ([0_u32; ROWS], [0_u32; ROWS], [0_u32; ROWS]);
+    // Squares of rows outside the zone, and of empty rows, are some number or other; neither is used.
+    // Copied out, or they would be gathered for each row anew.
+    let (width_m, height_m) = (region.width_m, region.height_m);
+    let (mut square, mut goes, mut may) = ([0_u32; ROWS], [0_u32; ROWS], [0_u32; ROWS]);
     for row in 0..ROWS {
         let (x, y) = (x[row] - origin.x, y[row] - origin.y);
-        tile[row] = region.tiles.index(x, y).min(last_tile);
+        square[row] = region.tiles.square(x, y);
         goes[row] = u32::from(steps[row] > turn);
-        may[row] = goes[row] & u32::from(region.contains(x, y));
+        let is_inside = (x >= 0.0) & (y >= 0.0) & (x <= width_m) & (y <= height_m);
+        may[row] = goes[row] & u32::from(is_inside);
     }
-    // A loop that may end early is not made of gathers, which take longer than sixteen loads. It never does: the tile of
-    // a row that may go is one of the zone's, and where the others end up does not matter.
-    let mut entry = [CAREFUL; ROWS];
+    // A loop that may end early is not made of gathers, which take longer than single loads. It never does: there is
+    // a square of that number, and where rows that may not go end up does not matter.
+    let mut open = [0_u32; ROWS];
     for row in 0..ROWS {
-        let Some(found) = region.tiles.entries.get(tile[row] as usize) else { break };
-        entry[row] = *found;
+        let Some(openness) = region.tiles.openness(square[row]) else { break };
+        open[row] = openness;
     }
     // Flags rather than bits: gathering bits takes longer than all the rest of this loop.
     let (mut close, mut stray) = ([0_u32; ROWS], [0_u32; ROWS]);
     let (mut any_close, mut any_stray) = (0, 0);
     for row in 0..ROWS {
-        let is_open = u32::from(entry[row] == 0);
-        close[row] = may[row] & (is_open ^ 1);
+        close[row] = may[row] & (open[row] ^ 1);
         stray[row] = goes[row] & (may[row] ^ 1);
         any_close |= close[row];
         any_stray |= stray[row];
-        may[row] &= is_open;
+        may[row] &= open[row];
     }
 
     let (mut new_x, mut new_y) = ([0.0; ROWS], [0.0; ROWS]);
@@ -170,9 +170,15 @@ fn walk_careful(
     close: &[u32; ROWS],
     (vx, vy): (&[f32; ROWS], &[f32; ROWS]),
 ) {
+    let Ground { region, origin } = ground;
+    // The entries of all rows at once: steps that looked up their own would wait for one after the other.
+    let mut entries = [0; ROWS];
+    for row in (0..ROWS).filter(|row| close[*row] != 0) {
+        entries[row] = region.entry(block.x[row] - origin.x, block.y[row] - origin.y);
+    }
     for row in (0..ROWS).filter(|row| close[*row] != 0) {
         let body = Body { x: block.x[row], y: block.y[row], z: block.z[row], vx: vx[row], vy: vy[row] };
-        block.put(row, careful(land, ground, body, pace.tick_s));
+        block.put(row, careful(land, ground, body, entries[row], pace.tick_s));
     }
 }
 

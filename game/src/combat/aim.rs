@@ -73,6 +73,34 @@ pub(super) struct Scene<'a> {
     pub species: &'a [Species],
     pub rules: &'a CombatRules,
     pub tick: u32,
+    kind: &'a [u8],
+    health: &'a [u16],
+    live: &'a [u16],
+    x: &'a [f32],
+    y: &'a [f32],
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(
+        world: &'a World<Traits>,
+        land: &'a Land,
+        species: &'a [Species],
+        rules: &'a CombatRules,
+    ) -> Self {
+        Self {
+            world,
+            land,
+            species,
+            rules,
+            tick: world.tick(),
+            // What is asked of everybody who is near: as slices, for a column finds its own at each question.
+            kind: &world.game.kind,
+            health: &world.game.health,
+            live: world.live(),
+            x: &world.body.x,
+            y: &world.body.y,
+        }
+    }
 }
 
 impl Scene<'_> {
@@ -260,15 +288,14 @@ impl Scene<'_> {
 
     /// Whether somebody of `kind` in `row` may hurt who is in row `other`.
     pub(super) fn may_hurt(&self, kind: u8, row: usize, other: usize) -> bool {
-        let game = &self.world.game;
-        let is_foe = match (kind, game.kind[other]) {
+        let is_foe = match (kind, self.kind[other]) {
             (AVATAR, CREATURE) | (CREATURE, AVATAR) => true,
             (AVATAR, AVATAR) => self.rules.pvp,
             _ => false,
         };
         // Whoever has left in this tick was still there at the published one.
-        let is_live = self.world.live()[other / BLOCK_ROWS] >> (other % BLOCK_ROWS) & 1 == 1;
-        is_foe && is_live && game.health[other] != 0 && other != row
+        let is_live = self.live[other / BLOCK_ROWS] >> (other % BLOCK_ROWS) & 1 == 1;
+        is_foe && is_live && self.health[other] != 0 && other != row
     }
 
     /// The tick at which an attacker saw the others: what its client says, within bounds. Creatures see the present.
@@ -282,7 +309,7 @@ impl Scene<'_> {
 
     /// Where who is in a row is, metres.
     pub(super) fn place(&self, row: usize) -> Vec2 {
-        Vec2::new(self.world.body.x[row], self.world.body.y[row])
+        Vec2::new(self.x[row], self.y[row])
     }
 
     /// Where who is in a row was at a tick; where it is, when it came to that row later.

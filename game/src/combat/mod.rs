@@ -189,7 +189,7 @@ impl Combat {
             };
             self.scratch.resize_with(regions, fresh);
         }
-        let scene = aim::Scene { world, land, species, rules: &self.rules, tick: world.tick() };
+        let scene = aim::Scene::new(world, land, species, &self.rules);
         let effects = self.effects.per_region(rows);
         // Nothing once it is so; before that, so that a region's busiest tick yet takes nothing from the heap.
         effects.0.iter_mut().for_each(|list| list.reserve(EFFECTS_USUAL));

@@ -4,7 +4,7 @@ use glam::Vec2;
 use throng_engine::angle::{Yaw, direction, facing};
 use throng_engine::limits::{BLOCK_ROWS, VIEW_RADIUS_M_MAX};
 use throng_engine::simd::{Kernel, dispatch};
-use throng_engine::{Found, Random, Slot, World};
+use throng_engine::{Random, Slot, World};
 use throng_motion::Land;
 
 use super::{CALM_TICKS, Effect, FOLLOW_TICKS, Species, THINK_TICKS, mood, prey};
@@ -22,21 +22,26 @@ const LOST_M_MIN: f32 = 30.0;
 /// It bites from this share of its reach, so that a target that walks away is still in reach when the jaws close.
 const REACH_SHARE: f32 = 0.9;
 
-/// The players near a block of creatures.
+/// The players near a block of creatures: blocks of rows, of which those who are no players, or not near, lie at infinity.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    found: Found,
-    x: Vec<f32>,
-    y: Vec<f32>,
-    rows: Vec<u32>,
+    x: Vec<[f32; BLOCK_ROWS]>,
+    y: Vec<[f32; BLOCK_ROWS]>,
+    blocks: Vec<u32>,
 }
 
 impl Scratch {
     /// With room for as many as are usually near.
     pub(super) fn usual() -> Self {
-        let room = 512;
+        let room = 256;
         let (x, y) = (Vec::with_capacity(room), Vec::with_capacity(room));
-        Self { found: Found::default(), x, y, rows: Vec::with_capacity(room) }
+        Self { x, y, blocks: Vec::with_capacity(room) }
+    }
+
+    fn clear(&mut self) {
+        self.x.clear();
+        self.y.clear();
+        self.blocks.clear();
     }
 }
 
@@ -99,26 +104,88 @@ impl Mind {
     }
 }
 
-/// The least of the squared distances to a place, and the number of the first that has it.
+/// The least of the squared distances to a place.
 struct Nearest<'a> {
-    x: &'a [f32],
-    y: &'a [f32],
+    x: &'a [[f32; BLOCK_ROWS]],
+    y: &'a [[f32; BLOCK_ROWS]],
     at: Vec2,
 }
 
-impl Kernel for Nearest<'_> {
-    type Output = Option<(usize, f32)>;
+impl Nearest<'_> {
+    /// Of a row. Not negative, so ordered as its bits are; and a minimum of integers becomes vector code.
+    #[inline(always)]
+    fn square(&self, x: f32, y: f32) -> u32 {
+        let (dx, dy) = (x - self.at.x, y - self.at.y);
+        (dx * dx + dy * dy).to_bits()
+    }
+
+    /// The first row with this squared distance.
+    fn find(&self, square: f32) -> Option<usize> {
+        let places = self.x.as_flattened().iter().zip(self.y.as_flattened());
+        places.into_iter().position(|(x, y)| self.square(*x, *y) == square.to_bits())
+    }
+}
+
+impl Kernel for &Nearest<'_> {
+    type Output = f32;
 
     #[inline(always)]
-    fn run(self) -> Self::Output {
-        let square = |(x, y): (&f32, &f32)| {
-            let (dx, dy) = (*x - self.at.x, *y - self.at.y);
-            // Not negative, so ordered as its bits are; and a minimum of integers becomes vector code.
-            (dx * dx + dy * dy).to_bits()
-        };
-        let squares = || self.x.iter().zip(self.y).map(square);
-        let least = squares().fold(u32::MAX, u32::min);
-        Some((squares().position(|square| square == least)?, f32::from_bits(least)))
+    fn run(self) -> f32 {
+        let mut least = [u32::MAX >> 1; BLOCK_ROWS];
+        for (x, y) in self.x.iter().zip(self.y) {
+            for row in 0..BLOCK_ROWS {
+                least[row] = least[row].min(self.square(x[row], y[row]));
+            }
+        }
+        f32::from_bits(least.into_iter().fold(u32::MAX >> 1, u32::min))
+    }
+}
+
+/// Copies the living players within a circle.
+struct LookAround<'a, B> {
+    blocks: B,
+    world: &'a World<Traits>,
+    middle: Vec2,
+    radius_m: f32,
+    scratch: &'a mut Scratch,
+}
+
+impl<B: Iterator<Item = usize>> Kernel for LookAround<'_, B> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { world, middle, radius_m, scratch, .. } = self;
+        let (body, game) = (&world.body, &world.game);
+        let rows = |block: usize| block * BLOCK_ROWS..(block + 1) * BLOCK_ROWS;
+        for block in self.blocks {
+            let live = world.live()[block];
+            let (Some(x), Some(y)) = (
+                body.x[rows(block)].first_chunk::<BLOCK_ROWS>(),
+                body.y[rows(block)].first_chunk::<BLOCK_ROWS>(),
+            ) else {
+                continue;
+            };
+            let (Some(kind), Some(health)) = (
+                game.kind[rows(block)].first_chunk::<BLOCK_ROWS>(),
+                game.health[rows(block)].first_chunk::<BLOCK_ROWS>(),
+            ) else {
+                continue;
+            };
+            let (mut seen_x, mut any) = ([f32::INFINITY; BLOCK_ROWS], 0);
+            for row in 0..BLOCK_ROWS {
+                let (dx, dy) = (x[row] - middle.x, y[row] - middle.y);
+                let is_near = dx * dx + dy * dy <= radius_m * radius_m;
+                let is_player = (kind[row] == AVATAR) & (health[row] != 0) & (live >> row & 1 == 1);
+                seen_x[row] = if is_player & is_near { x[row] } else { f32::INFINITY };
+                any |= u32::from(is_player & is_near);
+            }
+            if any != 0 {
+                scratch.x.push(seen_x);
+                scratch.y.push(*y);
+                scratch.blocks.push(block as u32);
+            }
+        }
     }
 }
 
@@ -191,7 +258,7 @@ impl Scene<'_> {
             return;
         }
         self.look_around((least + most) * 0.5, (most - least).length() * 0.5, scratch);
-        let pause_ticks = if scratch.rows.is_empty() { CALM_TICKS } else { THINK_TICKS };
+        let pause_ticks = if scratch.blocks.is_empty() { CALM_TICKS } else { THINK_TICKS };
         let think_tick = self.tick.saturating_add(pause_ticks * self.think_divisor);
         for &index in &thinkers[..count] {
             let mut mind = minds.mind(index);
@@ -203,20 +270,10 @@ impl Scene<'_> {
 
     /// Finds the living players that anybody within `spread_m` of `middle` might notice.
     fn look_around(&self, middle: Vec2, spread_m: f32, scratch: &mut Scratch) {
-        let Scratch { found, x, y, rows } = scratch;
-        [&mut *x, &mut *y].into_iter().for_each(Vec::clear);
-        rows.clear();
-        let (body, game) = (&self.world.body, &self.world.game);
+        scratch.clear();
         let radius_m = (spread_m + self.notice_m + AHEAD_M).min(VIEW_RADIUS_M_MAX);
-        for &row in self.world.within(middle.x, middle.y, radius_m, found) {
-            let other = row as usize;
-            let is_live = self.world.live()[other / BLOCK_ROWS] >> (other % BLOCK_ROWS) & 1 == 1;
-            if game.kind[other] == AVATAR && game.health[other] != 0 && is_live {
-                x.push(body.x[other]);
-                y.push(body.y[other]);
-                rows.push(row);
-            }
-        }
+        let blocks = self.world.blocks_around(middle.x, middle.y, radius_m);
+        dispatch(self.world.level(), LookAround { blocks, world: self.world, middle, radius_m, scratch });
     }
 
     fn decide(&self, row: usize, mind: &mut Mind, effects: &mut Vec<Effect>, scratch: &Scratch) {
@@ -263,11 +320,15 @@ impl Scene<'_> {
     /// The nearest player that the creature notices.
     fn notice(&self, here: Vec2, species: &Species, scratch: &Scratch) -> Option<u32> {
         let nearest = Nearest { x: &scratch.x, y: &scratch.y, at: here };
-        let (index, square) = dispatch(self.world.level(), nearest)?;
-        let is_near = square <= species.notice_m * species.notice_m && species.notice_m > 0.0;
-        let there = Vec2::new(scratch.x[index], scratch.y[index]);
-        let is_seen = is_near && is_clear(self.land, here, there);
-        is_seen.then(|| self.world.id_at(Slot(scratch.rows[index])).to_bits())
+        let square = dispatch(self.world.level(), &nearest);
+        if !(species.notice_m > 0.0 && square <= species.notice_m * species.notice_m) {
+            return None;
+        }
+        let found = nearest.find(square)?;
+        let (block, row) = (found / BLOCK_ROWS, found % BLOCK_ROWS);
+        let there = Vec2::new(scratch.x[block][row], scratch.y[block][row]);
+        let slot = Slot(scratch.blocks[block] * BLOCK_ROWS as u32 + row as u32);
+        is_clear(self.land, here, there).then(|| self.world.id_at(slot).to_bits())
     }
 
     /// Ambles about its home, and stands still as often.
@@ -294,22 +355,33 @@ impl Scene<'_> {
         if u128::from_ne_bytes(moods) == 0 {
             return;
         }
-        for (index, _) in moods.iter().enumerate().filter(|(_, mood)| **mood == mood::CHASE) {
-            let (index, row) = (block + index, first + block + index);
+        let live = self.world.live()[(first + block) / BLOCK_ROWS];
+        let (mut chasers, mut count) = ([(0, None); BLOCK_ROWS], 0);
+        for (row, mood) in moods.iter().enumerate() {
+            let index = block + row;
             // Who bites already looks half as often.
-            if minds.buttons[index] != 0 && !turn.is_multiple_of(2 * FOLLOW_TICKS) {
-                continue;
-            }
+            let looks = (minds.buttons[index] == 0) | turn.is_multiple_of(2 * FOLLOW_TICKS);
+            // Written over by the next one if this one does not count.
+            chasers[count].0 = index;
+            count += usize::from((*mood == mood::CHASE) & looks & (live >> row & 1 == 1));
+        }
+        // Where the prey of all of them is, before any is led there: so their columns are waited for together.
+        let chasers = &mut chasers[..count];
+        for (index, place) in &mut *chasers {
+            *place = prey(self.world, minds.target[*index]).map(|prey| self.place(prey));
+        }
+        for (index, place) in &*chasers {
+            let (index, row) = (*index, first + *index);
             let Some(species) = self.species.get(usize::from(self.world.game.species[row])) else { continue };
             let mut mind = minds.mind(index);
-            let Some(prey) = prey(self.world, mind.target) else {
+            let Some(place) = place else {
                 mind.enter(mood::RETURN, 0);
                 mind.wish = Vec2::ZERO;
                 minds.set_mind(index, mind);
                 minds.think_tick[index] = 0;
                 continue;
             };
-            let way = self.place(prey) - self.place(row);
+            let way = *place - self.place(row);
             let reach_m = species.reach_m * REACH_SHARE;
             if way.length_squared() <= reach_m * reach_m {
                 mind.yaw = facing(way.x, way.y);
