@@ -135,7 +135,8 @@ pub fn host<R: Send>(
 pub struct Realm {
     config: Config,
     startup: Startup,
-    started: Instant,
+    /// None: time passes only by [`Realm::advance_clock`].
+    started: Option<Instant>,
     skipped_ns: u64,
     receiver: Box<dyn Receive>,
     inbox: Inbox,
@@ -162,7 +163,7 @@ impl Realm {
         Ok(Self {
             config: config.clone(),
             startup,
-            started: Instant::now(),
+            started: Some(Instant::now()),
             skipped_ns: 0,
             receiver: bound.receiver,
             inbox: Inbox::new(protocol, game, players_max),
@@ -186,7 +187,15 @@ impl Realm {
 
     /// Nanoseconds since the realm was opened.
     pub fn now_ns(&self) -> u64 {
-        (self.started.elapsed().as_nanos() as u64).saturating_add(self.skipped_ns)
+        let passed_ns = self.started.map_or(0, |started| started.elapsed().as_nanos() as u64);
+        passed_ns.saturating_add(self.skipped_ns)
+    }
+
+    /// From now on time passes only by [`advance_clock`](Self::advance_clock). For tests whose outcome must not depend on
+    /// how fast they run.
+    pub fn stop_clock(&mut self) {
+        self.skipped_ns = self.now_ns();
+        self.started = None;
     }
 
     /// Lets `by` pass at once, as timeouts and rate limits see it. For tests, which should not wait for a clock.
