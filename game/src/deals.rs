@@ -222,11 +222,8 @@ impl Game {
     /// Ends trades of those who have gone too far from one another, or died.
     pub(crate) fn part_traders(&mut self) {
         let apart_m = self.config.rules.trade_apart_m;
-        let mut trades = std::mem::take(&mut self.trades);
-        trades.retain(|&[one, other]| {
-            if self.economy.trade_of(one).is_none_or(|(with, ..)| with != other) {
-                return false;
-            }
+        for place in 0..self.economy.trade_places() {
+            let Some([one, other]) = self.economy.traders(place) else { continue };
             let rows = [one, other].map(|account| {
                 let player = self.characters.get(account).player?;
                 self.row_of(player).filter(|row| !self.is_dead(*row))
@@ -241,9 +238,7 @@ impl Game {
                 self.economy.stop_trading(one);
                 self.counters.trades_parted += 1;
             }
-            is_near
-        });
-        self.trades = trades;
+        }
     }
 
     /// Ends the economy's tick: all must add up. Once it has not, nobody deals any more until the realm starts anew from
@@ -282,9 +277,6 @@ impl Game {
                 (account, Notice::Trade { with: entity(self, with), revision, item, quantity, money })
             }
             Change::Trade { account, with, revision, state } => {
-                if state == TradeState::Open && revision == 1 && account < with {
-                    self.trades.push([account, with]);
-                }
                 if state == TradeState::Done {
                     self.count(account, Counter::Trades);
                 }

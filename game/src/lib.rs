@@ -134,8 +134,6 @@ pub struct Game {
     /// By shop.
     shopkeepers: Vec<EntityId>,
     lying: Lying,
-    /// Who trades with whom.
-    trades: Vec<[AccountId; 2]>,
     counters: GameCounters,
     /// One in so many thoughts of creatures takes place.
     think_divisor: u32,
@@ -200,7 +198,6 @@ impl Game {
             progression: content::progression()?,
             shopkeepers: Vec::with_capacity(shop_count),
             lying: Lying::with_capacity(rules.drops_max),
-            trades: Vec::with_capacity(1_024),
             counters: GameCounters::default(),
             think_divisor: 1,
             land,
@@ -362,9 +359,6 @@ impl Game {
         self.commands.digest(&mut digest);
         self.chat.digest(&mut digest);
         self.lying.digest(&mut digest);
-        for [one, other] in &self.trades {
-            digest.push(u64::from(one.0) << 32 | u64::from(other.0));
-        }
         digest.push(self.economy.digest());
         digest.value()
     }

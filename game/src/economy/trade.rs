@@ -51,6 +51,18 @@ impl Economy {
         Some((trade.members[theirs], trade.revision, &trade.offers[mine], &trade.offers[theirs]))
     }
 
+    /// The two whose trade has this place; `None` for one that is free, or has never been used.
+    pub fn traders(&self, place: u32) -> Option<[AccountId; 2]> {
+        let members = self.trades.get(place as usize)?.members;
+        let seat = self.accounts[members[0].row()].seat;
+        seat.is_some_and(|seat| seat.trade == place).then_some(members)
+    }
+
+    /// Places of trades so far: as many as were ever open at once.
+    pub fn trade_places(&self) -> u32 {
+        self.trades.len() as u32
+    }
+
     /// Asks somebody to trade; if they have asked just now, the trade is open. To ask again while the question stands is
     /// nothing new, and told to nobody.
     pub fn trade_open(&mut self, account: AccountId, id: CommandId, with: AccountId) -> Outcome {

@@ -343,7 +343,24 @@ fn a_trade_ends_when_its_two_part() {
         assert_sound(&game);
         assert!(is_told(&game, one, TradeState::Cancelled));
         assert_eq!(quantity(&game, 2, BREAD), 5, "it comes back");
-        assert!(game.trades.is_empty());
+        assert_eq!(game.economy().traders(0), None);
+    }
+}
+
+#[test]
+fn a_trade_that_is_cancelled_and_opened_anew_in_one_tick_is_one_trade() {
+    let mut game = game_on_land();
+    let [one, other] = traders(&mut game);
+    let [with_one, with_other] = [one, other].map(|player| bits(&game, player));
+    for id in (10..40).step_by(3) {
+        ask(&mut game, one, id, Command::TradeCancel);
+        ask(&mut game, one, id + 1, Command::TradeOpen { with: with_other });
+        ask(&mut game, other, id + 2, Command::TradeOpen { with: with_one });
+        game.tick();
+        assert_sound(&game);
+        assert_eq!(answer(&game, id + 2), Outcome::Done);
+        assert_eq!(game.economy().trade_places(), 1);
+        (0..60).for_each(|_| game.tick());
     }
 }
 
