@@ -54,7 +54,8 @@ counters! {
     drops_expired,
     /// Things that players could not put on the ground because too many lie there.
     drops_refused,
-    /// Things that creatures carried and that vanished with them because too many lie on the ground.
+    /// Things that creatures carried and that vanished with them because too many lie on the ground, or the books are
+    /// wrong.
     loot_refused,
     /// Avatars that died.
     avatars_died,

@@ -1,7 +1,7 @@
 //! Commands about goods: who stands where is looked at here, what belongs to whom is the economy's.
 //!
-//! A command that came before is answered as before, whatever has changed meanwhile; what is refused here the economy
-//! remembers like its own refusals.
+//! A command that came before is answered as before, whatever has changed meanwhile (see `execute`); what is refused here
+//! the economy remembers like its own refusals.
 
 use glam::Vec2;
 use throng_engine::{Digest, EntityId};
@@ -59,7 +59,7 @@ impl Lying {
 }
 
 impl Game {
-    /// A command about goods, if it has not been carried out before.
+    /// A command about goods that has not been answered before.
     pub(crate) fn deal(
         &mut self,
         player: PlayerId,
@@ -69,10 +69,6 @@ impl Game {
     ) -> Outcome {
         if id == CommandId::default() {
             return Outcome::Malformed;
-        }
-        if let Some(outcome) = self.economy.answered(account, id) {
-            self.counters.commands_repeated += 1;
-            return outcome;
         }
         match self.deal_once(player, account, id, command) {
             Ok(outcome) => outcome,
@@ -241,8 +237,8 @@ impl Game {
         }
     }
 
-    /// Ends the economy's tick: all must add up. Once it has not, nobody deals any more until the realm starts anew from
-    /// what was sound: whoever found out how to make value must not spread it.
+    /// Ends the economy's tick: all must add up. Once it has not, nobody deals any more and nothing of value comes into
+    /// being until the realm starts anew: whoever found out how to make value must neither spread it nor make more.
     pub(crate) fn balance(&mut self) {
         if let Err(imbalance) = self.economy.end_tick() {
             self.counters.ledger_imbalance += 1;

@@ -19,10 +19,15 @@ impl Game {
             };
             player.command_count = 0;
             let account = player.character;
-            let outcome = match command {
+            // A repeat costs less than being told to come again, and what was done must not look as if it were not.
+            let outcome = match (self.economy.answered(account, id), command) {
+                (Some(outcome), _) => {
+                    self.counters.commands_repeated += 1;
+                    outcome
+                }
                 _ if !self.characters.get_mut(account).budgets.commands.take(tick, rate) => Outcome::TooFast,
-                Some(command) => self.carry_out(player_id, account, id, command),
-                None => Outcome::Malformed,
+                (None, Some(command)) => self.carry_out(player_id, account, id, command),
+                (None, None) => Outcome::Malformed,
             };
             match outcome {
                 Outcome::Done => self.counters.commands_done += 1,

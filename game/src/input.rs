@@ -17,7 +17,8 @@ pub struct PlayerId(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemId(pub u32);
 
-/// A number that a client drew at random for a command: the command takes effect at most once.
+/// A number that a client drew at random for a command: one about goods takes effect at most once by it, while it is
+/// among the last of its character that are remembered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandId(pub u128);
 

@@ -378,7 +378,8 @@ impl Game {
         &self.economy
     }
 
-    /// What did not add up at the end of some tick. Since then commands about goods are refused.
+    /// What first did not add up at the end of some tick. Since then commands about goods are refused, and nothing of
+    /// value comes into being.
     pub fn imbalance(&self) -> Option<Imbalance> {
         self.imbalance
     }

@@ -200,7 +200,7 @@ impl Game {
         self.fallen = fallen;
     }
 
-    /// Takes out the bodies whose players have left, once nobody fights them.
+    /// Takes out the bodies whose players have left, once they live and nobody fights them.
     pub(crate) fn depart(&mut self) {
         let tick = self.world.tick();
         let mut leavers = std::mem::take(&mut self.leavers);
@@ -213,16 +213,15 @@ impl Game {
             }
             let (account, avatar, stay) = (player.character, player.avatar, player.stay);
             let Some(row) = self.row_of(id) else { return false };
-            let is_dead = self.is_dead(row);
-            if !is_dead && tick < self.world.game.fight_until[row] {
+            // The dead lie until their time has come, whether or not their players wait for it.
+            if self.is_dead(row) || tick < self.world.game.fight_until[row] {
                 return true;
             }
             let here = if stay.zone == MAIN { self.place_of(row) } else { stay.way_back };
             let character = self.characters.get_mut(account);
             character.player = None;
-            // The dead come back as the dead do: elsewhere, and well.
-            character.last_place = (!is_dead).then_some(here);
-            character.last_health = if is_dead { u16::MAX } else { self.world.game.health[row] };
+            character.last_place = Some(here);
+            character.last_health = self.world.game.health[row];
             self.visitors[stay.zone.0 as usize] -= 1;
             self.despawn(avatar);
             self.players.remove(id);

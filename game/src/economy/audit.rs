@@ -12,7 +12,7 @@ impl Economy {
     /// Counts all that anybody holds anew and compares it with the ledger. Takes time and memory: for checkpoints.
     ///
     /// # Errors
-    /// When value was made or lost, or an account has more than it may: the world must stop.
+    /// When value was made or lost, or an account has more than it may.
     pub fn audit(&self) -> Result<(), Imbalance> {
         let mut counted = vec![[0i128; HOLDERS.len()]; self.catalogue.len() + 1];
         let mut count = |book: Book, what: ItemId, amount: i64| {

@@ -119,9 +119,9 @@ impl Economy {
     }
 
     /// Lays down what a creature carried or a quest hid. `None`, and nothing has been made, when it is nothing, has an
-    /// unknown item or more than a stack of one, or the ground is full.
+    /// unknown item or more than a stack of one, the ground is full, or the books are wrong.
     pub fn put_drop(&mut self, goods: &Goods, source: Source) -> Option<DropId> {
-        if goods.is_empty() || !self.is_holdable(goods) {
+        if goods.is_empty() || !self.is_holdable(goods) || !self.ledger.is_sound() {
             return None;
         }
         let drop = self.ground.take_place(self.tick.saturating_add(self.drop_ticks))?;

@@ -72,7 +72,8 @@ impl From<Source> for Book {
     }
 }
 
-/// Value was made or lost by mistake. The world must stop: it is a fault of the program, never of a player.
+/// Value was made or lost by mistake: a fault of the program, never of a player. What the books say from then on is not
+/// to be trusted, so nothing of value may come into being any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Imbalance {
     /// Holders changed by other amounts than were posted.
@@ -183,6 +184,10 @@ impl Ledger {
 
     pub(super) fn fail(&mut self, fault: Imbalance) {
         self.fault.get_or_insert(fault);
+    }
+
+    pub(super) fn is_sound(&self) -> bool {
+        self.fault.is_none()
     }
 
     pub(super) fn booked(&self, book: Book, what: ItemId) -> i128 {

@@ -161,8 +161,10 @@ impl Economy {
         let id = AccountId(self.accounts.len() as u32);
         self.accounts.push(Account::new(character));
         self.by_character.insert(character, id);
-        let start = self.start;
-        self.transfer_all(Holder::Outside(Book::NewCharacter), Holder::Player(id), &start);
+        if self.ledger.is_sound() {
+            let start = self.start;
+            self.transfer_all(Holder::Outside(Book::NewCharacter), Holder::Player(id), &start);
+        }
         Some(id)
     }
 
@@ -183,7 +185,9 @@ impl Economy {
 
     /// What became of a command that was carried out, or refused, before.
     pub fn answered(&self, account: AccountId, id: CommandId) -> Option<Outcome> {
-        self.accounts.get(account.row())?.answers.find(id)
+        let answers = &self.accounts.get(account.row())?.answers;
+        // Where there is no answer yet there is id 0.
+        if id == CommandId(0) { None } else { answers.find(id) }
     }
 
     /// Has a refusal by the caller remembered, like those of the economy itself; what was remembered before counts.
@@ -255,14 +259,17 @@ impl Economy {
     pub fn begin_tick(&mut self, tick: u32) {
         self.tick = tick;
         self.expire_drops();
-        self.restock();
+        if self.ledger.is_sound() {
+            self.restock();
+        }
     }
 
     /// Checks that what has changed since the last call changed by transfers alone, in time proportional to the number of
-    /// items that did. Once it has failed it fails for ever.
+    /// items that did. Once it has failed it fails for ever: nothing more comes from outside, neither loot nor stock nor
+    /// what new characters have, and the caller must let nobody deal.
     ///
     /// # Errors
-    /// When value was made or lost: the world must stop.
+    /// When value was made or lost.
     pub fn end_tick(&mut self) -> Result<(), Imbalance> {
         self.ledger.check_touched()
     }

@@ -113,8 +113,18 @@ fn what_expires_leaves_no_trace_when_its_place_is_used_again_at_once() {
 
 #[test]
 fn nobody_deals_once_the_books_are_wrong() {
-    let mut game = game_on_land();
+    let mut config = config(1, Spawn::Land);
+    config.land = LandSource::Given(land());
+    let mut game = Game::new(config).unwrap();
+    let creature = throng_engine::live_rows(0..game.world.rows(), game.world.live())
+        .find(|row| game.world.game.kind[*row] == CREATURE)
+        .unwrap();
+    let victim = game.world.id_at(throng_engine::Slot(creature as u32));
     let player = enter(&mut game, 1);
+    put(&mut game, player, SHOP);
+    let shop = game.shopkeepers[0].to_bits();
+    let buy = Command::Buy { shop, item: POTION, quantity: 1, money: START_MONEY };
+    assert_eq!(outcome(&mut game, player, 100, buy), Outcome::Done);
     let drop = Command::Drop { item: BREAD, quantity: 1 };
     assert_eq!(outcome(&mut game, player, 1, drop), Outcome::Done);
     assert_eq!(game.imbalance(), None);
@@ -126,12 +136,26 @@ fn nobody_deals_once_the_books_are_wrong() {
         game.tick();
         assert_eq!(answer(&game, id), Outcome::NotAllowed, "{command:?}");
     }
-    assert_eq!((quantity(&game, 1, BREAD), quantity(&game, 1, POTION)), (4, 3));
+    assert_eq!((quantity(&game, 1, BREAD), quantity(&game, 1, POTION)), (4, 4));
     let counters = game.counters();
     assert_eq!((counters.deals_stopped, counters.ledger_imbalance), (3, 4));
     ask(&mut game, player, 5, Command::Say { text: "what now?" });
     game.tick();
     assert_eq!(answer(&game, 5), Outcome::Done, "all else goes on");
+
+    // Nothing more comes into being either: no loot, no stock, nothing for new characters.
+    let came = |game: &Game| {
+        let books = [Book::Loot, Book::NewCharacter, Book::Restock];
+        books.map(|book| [0, 1, 2, 3, 4, 5, 6].map(|item| game.economy().balance(book, ItemId(item))))
+    };
+    let before = came(&game);
+    let killer = game.avatar(player).unwrap();
+    game.deaths.extend((0..100).map(|_| Death { victim, killer, x: 1.0, y: 1.0 }));
+    enter(&mut game, 2);
+    (0..1_200).for_each(|_| game.tick());
+    assert_eq!(came(&game), before);
+    assert!(lying(&game).is_empty());
+    assert_eq!((money(&game, 2), quantity(&game, 2, BREAD)), (0, 0));
 }
 
 #[test]
@@ -187,6 +211,25 @@ fn littering_has_a_limit() {
         assert_eq!(answer(&game, id), expected, "{id}");
     }
     assert_sound(&game);
+}
+
+#[test]
+fn a_repeat_is_answered_as_before_however_many_commands_come() {
+    let mut game = game_on_land();
+    let player = enter(&mut game, 1);
+    let drop = Command::Drop { item: BREAD, quantity: 1 };
+    assert_eq!(outcome(&mut game, player, 1, drop), Outcome::Done);
+    for id in 2..=33 {
+        ask(&mut game, player, id, Command::LeaveZone);
+        if id % 8 == 1 {
+            game.tick();
+        }
+    }
+    ask(&mut game, player, 34, drop);
+    ask(&mut game, player, 1, drop);
+    game.tick();
+    assert_eq!((answer(&game, 34), answer(&game, 1)), (Outcome::TooFast, Outcome::Done));
+    assert_eq!((quantity(&game, 1, BREAD), game.counters().commands_repeated), (4, 1));
 }
 
 #[test]

@@ -147,17 +147,26 @@ fn a_level_heals_the_living_and_leaves_the_dead_dead() {
 }
 
 #[test]
-fn the_dead_who_leave_come_back_alive() {
+fn the_dead_stand_up_no_sooner_by_leaving() {
     let mut game = game_on_land();
     let player = enter(&mut game, 1);
     put(&mut game, player, Vec2::new(10.0, 10.0));
     kill(&mut game, player);
+    let due = game.world.game.expire_tick[row(&game, player)];
     game.take(Input::Leave { player });
     (0..30).for_each(|_| game.tick());
-    assert_eq!(game.avatar(player), None);
+    assert_eq!(enter(&mut game, 1), player, "its body lies where it fell");
+    game.tick();
+    assert_eq!(game.world.game.health[row(&game, player)], 0);
+    assert!(told(&game, player).contains(&Notice::Died { by: 0 }));
+    game.take(Input::Leave { player });
+    while game.avatar(player).is_some() {
+        game.tick();
+    }
+    assert_eq!(game.current_tick(), due);
     let player = enter(&mut game, 1);
     assert_eq!(game.world.game.health[row(&game, player)], 100);
-    assert!(place(&game, player).distance(SHOP) <= 11.0);
+    assert!(place(&game, player).distance(SHOP) <= 11.0, "where the land has players appear");
 }
 
 #[test]
