@@ -132,6 +132,9 @@ pub struct Progress {
     /// World time for real time, 1/1000.
     #[serde(default = "speed_usual")]
     pub speed: u16,
+    /// Money or things have not added up: since then nobody deals. Anything but `false` is a bug.
+    #[serde(default)]
+    pub is_ledger_broken: bool,
     /// Snapshots per second.
     pub snapshots_per_s: f64,
     /// UDP payload of snapshots per second.
@@ -157,6 +160,7 @@ impl Default for Progress {
             overload_steps: 0,
             overload_rung: None,
             speed: SPEED_USUAL,
+            is_ledger_broken: false,
             snapshots_per_s: 0.0,
             bytes_per_s: 0.0,
             bytes_per_client_per_tick: 0.0,
@@ -190,9 +194,10 @@ impl Progress {
             0 => String::new(),
             steps => format!("; overload step {steps}, world time at {:.0} %", f64::from(self.speed) / 10.0),
         };
+        let ledger = if self.is_ledger_broken { "; LEDGER BROKEN, nobody deals" } else { "" };
         format!(
             "tick {}: {} clients, tick p50 {:.2} ms p99 {:.2} ms max {:.2} ms of {:.0} ms, {} late, \
-             {:.1} MB/s out, {:.0} B a client and tick, {:.2} cores{}",
+             {:.1} MB/s out, {:.0} B a client and tick, {:.2} cores{}{}",
             self.tick,
             self.clients,
             self.tick_ms_p50,
@@ -205,6 +210,7 @@ impl Progress {
             self.bytes_per_client_per_tick,
             self.cpu_cores,
             overload,
+            ledger,
         )
     }
 }
@@ -220,6 +226,9 @@ pub struct RealmReport {
     pub measured: Option<WindowSummary>,
     /// Players connected at once, at most.
     pub clients_peak: u32,
+    /// What first did not add up of money and things; absent while all did.
+    #[serde(default)]
+    pub ledger_fault: Option<String>,
     /// Digest of the world after the last tick, hexadecimal.
     pub world_digest: String,
     /// Resident memory at its peak in KiB, absent where the system does not tell.

@@ -295,7 +295,8 @@ fn realm_failures(realm: &RealmReport) -> Vec<String> {
     }
     let imbalances = ledger_imbalances(realm);
     if imbalances > 0 {
-        failures.push(format!("the ledger did not balance in {imbalances} ticks"));
+        let fault = realm.ledger_fault.as_deref().unwrap_or("the report does not say how");
+        failures.push(format!("the ledger did not balance in {imbalances} ticks: {fault}"));
     }
     if realm.whole.encode_failures > 0 {
         failures.push(format!("{} snapshots could not be encoded", realm.whole.encode_failures));

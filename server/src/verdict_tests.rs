@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::metrics::{TickTimes, Traffic, Window};
-use crate::report::{Buffer, Counts, Startup};
+use crate::report::{Buffer, Counts, Progress, Startup};
 use crate::schedule::ScheduleCounts;
 
 fn window() -> WindowSummary {
@@ -36,6 +36,7 @@ fn realm() -> RealmReport {
         whole: window(),
         measured: Some(window()),
         clients_peak: 10,
+        ledger_fault: None,
         world_digest: "0".repeat(16),
         resident_kib_peak: Some(1),
         counters: Counts::default(),
@@ -70,7 +71,7 @@ fn a_good_run_passes() {
 #[test]
 fn each_fault_fails_the_run_and_is_named() {
     type Change = fn(&mut RealmReport, &mut BotsReport);
-    let changes: [(Change, &str); 10] = [
+    let changes: [(Change, &str); 11] = [
         (|_, bots| bots.connected = 9, "9 of 10"),
         (|_, bots| bots.disconnects = 1, "ended before"),
         (|_, bots| bots.view_mismatches = 1, "disagreed"),
@@ -81,6 +82,13 @@ fn each_fault_fails_the_run_and_is_named() {
         (|realm, _| realm.measured = None, "never asked to measure"),
         (|realm, _| realm.whole.encode_failures = 1, "encoded"),
         (
+            |realm, _| {
+                realm.counters.game = BTreeMap::from([("ledger_imbalance".to_owned(), 3)]);
+                realm.ledger_fault = Some("Player has 2".to_owned());
+            },
+            "did not balance in 3 ticks: Player has 2",
+        ),
+        (
             |realm, _| realm.counters.realm = BTreeMap::from([("input_malformed".to_owned(), 3)]),
             "could not decode 3",
         ),
@@ -90,6 +98,14 @@ fn each_fault_fails_the_run_and_is_named() {
         assert_eq!(found.len(), 1, "{named}: {found:?}");
         assert!(found[0].contains(named), "{named}: {found:?}");
     }
+}
+
+#[test]
+fn a_status_line_tells_of_a_broken_ledger() {
+    let sound = Progress::default();
+    let broken = Progress { is_ledger_broken: true, ..sound };
+    assert!(!sound.line().contains("LEDGER"), "{}", sound.line());
+    assert!(broken.line().ends_with("LEDGER BROKEN, nobody deals"), "{}", broken.line());
 }
 
 #[test]

@@ -37,7 +37,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use throng_game::{Game, GameError, Input};
+use throng_game::{Game, GameError, Imbalance, Input};
 use throng_net::io::{BindError, Receive};
 use throng_net::limits::FRAME_BYTES_ALONE_MAX;
 use throng_net::protocol::packet::DISCONNECT_STOPPING;
@@ -103,6 +103,14 @@ pub enum RealmError {
     Entropy(std::io::Error),
 }
 
+/// What an operator is told of a ledger that does not balance.
+fn broken_ledger(imbalance: &Imbalance) -> String {
+    format!(
+        "the ledger does not balance, by a fault of this program: {imbalance}\n  from now on nobody deals and nothing of \
+         value comes into being; all else goes on. Keep this log, report the fault, and restart the realm"
+    )
+}
+
 const SENDER_REMEDY: &str =
     "raise the limit on open files (ulimit -n) or locked memory (ulimit -l), or set net.io to mmsg";
 
@@ -147,6 +155,8 @@ pub struct Realm {
     governor: Governor,
     /// Added to each tick's work as the governor sees it.
     burden_ns: u64,
+    /// Whether an operator has been told that the ledger does not balance.
+    is_imbalance_told: bool,
 }
 
 impl Realm {
@@ -172,6 +182,7 @@ impl Realm {
             clients_peak: 0,
             governor: Governor::new(&config.overload, config.world.refresh_ticks),
             burden_ns: 0,
+            is_imbalance_told: false,
         })
     }
 
@@ -270,6 +281,7 @@ impl Realm {
         self.inbox.expire(received_ns / 1000);
         self.inbox.note_acks();
         self.inbox.game.tick();
+        self.tell_imbalance();
         let simulated_ns = self.now_ns();
 
         let now_us = simulated_ns / 1000;
@@ -297,6 +309,15 @@ impl Realm {
         };
         self.govern(times.work_ns());
         (times, traffic)
+    }
+
+    /// Logs once that the ledger does not balance.
+    fn tell_imbalance(&mut self) {
+        if let Some(imbalance) = self.inbox.game.imbalance()
+            && !std::mem::replace(&mut self.is_imbalance_told, true)
+        {
+            tracing::error!("at tick {}: {}", self.inbox.game.current_tick(), broken_ledger(&imbalance));
+        }
     }
 
     /// Decides from the work of a tick how much is done in the next one.

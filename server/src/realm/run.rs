@@ -143,6 +143,7 @@ impl Realm {
                     overload_steps: self.governor.steps() as u32,
                     overload_rung: effort.rung,
                     speed: effort.speed,
+                    is_ledger_broken: self.inbox.game.imbalance().is_some(),
                     ..Progress::default()
                 };
                 notify(Event::Progress(progress.with(&summary)));
@@ -168,6 +169,7 @@ impl Realm {
             clients_peak: self.clients_peak,
             world_digest: format!("{:016x}", self.inbox.game.digest()),
             resident_kib_peak: process::resident_kib().map(|(_, peak)| peak),
+            ledger_fault: self.inbox.game.imbalance().map(|imbalance| imbalance.to_string()),
             counters: self.counts(),
         }
     }

@@ -102,6 +102,10 @@ fn rules(settings: &RulesSettings, tick_hz: u16) -> Rules {
     ] {
         *rest = scaled(*rest);
     }
+    for species in &mut rules.species {
+        species.rest_ticks = scaled(species.rest_ticks);
+        species.respawn_ticks = scaled(species.respawn_ticks);
+    }
     rules
 }
 
@@ -178,6 +182,24 @@ pub(super) fn secret() -> Result<[u8; 32], RealmError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn creatures_fight_as_fast_at_any_tick_rate() {
+        let usual = Rules::default().species;
+        for tick_hz in [10, 20, 60] {
+            let scaled = rules(&RulesSettings::default(), tick_hz).species;
+            assert_eq!(scaled.len(), usual.len());
+            for (scaled, usual) in scaled.iter().zip(&usual) {
+                let at = |ticks: u32| ticks * u32::from(tick_hz) / 20;
+                assert_eq!(
+                    (scaled.rest_ticks, scaled.respawn_ticks),
+                    (at(usual.rest_ticks), at(usual.respawn_ticks)),
+                    "{} at {tick_hz} ticks a second",
+                    usual.name
+                );
+            }
+        }
+    }
 
     #[test]
     fn a_land_that_asks_for_too_many_is_refused_with_a_remedy() {
