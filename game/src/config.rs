@@ -73,8 +73,9 @@ pub struct Rules {
     pub drops_max: u32,
     /// How long somebody has to answer when asked to trade, ticks.
     pub ask_ticks: u32,
-    /// Most characters that ever enter, 2.1 KiB each: 1.5 KiB for its goods, reserved at the start, the rest when it first
-    /// enters. None is forgotten before the realm starts anew.
+    /// Most characters that are known at once, 2.1 KiB each: 1.5 KiB for its goods, reserved at the start, the rest when it
+    /// first enters. A new one beyond them takes the place of one that has long been away with nothing to lose: with just
+    /// what a new one has, no experience, nothing accomplished, nobody muted. If there is none, it is refused.
     pub characters_max: u32,
     /// Most players in one instance of a zone other than the main one.
     pub instance_players_max: u32,

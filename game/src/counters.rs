@@ -26,6 +26,10 @@ counters! {
     departed,
     /// Refused: no room for another avatar.
     refused_full,
+    /// Refused among them: as many characters are known as may be, and none was found that could be forgotten.
+    refused_characters,
+    /// Characters forgotten to make room for new ones: long away, and with no more than a new one has.
+    characters_forgotten,
     /// Intents that were applied.
     intents_applied,
     /// Intents numbered at or below one that has been seen; ignored.

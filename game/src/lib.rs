@@ -10,7 +10,7 @@
 //! | file, folder | what it does |
 //! |---|---|
 //! | `input` | what comes in and goes out, as types |
-//! | `players`, `characters` | who is in the world; what is kept of those who ever were |
+//! | `players`, `characters` | who is in the world; what is kept of those who were |
 //! | `intents`, `movement`, `separation` | from intents to places |
 //! | `commands`, `execute`, `deals`, `chat`, `zones` | what players ask for beside moving and fighting |
 //! | `life`, `deaths` | coming, going, dying, rewards, standing up again |
@@ -336,6 +336,11 @@ impl Game {
         self.players.len()
     }
 
+    /// How many characters are known, of [`Rules::characters_max`].
+    pub fn character_count(&self) -> u32 {
+        self.characters.len()
+    }
+
     /// Writes one client's snapshot of the published tick; see [`World::encode`].
     pub fn encode(&self, viewer: &mut Viewer, request: &Request, out: &mut [u8]) -> Option<Encoded> {
         self.world.encode(viewer, request, out)
@@ -389,12 +394,12 @@ impl Game {
         &self.combat
     }
 
-    /// The account of a character that has ever entered.
+    /// The account of a character that is known.
     pub fn account_of(&self, character: u64) -> Option<AccountId> {
         self.characters.by_id(character)
     }
 
-    /// How far a character has come that has ever entered.
+    /// How far a character has come that is known.
     pub fn sheet_of(&self, character: u64) -> Option<&Sheet> {
         self.characters.by_id(character).map(|account| &self.characters.get(account).sheet)
     }

@@ -5,12 +5,17 @@ use throng_engine::limits::BLOCK_ROWS;
 use throng_engine::{EntityId, Event, Random};
 use throng_motion::ZoneId;
 
+use crate::characters::AWAY_S;
 use crate::intents::Intents;
 use crate::players::Player;
 use crate::zones::{MAIN, Stay};
 use crate::{
     AVATAR, AccountId, Game, GameError, NOBODY, Notice, PlayerId, SHOPKEEPER, Stream, Taken, content, events,
 };
+
+/// How many are looked at, in a full table of characters, to find one to forget: some 10 us. Who is refused may try again,
+/// and then the next are looked at.
+const FORGET_LOOKS: u32 = 256;
 
 impl Game {
     /// Puts everybody into the new world who is there from the start.
@@ -35,8 +40,10 @@ impl Game {
 
     pub(crate) fn enter(&mut self, id: u64, name: &str) -> Taken {
         let known = self.characters.by_id(id);
-        if let Some(player) = known.and_then(|account| self.characters.get(account).player) {
-            self.characters.enter(id, name);
+        if let Some(account) = known
+            && let Some(player) = self.characters.get(account).player
+        {
+            self.characters.rename(account, name);
             self.come_back(player);
             return Taken::Entered(player);
         }
@@ -66,15 +73,20 @@ impl Game {
     fn embody(&mut self, id: u64, name: &str) -> Option<PlayerId> {
         // Where it stays: to begin all of them in one cell would take a walk along that cell's chain for each, and rows
         // far from where they belong.
-        let known = self.characters.by_id(id).and_then(|account| self.characters.get(account).last_place);
-        let place = known.unwrap_or_else(|| self.player_place(MAIN, (id ^ id >> 32) as u32));
-        // Spawned first: an account is for ever, an entity is not.
+        let known = self.characters.by_id(id);
+        let place = known.and_then(|account| self.characters.get(account).last_place);
+        let place = place.unwrap_or_else(|| self.player_place(MAIN, (id ^ id >> 32) as u32));
+        // Spawned first: an account stays, an entity need not.
         let (avatar, slot) = self.world.spawn(self.land.nearest_free(place.x, place.y), 0).ok()?;
-        if self.economy.open(id).is_none() {
+        let Some(account) = self.economy.open(id).or_else(|| self.take_over(id)) else {
+            self.counters.refused_characters += 1;
             self.world.despawn(avatar);
             return None;
+        };
+        if known.is_none() {
+            self.characters.add(account, id);
         }
-        let account = self.characters.enter(id, name);
+        self.characters.rename(account, name);
         let player = self.players.insert(Player {
             character: account,
             avatar,
@@ -103,6 +115,21 @@ impl Game {
         let game = &mut self.world.game;
         game.health[row] = last_health.clamp(1, game.health_max[row]);
         Some(player)
+    }
+
+    /// The account of somebody who has long been away and would begin anew with the same, for a new character; `None` if
+    /// there is none among the next few in turn.
+    fn take_over(&mut self, id: u64) -> Option<AccountId> {
+        let away_ticks = (AWAY_S * u32::from(self.config.world.tick_hz)).max(self.config.rules.ask_ticks);
+        let since = self.world.tick().checked_sub(away_ticks)?;
+        for _ in 0..FORGET_LOOKS {
+            let account = self.characters.next_in_turn()?;
+            if self.characters.get(account).may_be_forgotten(since) && self.economy.take_over(account, id) {
+                self.counters.characters_forgotten += 1;
+                return Some(account);
+            }
+        }
+        None
     }
 
     /// Makes an avatar of a level, unhurt unless it is dead: only its respawn makes it stand again.
@@ -220,6 +247,7 @@ impl Game {
             let here = if stay.zone == MAIN { self.place_of(row) } else { stay.way_back };
             let character = self.characters.get_mut(account);
             character.player = None;
+            character.left_tick = tick;
             character.last_place = Some(here);
             character.last_health = self.world.game.health[row];
             self.visitors[stay.zone.0 as usize] -= 1;

@@ -5,7 +5,7 @@ use super::limits::{ACCOUNT_STACKS_MAX, ANSWERS_MAX};
 use crate::{CommandId, Outcome};
 use throng_engine::Digest;
 
-/// The account of a character: its place in the table, for ever.
+/// The account of a character: its place in the table, for as long as the character is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub u32);
 

@@ -67,7 +67,7 @@ use transfer::Holder;
 /// What an economy is made with.
 #[derive(Clone, Debug)]
 pub struct EconomyConfig {
-    /// Most characters that ever come, 1.5 KiB each with half a trade.
+    /// Most characters that are known at once, 1.5 KiB each with half a trade.
     pub accounts_max: u32,
     /// Most drops on the ground at once.
     pub drops_max: u32,
@@ -166,6 +166,20 @@ impl Economy {
             self.transfer_all(Holder::Outside(Book::NewCharacter), Holder::Player(id), &start);
         }
         Some(id)
+    }
+
+    /// Gives the account of a character who is away and has exactly what a new one has to another, who has none; whether
+    /// that could be done. Nothing changes hands. What was answered to the other is forgotten with it.
+    pub fn take_over(&mut self, account: AccountId, character: u64) -> bool {
+        let Some(row) = self.accounts.get_mut(account.row()) else { return false };
+        let is_as_new = row.goods.money() == self.start.money() && row.goods.stacks() == self.start.stacks();
+        if row.is_present || row.seat.is_some() || !is_as_new || self.by_character.contains_key(&character) {
+            return false;
+        }
+        self.by_character.remove(&row.character);
+        self.by_character.insert(character, account);
+        *row = Account { goods: row.goods, ..Account::new(character) };
+        true
     }
 
     /// The character is no longer there: its trade is cancelled, its account stays.

@@ -213,6 +213,11 @@ impl Sheet {
         &self.accomplished
     }
 
+    /// Whether there is experience, or something accomplished.
+    pub fn has_gained(&self) -> bool {
+        self.experience > 0 || !self.accomplished.is_empty()
+    }
+
     /// Adds experience, up to [`EXPERIENCE_MAX`]; less than 1 adds none. Levels are never lost.
     pub fn gain_experience(&mut self, rules: &Progression, points: i64) -> Gain {
         self.experience = self.experience.saturating_add(points.max(0)).min(EXPERIENCE_MAX);

@@ -3,6 +3,7 @@
 use glam::Vec2;
 
 use super::*;
+use crate::characters::AWAY_S;
 
 #[test]
 fn a_body_stays_for_a_while_and_its_character_comes_back_to_it() {
@@ -167,6 +168,40 @@ fn the_dead_stand_up_no_sooner_by_leaving() {
     let player = enter(&mut game, 1);
     assert_eq!(game.world.game.health[row(&game, player)], 100);
     assert!(place(&game, player).distance(SHOP) <= 11.0, "where the land has players appear");
+}
+
+#[test]
+fn of_more_characters_than_may_be_known_those_with_nothing_to_lose_are_forgotten() {
+    let mut config = config(0, Spawn::Land);
+    config.land = LandSource::Given(land());
+    config.rules.characters_max = 3;
+    let mut game = Game::new(config).unwrap();
+    let players = [1, 2, 3].map(|character| enter(&mut game, character));
+    let bread = content::BREAD;
+    let drop = Command::Drop { item: bread, quantity: 1 };
+    assert_eq!(outcome(&mut game, players[1], 7, drop), Outcome::Done);
+    for player in players {
+        game.take(Input::Leave { player });
+    }
+    let come = |game: &mut Game, character| game.take(Input::Enter { character, name: "Newcomer" });
+    (0..AWAY_S * 20 - 1).for_each(|_| game.tick());
+    assert_eq!(come(&mut game, 4), Taken::Full, "nobody has been away for long enough");
+    (0..30).for_each(|_| game.tick());
+    for character in [4, 5] {
+        assert!(matches!(come(&mut game, character), Taken::Entered(_)));
+    }
+    assert_eq!(come(&mut game, 6), Taken::Full, "the third has less than a new one");
+    let counters = game.counters();
+    assert_eq!((counters.characters_forgotten, counters.refused_characters), (2, 2));
+    assert_eq!((game.account_of(1), game.account_of(3)), (None, None));
+    assert_eq!((money(&game, 5), quantity(&game, 5, bread)), (content::START_MONEY, 5));
+    let player = enter(&mut game, 2);
+    assert_eq!(quantity(&game, 2, bread), 4);
+    // Who is forgotten is not spoken to, and its answers are not another's.
+    let whisper = |name| Command::Whisper { name, text: "psst" };
+    assert_eq!(outcome(&mut game, player, 8, whisper("Player 1")), Outcome::Gone);
+    assert_eq!(outcome(&mut game, player, 9, whisper("Newcomer")), Outcome::Done);
+    assert_eq!(game.character_count(), 3);
 }
 
 #[test]

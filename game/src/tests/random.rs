@@ -98,7 +98,7 @@ fn a_digest_sees_all_that_a_tick_depends_on() {
         game.digest()
     };
     digests.extend([
-        changed(|game| assert_eq!(game.characters.enter(1, "Another"), AccountId(0))),
+        changed(|game| game.characters.rename(AccountId(0), "Another")),
         changed(|game| assert_eq!(game.lying.put(DropId::from_bits(0), EntityId::from_bits(1)), 0)),
         changed(|game| assert!(game.chat.shouts.take(1, crate::chat::Rate { interval_ticks: 1, burst: 1 }))),
         changed(|game| game.newcomers.push(PlayerId(0))),

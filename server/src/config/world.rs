@@ -75,7 +75,7 @@ pub struct RulesSettings {
     pub drops_max: u32,
     /// Players in one instance of a zone.
     pub instance_players_max: u32,
-    /// Characters that ever enter, from one start to the next.
+    /// Characters that are known at once.
     pub characters_max: u32,
 }
 

@@ -103,6 +103,11 @@ pub enum RealmError {
     Entropy(std::io::Error),
 }
 
+/// Whether nine tenths are taken.
+fn is_crowded(known: u32, most: u32) -> bool {
+    u64::from(known) * 10 >= u64::from(most) * 9
+}
+
 /// What an operator is told of a ledger that does not balance.
 fn broken_ledger(imbalance: &Imbalance) -> String {
     format!(
@@ -157,6 +162,8 @@ pub struct Realm {
     burden_ns: u64,
     /// Whether an operator has been told that the ledger does not balance.
     is_imbalance_told: bool,
+    /// Whether an operator has been told that hardly any more characters can be known.
+    is_crowding_told: bool,
 }
 
 impl Realm {
@@ -183,6 +190,7 @@ impl Realm {
             governor: Governor::new(&config.overload, config.world.refresh_ticks),
             burden_ns: 0,
             is_imbalance_told: false,
+            is_crowding_told: false,
         })
     }
 
@@ -317,6 +325,18 @@ impl Realm {
             && !std::mem::replace(&mut self.is_imbalance_told, true)
         {
             tracing::error!("at tick {}: {}", self.inbox.game.current_tick(), broken_ledger(&imbalance));
+        }
+    }
+
+    /// Logs once that hardly any more characters can be known.
+    fn tell_crowding(&mut self) {
+        let (known, most) = (self.inbox.game.character_count(), self.config.rules.characters_max);
+        if is_crowded(known, most) && !std::mem::replace(&mut self.is_crowding_told, true) {
+            tracing::warn!(
+                "{known} characters have entered since the start, of {most} that can be known (rules.characters_max)\n  \
+                 once all are, a new one gets in only in place of one that has long been away with nothing to lose: \
+                 raise rules.characters_max before the next start"
+            );
         }
     }
 

@@ -148,6 +148,7 @@ impl Realm {
                 };
                 notify(Event::Progress(progress.with(&summary)));
                 recent.restart(now_ns, counts);
+                self.tell_crowding();
                 let set_back_ms = self.inbox.protocol.set_unix_ms(now_ns / 1000, unix_ms());
                 if set_back_ms > 0 {
                     tracing::warn!(
