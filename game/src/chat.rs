@@ -5,7 +5,7 @@ use throng_engine::{Digest, Found, World};
 use crate::characters::{Character, Characters, MUTED_MAX};
 use crate::notices::{Hearing, Notices};
 use crate::players::{Player, Players};
-use crate::{AVATAR, AccountId, GameCounters, Outcome, PlayerId, Traits};
+use crate::{AVATAR, AccountId, GameCounters, Outcome, PlayerId, Rules, Traits};
 
 /// Longest text, bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
@@ -74,7 +74,7 @@ struct Rates {
     talk: Rate,
     /// Of one player, to all.
     shout: Rate,
-    /// Of all players together, to all: each is as many notices as there are players.
+    /// Of all players together, to all.
     shouts: Rate,
 }
 
@@ -83,6 +83,8 @@ struct Rates {
 pub(crate) struct Chat {
     rates: Rates,
     pub shouts: Bucket,
+    /// When somebody last shouted.
+    shouted_tick: u32,
     found: Found,
     /// Squared distance in bits, and who.
     hearers: Vec<(u32, PlayerId)>,
@@ -109,20 +111,19 @@ pub(crate) struct Audience<'a> {
 }
 
 impl Chat {
-    pub fn new(tick_hz: u16) -> Self {
-        let hz = u32::from(tick_hz);
+    pub fn new(tick_hz: u16, rules: &Rules) -> Self {
         let rates = Rates {
-            talk: Rate { interval_ticks: hz, burst: 5 },
-            shout: Rate { interval_ticks: 10 * hz, burst: 2 },
-            shouts: Rate { interval_ticks: hz.div_ceil(2), burst: 10 },
+            talk: Rate { interval_ticks: tick_hz.into(), burst: 5 },
+            shout: Rate { interval_ticks: rules.shout_ticks, burst: 2 },
+            shouts: Rate { interval_ticks: rules.shouts_ticks, burst: 10 },
         };
         // As many as may hear, and as many again that are left out.
         let hearers = Vec::with_capacity(2 * SAY_HEARERS_MAX);
-        Self { rates, shouts: Bucket::default(), found: Found::default(), hearers }
+        Self { rates, shouts: Bucket::default(), shouted_tick: 0, found: Found::default(), hearers }
     }
 
     pub fn digest(&self, digest: &mut Digest) {
-        digest.push(self.shouts.full_tick.into());
+        digest.push(u64::from(self.shouted_tick) << 32 | u64::from(self.shouts.full_tick));
     }
 
     /// To everybody near.
@@ -160,16 +161,18 @@ impl Chat {
         Outcome::Done
     }
 
-    /// To the whole realm.
+    /// To the whole realm. One in a tick: each is as many notices as there are players.
     pub fn shout(&mut self, from: PlayerId, text: &str, audience: Audience<'_>) -> Outcome {
         let Audience { world, players, characters, notices, .. } = audience;
         let tick = world.tick();
         let Some(speaker) = players.get(from) else { return Outcome::Gone };
         let own = &mut characters.get_mut(speaker.character).budgets.shouts;
         // What the realm does not bear costs the speaker nothing.
-        if !self.shouts.has(tick, self.rates.shouts) || !own.take(tick, self.rates.shout) {
+        let is_borne = self.shouted_tick != tick && self.shouts.has(tick, self.rates.shouts);
+        if !is_borne || !own.take(tick, self.rates.shout) {
             return Outcome::TooFast;
         }
+        self.shouted_tick = tick;
         self.shouts.take(tick, self.rates.shouts);
         let (avatar, speaker) = (speaker.avatar, characters.get(speaker.character));
         let heard = notices.say(Hearing::Shouted, avatar.to_bits(), &speaker.name, text);

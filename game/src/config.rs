@@ -73,6 +73,10 @@ pub struct Rules {
     pub drops_max: u32,
     /// How long somebody has to answer when asked to trade, ticks.
     pub ask_ticks: u32,
+    /// From one shout of a player to its next, ticks; two at once after a pause.
+    pub shout_ticks: u32,
+    /// From one shout to the next of all players together, ticks; ten after a pause, but never two in one tick.
+    pub shouts_ticks: u32,
     /// Most characters that are known at once, 2.1 KiB each: 1.5 KiB for its goods, reserved at the start, the rest when it
     /// first enters. A new one beyond them takes the place of one that has long been away with nothing to lose: with just
     /// what a new one has, no experience, nothing accomplished, nobody muted. If there is none, it is refused.
@@ -98,6 +102,8 @@ impl Default for Rules {
             drop_ticks: 1_200,
             drops_max: 16_384,
             ask_ticks: 600,
+            shout_ticks: 200,
+            shouts_ticks: 10,
             characters_max: 1 << 17,
             instance_players_max: 40,
             combat: CombatRules::default(),

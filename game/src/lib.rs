@@ -181,7 +181,7 @@ impl Game {
             visitors: vec![0; land.zones().len()],
             characters: Characters::default(),
             commands: Commands::default(),
-            chat: Chat::new(config.world.tick_hz),
+            chat: Chat::new(config.world.tick_hz, rules),
             notices: Notices::default(),
             newcomers: Vec::new(),
             leavers: Vec::new(),

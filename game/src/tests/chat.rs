@@ -148,12 +148,18 @@ fn a_shout_that_the_realm_does_not_bear_costs_its_player_nothing() {
         ask(&mut game, *player, id, Command::Shout { text: "!" });
     }
     game.tick();
-    assert_eq!(answer(&game, 20), Outcome::TooFast, "after ten others");
+    let shouted = (1..=20).filter(|id| answer(&game, *id) == Outcome::Done).count();
+    assert_eq!(shouted, 1, "never two in one tick");
+    assert_eq!(answer(&game, 20), Outcome::TooFast, "after another");
+    for (id, player) in (21..).zip(&players[1..12]) {
+        let expected = if id <= 30 { Outcome::Done } else { Outcome::TooFast };
+        assert_eq!(outcome(&mut game, *player, id, Command::Shout { text: "!" }), expected, "{id}");
+    }
     (0..100).for_each(|_| game.tick());
-    for id in 21..=22 {
+    for id in 41..=42 {
         assert_eq!(outcome(&mut game, players[19], id, Command::Shout { text: "!" }), Outcome::Done, "{id}");
     }
-    assert_eq!(outcome(&mut game, players[19], 23, Command::Shout { text: "!" }), Outcome::TooFast);
+    assert_eq!(outcome(&mut game, players[19], 43, Command::Shout { text: "!" }), Outcome::TooFast);
 }
 
 #[test]

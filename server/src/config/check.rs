@@ -159,6 +159,8 @@ impl Checker {
             ("rules.linger_s", rules.linger_s),
             ("rules.respawn_s", rules.respawn_s),
             ("rules.drop_s", rules.drop_s),
+            ("rules.shout_s", rules.shout_s),
+            ("rules.shouts_s", rules.shouts_s),
         ];
         for (key, seconds) in times {
             self.within(key, seconds, limits::RULE_S);

@@ -184,6 +184,8 @@ fn every_limit_is_checked() {
     assert_eq!(problems(|c| c.rules.linger_s = f32::NAN), ["rules.linger_s"]);
     assert_eq!(problems(|c| c.rules.respawn_s = -1.0), ["rules.respawn_s"]);
     assert_eq!(problems(|c| c.rules.drop_s = 0.0), ["rules.drop_s"]);
+    assert_eq!(problems(|c| c.rules.shout_s = 0.0), ["rules.shout_s"]);
+    assert_eq!(problems(|c| c.rules.shouts_s = f32::INFINITY), ["rules.shouts_s"]);
     assert_eq!(problems(|c| c.rules.drops_max = u32::MAX), ["rules.drops_max"]);
     assert_eq!(problems(|c| c.rules.instance_players_max = 0), ["rules.instance_players_max"]);
     assert_eq!(problems(|c| c.rules.characters_max = 0), ["rules.characters_max"]);

@@ -71,6 +71,10 @@ pub struct RulesSettings {
     pub respawn_s: f32,
     /// Seconds that a thing lies on the ground.
     pub drop_s: f32,
+    /// Seconds from one shout of a player to its next.
+    pub shout_s: f32,
+    /// Seconds from one shout to the next of all players together.
+    pub shouts_s: f32,
     /// Things on the ground at once.
     pub drops_max: u32,
     /// Players in one instance of a zone.
@@ -87,6 +91,8 @@ impl Default for RulesSettings {
             linger_s: 1.0,
             respawn_s: 5.0,
             drop_s: 60.0,
+            shout_s: 10.0,
+            shouts_s: 0.5,
             drops_max: 16_384,
             instance_players_max: 40,
             characters_max: 1 << 17,

@@ -347,12 +347,19 @@ impl Inbox {
             self;
         let tick = game.current_tick();
         let mut message = [0; NOTICE_BYTES_MAX];
-        let mut say = |place: u32, notice: &Notice<'_>| {
-            let Some(bytes) = write_notice(&mut message, &messages::notice(tick, notice)) else {
+        // What `message` says. All who hear the same are told one after the other, and it is laid out once.
+        let mut laid: Option<(Notice<'_>, usize)> = None;
+        let mut say = |place: u32, notice| {
+            let bytes = match laid {
+                Some((said, bytes)) if said == notice => Some(bytes),
+                _ => write_notice(&mut message, &messages::notice(tick, &notice)),
+            };
+            laid = bytes.map(|bytes| (notice, bytes));
+            let Some(bytes) = bytes else {
                 counters.notice_too_long += 1;
                 return;
             };
-            let is_lossy = messages::is_lossy(notice);
+            let is_lossy = messages::is_lossy(&notice);
             match channels.tell(place as usize, &message[..bytes], is_lossy) {
                 Told::Queued => counters.notice_told += 1,
                 Told::Waits => counters.notice_put_off += 1,
@@ -362,12 +369,12 @@ impl Inbox {
         };
         for (place, id) in malformed.drain(..) {
             let (id, outcome) = (CommandId(id), Outcome::Malformed);
-            say(place, &Notice::Answer { id, outcome });
+            say(place, Notice::Answer { id, outcome });
         }
         for (player, notice) in game.notices() {
             match sessions.get(player.0 as usize) {
                 None | Some(&NO_SESSION) => {}
-                Some(&place) => say(place, &notice),
+                Some(&place) => say(place, notice),
             }
         }
         let rtt_us = |place| protocol.session(SessionIndex::new(place)).and_then(|session| session.rtt_us);

@@ -85,6 +85,8 @@ fn rules(settings: &RulesSettings, tick_hz: u16) -> Rules {
         linger_ticks: ticks(settings.linger_s),
         respawn_ticks: ticks(settings.respawn_s),
         drop_ticks: ticks(settings.drop_s),
+        shout_ticks: ticks(settings.shout_s),
+        shouts_ticks: ticks(settings.shouts_s),
         drops_max: settings.drops_max,
         ask_ticks: scaled(usual.ask_ticks),
         characters_max: settings.characters_max,
