@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::Stage;
 use throng_engine::simd::Level;
+use throng_game::Counter;
 
 /// Counts allocations and growths of all threads while it is told to.
 struct Counting;
@@ -73,8 +74,15 @@ fn the_steady_tick_does_not_allocate() {
     };
     (0..WARM_TICKS).for_each(|_| step(&mut stage));
     let before = *stage.game.counters();
+    let done = |stage: &Stage| [Counter::Trades, Counter::Finds].map(|counter| stage.done(counter));
+    let done_before = done(&stage);
     let allocations = count_during(|| (0..COUNTED_TICKS).for_each(|_| step(&mut stage)));
     let after = stage.game.counters();
     assert!(after.commands_done > before.commands_done && after.creatures_died > before.creatures_died);
+    let done = done(&stage);
+    assert!(
+        done[0] > done_before[0] && done[1] > done_before[1],
+        "trades, finds: {done:?} after {done_before:?}"
+    );
     assert_eq!(allocations, 0, "in {COUNTED_TICKS} ticks");
 }

@@ -7,8 +7,8 @@ use throng_engine::simd::Level;
 use throng_engine::{Random, Slot, live_rows};
 use throng_game::creatures::Species;
 use throng_game::{
-    Command, CommandId, Game, GameConfig, Input, Intent, ItemId, Land, LandSource, PlayerId, Request, Rules,
-    SHOPKEEPER, Spawn, Taken, Viewer, WorldConfig,
+    Command, CommandId, Counter, DROP, Game, GameConfig, Input, Intent, ItemId, Land, LandSource, PlayerId,
+    Request, Rules, SHOPKEEPER, Spawn, Taken, Viewer, WorldConfig,
 };
 use throng_motion::GenerateConfig;
 
@@ -26,6 +26,8 @@ pub struct Stage {
     pub game: Game,
     pub actors: Vec<Actor>,
     shops: Vec<u32>,
+    /// What lies on the ground, and where.
+    drops: Vec<(u32, Vec2)>,
     characters: u64,
 }
 
@@ -58,6 +60,7 @@ impl Stage {
             game: Game::with_level(config, level).unwrap(),
             actors: Vec::new(),
             shops: Vec::new(),
+            drops: Vec::with_capacity(Rules::default().drops_max as usize),
             characters: 0,
         };
         let world = stage.game.world();
@@ -66,6 +69,14 @@ impl Stage {
         stage.shops = keepers.map(|row| world.id_at(Slot(row as u32)).to_bits()).collect();
         (0..actors).for_each(|_| stage.enter());
         stage
+    }
+
+    /// How often any character has done what is counted.
+    pub fn done(&self, counter: Counter) -> u64 {
+        (1..=self.characters)
+            .filter_map(|id| self.game.sheet_of(id))
+            .map(|sheet| sheet.counter(counter))
+            .sum()
     }
 
     pub fn enter(&mut self) {
@@ -103,7 +114,13 @@ impl Stage {
     /// One tick: what players send, and the tick itself.
     pub fn step(&mut self) {
         let tick = self.game.current_tick() + 1;
-        let Self { game, actors, shops, .. } = self;
+        let Self { game, actors, shops, drops, .. } = self;
+        let world = game.world();
+        let lying = live_rows(0..world.rows(), world.live()).filter(|row| world.game.kind[*row] == DROP);
+        drops.clear();
+        drops.extend(lying.map(|row| {
+            (world.id_at(Slot(row as u32)).to_bits(), Vec2::new(world.body.x[row], world.body.y[row]))
+        }));
         for index in 0..actors.len() {
             let mut random = Random::of_tick(5, tick, 0).fork(actors[index].character as u32);
             // Some ticks bring nothing, some two.
@@ -120,13 +137,23 @@ impl Stage {
                 game.take(Input::Intent { player, sequence, shown_tick, intent });
             }
             if random.below(10) == 0 {
-                let other = actors[random.below(actors.len() as u32) as usize].player;
-                let other = game.avatar(other).map_or(0, |id| id.to_bits());
+                let here = place(game, actors[index].player);
+                let others = actors.iter().filter(|other| other.player != actors[index].player);
+                let others = others.map(|other| (other.player, place(game, other.player)));
+                let other = nearest(here, others).and_then(|player| game.avatar(player));
+                let seen = Seen {
+                    shop: shops[random.below(shops.len() as u32) as usize],
+                    other: other.map_or(0, |id| id.to_bits()),
+                    drop: nearest(here, drops.iter().copied()).unwrap_or(0),
+                    revision: game
+                        .account_of(actors[index].character)
+                        .and_then(|account| game.economy().trade_of(account))
+                        .map(|(_, revision, ..)| revision),
+                };
                 let actor = &mut actors[index];
                 actor.commands += 1;
                 let id = CommandId(u128::from(actor.character) << 32 | u128::from(actor.commands));
-                let shop = shops[random.below(shops.len() as u32) as usize];
-                let command = command(&mut random, shop, other, tick);
+                let command = command(&mut random, &seen, tick);
                 game.take(Input::Command { player: actor.player, id, command });
             }
         }
@@ -154,22 +181,53 @@ impl Stage {
     }
 }
 
-fn command(random: &mut Random, shop: u32, other: u32, tick: u32) -> Command<'static> {
+/// What somebody sees to ask about.
+struct Seen {
+    shop: u32,
+    /// The player who stands nearest.
+    other: u32,
+    /// What lies nearest.
+    drop: u32,
+    /// Of the trade, while there is one.
+    revision: Option<u32>,
+}
+
+fn place(game: &Game, player: PlayerId) -> Vec2 {
+    let world = game.world();
+    let slot = game.avatar(player).and_then(|avatar| world.slot(avatar));
+    slot.map_or(Vec2::MAX, |slot| Vec2::new(world.body.x[slot.row()], world.body.y[slot.row()]))
+}
+
+fn nearest<T>(here: Vec2, all: impl Iterator<Item = (T, Vec2)>) -> Option<T> {
+    let distance = |(_, place): &(T, Vec2)| place.distance_squared(here);
+    all.min_by(|one, other| distance(one).total_cmp(&distance(other))).map(|(found, _)| found)
+}
+
+fn command(random: &mut Random, seen: &Seen, tick: u32) -> Command<'static> {
+    let &Seen { shop, other, drop, revision } = seen;
     let item = ItemId(1 + random.below(6));
     let quantity = 1 + random.below(2);
-    match random.below(12) {
+    // Who trades mostly comes to an end with it, before the two have gone apart.
+    if let Some(revision) = revision
+        && random.below(2) == 0
+    {
+        return Command::TradeConfirm { revision };
+    }
+    match random.below(15) {
         0 => Command::Buy { shop, item, quantity, money: 1_000 },
         1 => Command::Sell { shop, item, quantity, money: 0 },
         2 => Command::Drop { item, quantity },
         3 => Command::Use { item },
-        4 => Command::TradeOpen { with: other },
-        5 => Command::TradeOffer { item: ItemId(0), quantity: 0, money: 5 },
-        6 => Command::TradeConfirm { revision: random.below(4) },
-        7 => Command::Say { text: "well met" },
-        8 if tick.is_multiple_of(7) => Command::Shout { text: "hear, hear" },
-        9 => Command::Whisper { name: "c3", text: "psst" },
-        10 if random.below(8) == 0 => Command::EnterZone { zone: 1, instance: 0 },
-        10 => Command::LeaveZone,
-        _ => Command::PickUp { drop: other },
+        4 | 5 => Command::TradeOpen { with: other },
+        6 => Command::TradeOffer { item: ItemId(0), quantity: 0, money: 5 },
+        7 => Command::TradeConfirm { revision: random.below(4) },
+        8 if random.below(4) == 0 => Command::TradeCancel,
+        8 => Command::Say { text: "well met" },
+        9 if tick.is_multiple_of(7) => Command::Shout { text: "hear, hear" },
+        10 => Command::Whisper { name: "c3", text: "psst" },
+        11 => Command::Mute { name: ["c3", "c5"][random.below(2) as usize], is_muted: random.below(2) == 0 },
+        12 if random.below(8) == 0 => Command::EnterZone { zone: 1, instance: 0 },
+        12 => Command::LeaveZone,
+        _ => Command::PickUp { drop },
     }
 }
