@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   gain_experience ─► experience ─► level (from a table) ─┐
-//!   count ─► counters (kills, trades, metres ...) ─────────┴─► accomplishments (a bit each, for ever)
+//!   count ─► counters (kills, trades, visits ...) ─────────┴─► accomplishments (a bit each, for ever)
 //! ```
 
 #[cfg(test)]
@@ -37,8 +37,6 @@ pub enum Counter {
     Sales,
     /// Drops claimed.
     Finds,
-    /// Ground covered, metres.
-    DistanceM,
     /// Instances entered.
     Visits,
     /// The level; counted by [`Sheet::gain_experience`].

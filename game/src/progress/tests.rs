@@ -52,7 +52,7 @@ fn a_digest_tells_sheets_apart() {
         digest.value()
     };
     let first = digest(&sheet);
-    sheet.count(&rules, Counter::DistanceM, 1);
+    sheet.count(&rules, Counter::Visits, 1);
     let second = digest(&sheet);
     sheet.gain_experience(&rules, 1);
     assert!(first != second && second != digest(&sheet));
