@@ -115,3 +115,29 @@ pub(crate) fn progression() -> Result<Progression, ProgressionError> {
 pub(crate) fn health(level: u8) -> u16 {
     100 + 10 * u16::from(level.saturating_sub(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What clients in other languages go by.
+    const PAGE: &str = include_str!("../../docs/reference-game.md");
+
+    #[test]
+    fn the_page_of_the_reference_game_has_these_items_and_shops() {
+        let digits = |number: u32| match number {
+            1_000.. => format!("{},{:03}", number / 1_000, number % 1_000),
+            _ => number.to_string(),
+        };
+        let catalogue = catalogue().expect("a catalogue");
+        for line in lines(20) {
+            let (number, item) = (line.item.0, catalogue.get(line.item).expect("an item"));
+            let row = format!("\n| {number} | {} | {} | {} |", item.name, digits(item.stack_max), item.price);
+            assert!(PAGE.contains(&row), "{row}");
+            let asks = (item.price * (1_000 + i64::from(line.ask_margin)) + 999) / 1_000;
+            let pays = item.price * (1_000 - i64::from(line.pay_margin)) / 1_000;
+            let row = format!("\n| {number} {} | {asks} | {pays} | {} |", item.name, line.stock_usual);
+            assert!(PAGE.contains(&row), "{row}");
+        }
+    }
+}

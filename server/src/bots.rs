@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
-use throng_tools::bots::{self, BotsConfig, BotsReport, GatewayDoor, Progress};
+use throng_tools::bots::{self, Behaviour, BotsConfig, BotsReport, GatewayDoor, Phase, Progress};
 use throng_tools::grants::{GrantsConfig, read_tokens};
 
 use crate::cli::{BotsArgs, LoadArgs};
@@ -15,7 +15,10 @@ use crate::land;
 use crate::pipe;
 use crate::report::{probe_writable, write_json};
 use crate::stop::{EXIT_INTERRUPTED, StopFlag};
-use crate::verdict::{bots_failures, bots_table};
+use crate::verdict::{CAPS_REMEDY, Conditions, bots_failures, bots_table};
+
+/// Seconds without a newcomer after which the load generator says what may be the cause.
+const STALL_S: u32 = 5;
 
 /// One line of a demo's load generator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,12 +72,17 @@ pub fn run(args: &BotsArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
 
+    let mut stall = Stall::default();
     let tell = |progress: &Progress| {
         pipe::print_line(&progress_line(progress));
+        if stall.begins(progress) {
+            pipe::print_line(&format!("  nobody else gets in{CAPS_REMEDY}"));
+        }
     };
     let report = bots::run(&config, &mut door, tell, stop.as_atomic())?;
-    let failures = bots_failures(&report, is_troubled(&args.load));
-    pipe::print_line(bots_table(&report, &failures).trim_end());
+    let conditions = conditions(&args.load, args.land.is_some(), stop.is_raised());
+    let failures = bots_failures(&report, &conditions);
+    pipe::print_line(bots_table(&report, &failures, stop.is_raised()).trim_end());
     if let Some(path) = &args.json {
         write_json(path, &report)?;
         pipe::print_line(&format!("  report written to {}", path.display()));
@@ -88,9 +96,38 @@ pub fn run(args: &BotsArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Whether loss, delay or reordering is simulated: then some figures cannot be held against the realm.
-pub fn is_troubled(load: &LoadArgs) -> bool {
-    load.loss > 0.0 || load.delay > 0 || load.reorder > 0.0
+/// What such a run is judged by. Clients that know the land know where the shops are.
+pub fn conditions(load: &LoadArgs, has_land: bool, is_interrupted: bool) -> Conditions {
+    let behaviour = Behaviour::from(load.behaviour);
+    Conditions {
+        is_troubled: load.loss > 0.0 || load.delay > 0 || load.reorder > 0.0,
+        is_off_beat: load.clock != 1.0,
+        is_interrupted,
+        fighters: behaviour.fighters(),
+        traders: if has_land { behaviour.traders() } else { 0.0 },
+    }
+}
+
+/// Finds out when clients stop being let in before all are.
+#[derive(Default)]
+struct Stall {
+    connected: u32,
+    seconds: u32,
+}
+
+impl Stall {
+    /// Whether nobody has got in for so many seconds, for the first time since somebody did. A hello that is not
+    /// answered is repeated meanwhile.
+    fn begins(&mut self, progress: &Progress) -> bool {
+        let connected = progress.second.connected;
+        let is_waiting = progress.phase == Phase::Connecting && (1..progress.clients).contains(&connected);
+        if !is_waiting || connected != self.connected {
+            *self = Self { connected, seconds: 0 };
+            return false;
+        }
+        self.seconds += 1;
+        self.seconds == STALL_S
+    }
 }
 
 fn bots_config(args: &BotsArgs, realm: SocketAddr, clients: u32) -> BotsConfig {
@@ -121,4 +158,33 @@ fn progress_line(progress: &Progress) -> String {
         progress.view_mismatches,
         progress.decode_errors
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use throng_tools::bots::Second;
+
+    use super::*;
+
+    #[test]
+    fn a_stall_is_told_once_until_somebody_gets_in() {
+        let mut stall = Stall::default();
+        let mut told = |connected, phase| {
+            let second = Second { connected, ..Second::default() };
+            let progress = Progress {
+                phase,
+                clients: 100,
+                second,
+                measured_seconds: 0.0,
+                view_mismatches: 0,
+                decode_errors: 0,
+            };
+            (0..20).filter(|_| stall.begins(&progress)).count()
+        };
+        assert_eq!(told(0, Phase::Connecting), 0, "nobody at all has another cause");
+        assert_eq!(told(64, Phase::Connecting), 1);
+        assert_eq!(told(65, Phase::Connecting), 1);
+        assert_eq!(told(100, Phase::Connecting), 0, "all are there");
+        assert_eq!(told(64, Phase::Measuring), 0);
+    }
 }

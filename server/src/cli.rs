@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use throng_tools::bots::Behaviour;
 
 use crate::attack::AttackArgs;
-use crate::config::IoChoice;
+use crate::config::{IoChoice, parse_listen_address};
 use crate::limits;
 
 pub use admin::{
@@ -99,7 +99,7 @@ pub struct DemoArgs {
     #[arg(long, value_name = "HZ", value_parser = tick_hz)]
     pub tick_hz: Option<u16>,
     /// Where the realm listens; a wildcard address (0.0.0.0:0) makes each send about 3 % cheaper
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = parse_listen_address)]
     pub listen: SocketAddr,
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -178,7 +178,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub print_config: bool,
     /// UDP address and port to listen on
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = parse_listen_address)]
     pub listen: Option<SocketAddr>,
     /// Threads; 0 for as many as this machine runs at once
     #[arg(long, value_name = "T", value_parser = threads)]
@@ -388,7 +388,7 @@ mod tests {
             ("throng serve --threads 257", "0 to 256"),
             ("throng serve --io epoll", "uring"),
             ("throng bots --clients 5 --seconds 1", "--gateway"),
-            ("throng serve --listen 7777", "socket address"),
+            ("throng serve --listen 7777", "such as 0.0.0.0:7777"),
             ("throng account create", "required"),
             ("throng account create Ada --password secret", "unexpected argument"),
             ("throng account create Ada --locked --password-stdin", "cannot be used with"),

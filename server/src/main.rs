@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Command::World(args) => land::run(&args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("throng: {error:#}");
+        eprintln!("throng: {}", process::with_causes(&error));
         ExitCode::FAILURE
     })
 }

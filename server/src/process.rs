@@ -1,4 +1,4 @@
-//! What this process has used, as Linux tells it, and who may look into it.
+//! What this process has used, as Linux tells it, who may look into it, and why it failed.
 
 use std::fs;
 
@@ -16,6 +16,20 @@ pub fn keep_memory_private() {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
+/// An error and what caused it, each told once: some say their cause themselves, together with what to do.
+pub fn with_causes(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(cause.trim_end()) {
+            told = format!("{told}: {}", cause.trim_end());
+        }
+    }
+    told
+}
+
 fn parse_status(status: &str, key: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.split_ascii_whitespace().next()?.parse().ok()
@@ -30,6 +44,17 @@ mod tests {
         let status = "Name:\tthrong\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n";
         assert_eq!(parse_status(status, "VmRSS:"), Some(1024));
         assert_eq!(parse_status(status, "VmPeak:"), None);
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let denied = || std::io::Error::from_raw_os_error(13);
+        let once = crate::land::NoLand::Read { path: "a.world".into(), source: denied() };
+        let told = with_causes(&anyhow::Error::from(once));
+        assert_eq!(told.matches("Permission denied").count(), 1, "{told}");
+        assert!(told.ends_with("leave it empty"), "{told}");
+        let told = with_causes(&anyhow::Error::from(denied()).context("cannot start a thread"));
+        assert_eq!(told, "cannot start a thread: Permission denied (os error 13)");
     }
 
     #[test]

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::run::Running;
 use crate::metrics::{WindowSummary, speed_usual};
 use crate::realm::{Rung, SPEED_USUAL};
 
@@ -18,7 +19,7 @@ use crate::realm::{Rung, SPEED_USUAL};
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The realm listens: clients may come.
-    Listening(Startup),
+    Listening(Box<Startup>),
     /// One second went by.
     Progress(Progress),
     /// The realm has stopped.
@@ -52,8 +53,10 @@ pub struct Startup {
     pub players_max: u32,
     /// Wandering creatures.
     pub creatures: u32,
-    /// Size of the world in metres.
+    /// Size of the world in metres, with all instances of zones.
     pub world_m: [f32; 2],
+    /// Size of the main zone.
+    pub main_zone_m: [f32; 2],
     /// The gateway in the same process, if there is one.
     #[serde(default)]
     pub gateway: Option<GatewayStartup>,
@@ -62,8 +65,10 @@ pub struct Startup {
 /// Where players log in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayStartup {
-    /// `https://` or `http://`, address and port.
+    /// `https://` or `http://`, address and port, as this machine reaches it.
     pub url: String,
+    /// Where it listens, with the port that was taken.
+    pub listen: SocketAddr,
     /// SHA-256 of its certificate.
     pub fingerprint: Option<String>,
 }
@@ -91,18 +96,52 @@ impl Startup {
             format!("receive buffer {}", buffer(&self.receive_buffer)),
             format!("send buffer {}", buffer(&self.send_buffer)),
             format!("{} threads, {} ticks a second", self.threads, self.tick_hz),
-            format!(
-                "world of {:.0} x {:.0} m, {} creatures, room for {} players",
-                self.world_m[0], self.world_m[1], self.creatures, self.players_max
-            ),
+            format!("{}, {} creatures, room for {} players", self.size(), self.creatures, self.players_max),
         ];
         lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
         lines.push(format!("listening on {}", self.listen));
-        if let Some(GatewayStartup { url, fingerprint }) = &self.gateway {
-            let certificate = fingerprint.as_ref().map(|print| format!(", certificate SHA-256 {print}"));
-            lines.push(format!("gateway at {url}{}", certificate.unwrap_or_default()));
-        }
+        lines.extend(self.gateway.iter().map(GatewayStartup::line));
         lines
+    }
+}
+
+impl Startup {
+    /// The world's size in words: that of the main zone is what the settings say, and what instances add is their own.
+    pub fn size(&self) -> String {
+        let ([main_x, main_y], [x, y]) = (self.main_zone_m, self.world_m);
+        match self.main_zone_m == self.world_m {
+            true => format!("world of {x:.0} x {y:.0} m"),
+            false => format!("main zone of {main_x:.0} x {main_y:.0} m, with instances {x:.0} x {y:.0} m"),
+        }
+    }
+}
+
+impl GatewayStartup {
+    /// What a running gateway tells of itself.
+    pub fn of(gateway: &Running) -> Self {
+        let listen = gateway.local_addr();
+        let fingerprint = gateway.fingerprint().map(str::to_owned);
+        let scheme = if fingerprint.is_some() { "https" } else { "http" };
+        // A wildcard is no address that anybody can open.
+        let ip = match listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        Self { url: format!("{scheme}://{}", SocketAddr::new(ip, listen.port())), listen, fingerprint }
+    }
+
+    /// The line for an operator.
+    pub fn line(&self) -> String {
+        let everywhere = match self.listen.ip().is_unspecified() {
+            true => format!(" and at every other address of this machine (TCP {})", self.listen.port()),
+            false => String::new(),
+        };
+        let certificate = match &self.fingerprint {
+            Some(fingerprint) => format!(", certificate SHA-256 {fingerprint}"),
+            None => ", without TLS".to_owned(),
+        };
+        format!("gateway at {}{everywhere}{certificate}", self.url)
     }
 }
 
@@ -135,6 +174,9 @@ pub struct Progress {
     /// Money or things have not added up: since then nobody deals. Anything but `false` is a bug.
     #[serde(default)]
     pub is_ledger_broken: bool,
+    /// Hellos left unanswered since the start because their networks had as many sessions as they may.
+    #[serde(default)]
+    pub hellos_capped: u64,
     /// Snapshots per second.
     pub snapshots_per_s: f64,
     /// UDP payload of snapshots per second.
@@ -161,6 +203,7 @@ impl Default for Progress {
             overload_rung: None,
             speed: SPEED_USUAL,
             is_ledger_broken: false,
+            hellos_capped: 0,
             snapshots_per_s: 0.0,
             bytes_per_s: 0.0,
             bytes_per_client_per_tick: 0.0,
@@ -196,7 +239,7 @@ impl Progress {
         };
         let ledger = if self.is_ledger_broken { "; LEDGER BROKEN, nobody deals" } else { "" };
         format!(
-            "tick {}: {} clients, tick p50 {:.2} ms p99 {:.2} ms max {:.2} ms of {:.0} ms, {} late, \
+            "tick {}: {} clients, tick p50 {:.2} ms p99 {:.2} ms max {:.2} ms of {:.0} ms, {} late since the start, \
              {:.1} MB/s out, {:.0} B a client and tick, {:.2} cores{}{}",
             self.tick,
             self.clients,
@@ -260,6 +303,11 @@ pub struct Counts {
     /// What the gateway in the same process answered and refused.
     #[serde(default)]
     pub gateway: BTreeMap<String, u64>,
+}
+
+/// "1 shop", "2 shops".
+pub fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Makes sure that `path` can be written, before a long run ends with nowhere to put its report.

@@ -23,6 +23,8 @@ use crate::stop::raise_upon_signals;
 
 /// Events that may wait for a slow reader of standard output. Further progress is left out, never waited for.
 const EVENTS_WAITING_MAX: usize = 64;
+/// Seconds between two lines about hellos beyond the caps.
+const CAPPED_EVERY_S: u32 = 60;
 /// How often key files are looked for.
 const FILES_EVERY: Duration = Duration::from_secs(1);
 
@@ -94,11 +96,8 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
         let heralding = herald.clone().map(|herald| Watcher::start(herald::SAY_EVERY, move || herald.say()));
         let heralding = heralding.transpose().map_err(StartError::Threads)?;
         let mut startup = realm.startup().clone();
-        startup.gateway = gateway.as_ref().map(|gateway| GatewayStartup {
-            url: format!("{}://{}", if config.gateway.tls { "https" } else { "http" }, gateway.local_addr()),
-            fingerprint: gateway.fingerprint().map(str::to_owned),
-        });
-        let _ = events.send(Event::Listening(startup));
+        startup.gateway = gateway.as_ref().map(GatewayStartup::of);
+        let _ = events.send(Event::Listening(Box::new(startup)));
         let mut report = realm.run(controls, &mut |event| {
             let _ = events.try_send(event);
         });
@@ -174,6 +173,7 @@ fn tell_json(events: &mpsc::Receiver<Event>) {
 /// Lines in the log, progress every so many seconds.
 fn tell_log(events: &mpsc::Receiver<Event>, status_every_s: u32) {
     let mut seconds = 0;
+    let mut capped = Capped::default();
     for event in events {
         match event {
             Event::Listening(startup) => {
@@ -186,6 +186,9 @@ fn tell_log(events: &mpsc::Receiver<Event>, status_every_s: u32) {
             }
             Event::Progress(progress) => {
                 seconds += 1;
+                if let Some(line) = capped.line(seconds, progress.hellos_capped) {
+                    tracing::warn!("{line}");
+                }
                 if status_every_s > 0 && seconds % status_every_s == 0 {
                     tracing::info!("{}", progress.line());
                 }
@@ -199,6 +202,27 @@ fn tell_log(events: &mpsc::Receiver<Event>, status_every_s: u32) {
                 report.clients_peak
             ),
         }
+    }
+}
+
+/// Tells of hellos that `[caps]` left unanswered, at most once a minute: who sends them is not told why.
+#[derive(Default)]
+struct Capped {
+    told: u64,
+    quiet_until: u32,
+}
+
+impl Capped {
+    fn line(&mut self, seconds: u32, total: u64) -> Option<String> {
+        let more = total - self.told;
+        if more == 0 || seconds < self.quiet_until {
+            return None;
+        }
+        (self.told, self.quiet_until) = (total, seconds + CAPPED_EVERY_S);
+        Some(format!(
+            "{more} hellos left unanswered: their networks have as many sessions as [caps] lets one have; \
+             networks that may have more go into caps.allow, such as \"127.0.0.0/8\" for a load generator on this machine"
+        ))
     }
 }
 
@@ -256,6 +280,20 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command};
+
+    #[test]
+    fn capped_hellos_are_told_at_most_once_a_minute() {
+        let mut capped = Capped::default();
+        assert_eq!(capped.line(1, 0), None);
+        assert!(
+            capped
+                .line(2, 36)
+                .is_some_and(|line| line.starts_with("36 hellos") && line.contains("caps.allow"))
+        );
+        assert_eq!(capped.line(3, 40), None);
+        assert!(capped.line(62, 50).is_some_and(|line| line.starts_with("14 hellos")));
+        assert_eq!(capped.line(200, 50), None, "nothing new");
+    }
 
     #[test]
     fn flags_win_over_the_environment() {

@@ -14,6 +14,35 @@ use crate::report::RealmReport;
 const SNAPSHOT_SHARE_MIN: f64 = 0.5;
 /// Below this share a client's picture stutters.
 const SNAPSHOT_SHARE_GOOD: f64 = 0.9;
+/// Steps that are foreseen further off than this, metres, are foreseen on another land or by other rules: it is a
+/// millimetre otherwise.
+const PREDICTION_ERROR_M_MAX: f32 = 0.1;
+/// Seconds, times clients, after which somebody must have been hit where all fight, or dealt where all trade. A client
+/// needs a while to find somebody, or a shop.
+const FIGHT_CLIENT_S_MIN: f64 = 2_000.0;
+/// See above.
+const TRADE_CLIENT_S_MIN: f64 = 4_000.0;
+
+/// Under what conditions a run went: what cannot be held against the realm, and what must have come of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Conditions {
+    /// Loss, delay or reordering was simulated.
+    pub is_troubled: bool,
+    /// The clients' clock was not the realm's.
+    pub is_off_beat: bool,
+    /// Somebody ended it before its time.
+    pub is_interrupted: bool,
+    /// Share of the clients that fight.
+    pub fighters: f64,
+    /// Share of the clients that trade, and know where the shops are.
+    pub traders: f64,
+}
+
+/// What is said of a run that nothing was wrong with before somebody ended it.
+const INTERRUPTED: &str = "interrupted";
+/// What to do when a realm answers some hellos and not others.
+pub const CAPS_REMEDY: &str = ": a network has no more sessions than caps.ipv4_24 unless the realm's settings name it; \
+                               to let these clients in: caps.allow = [\"127.0.0.0/8\"]";
 
 /// What a demo found: the object that `--json` writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +108,8 @@ pub struct DemoReport {
     /// All but one tick in a hundred ended in time, and (unless loss or delay was simulated) all but one client in a
     /// hundred got nine snapshots of ten. Not a reason to fail: it tells of the machine, and of what else ran on it.
     pub kept_up: bool,
+    /// Somebody ended the run before its time, so that its figures are of a part.
+    pub interrupted: bool,
     /// Why the run failed; empty when it did not.
     pub failures: Vec<String>,
     /// What deserves a look although nothing failed.
@@ -90,11 +121,12 @@ pub struct DemoReport {
 }
 
 impl DemoReport {
-    /// Brings both sides' reports together. `is_troubled`: loss, delay or reordering was simulated.
-    pub fn new(realm: RealmReport, bots: BotsReport, is_crowd: bool, is_troubled: bool) -> Self {
+    /// Brings both sides' reports together.
+    pub fn new(realm: RealmReport, bots: BotsReport, is_crowd: bool, conditions: &Conditions) -> Self {
         let window = realm.measured.as_ref().unwrap_or(&realm.whole);
-        let mut failures = bots_failures(&bots, is_troubled);
-        failures.extend(realm_failures(&realm));
+        let is_troubled = conditions.is_troubled;
+        let mut failures = bots_failures(&bots, conditions);
+        failures.extend(realm_failures(&realm, conditions.is_interrupted));
         let notes = notes(&realm, window, &bots, is_troubled);
         let tick_hz = f64::from(realm.startup.tick_hz.max(1));
         let got_all = is_troubled || bots.snapshots_per_client_per_s_p1 >= 0.9 * tick_hz;
@@ -129,6 +161,7 @@ impl DemoReport {
             speed_min: window.speed_min,
             prediction_error_m_p99: bots.prediction_error_m_p99,
             hits_unseen: bots.hits_unseen,
+            interrupted: conditions.is_interrupted,
             kept_up,
             failures,
             notes,
@@ -142,14 +175,8 @@ impl DemoReport {
         let window = self.realm.measured.as_ref().unwrap_or(&self.realm.whole);
         let mut table = Table::default();
         table.row("clients", format!("{} of {} connected", self.connected, self.clients));
-        let shape = if self.is_crowd { "a crowd in a disc, world" } else { "world" };
-        table.row(
-            "world",
-            format!(
-                "{} creatures, {shape} {:.0} x {:.0} m",
-                self.creatures, self.world_m[0], self.world_m[1]
-            ),
-        );
+        let shape = if self.is_crowd { "a crowd in a disc, " } else { "" };
+        table.row("world", format!("{} creatures, {shape}{}", self.creatures, self.realm.startup.size()));
         table.row("measured", format!("{:.1} s at {} ticks a second", self.seconds, self.tick_hz));
         table.row("realm", format!("{} threads, simd {}, io {}", self.threads, self.simd, self.io_backend));
         table.gap();
@@ -188,9 +215,10 @@ impl DemoReport {
         table.row("views", views(&self.bots));
         table.row("decode errors", self.decode_errors.to_string());
         self.play(&mut table);
-        let passed = match self.kept_up {
-            true => "passed",
-            false => "every view was right, but this machine did not keep up",
+        let passed = match (self.interrupted, self.kept_up) {
+            (true, _) => INTERRUPTED,
+            (_, true) => "passed",
+            (_, false) => "every view was right, but this machine did not keep up",
         };
         table.end(&self.notes, &self.failures, passed)
     }
@@ -204,23 +232,7 @@ impl DemoReport {
         let money = |name: &str| counts.money.get(name).copied().unwrap_or_default();
         let balanced = if self.ledger_balanced { "balanced in every tick" } else { "NOT BALANCED" };
         table.row("ledger", format!("{balanced}; {} of money with players", money("held_by_players")));
-        table.row(
-            "commands",
-            format!(
-                "{} sent, {} done, {} refused; {} notices",
-                bots.commands_sent, bots.commands_done, bots.commands_refused, bots.notices
-            ),
-        );
-        table.row(
-            "hits",
-            format!("{} on full clients, {} by somebody out of sight", bots.hits_taken, bots.hits_unseen),
-        );
-        if let Some(error_m) = self.prediction_error_m_p99 {
-            table.row(
-                "foreseen",
-                format!("own steps of full clients within {:.1} cm at p99", error_m * 100.0),
-            );
-        }
+        met(bots, table);
         if self.overload_steps_max > 0 {
             let speed = f64::from(self.speed_min) / 10.0;
             let steps = self.overload_steps_max;
@@ -232,24 +244,45 @@ impl DemoReport {
     }
 }
 
+/// What the clients did and met.
+fn met(bots: &BotsReport, table: &mut Table) {
+    table.row(
+        "commands",
+        format!(
+            "{} sent, {} done, {} refused; {} deals; {} notices",
+            bots.commands_sent, bots.commands_done, bots.commands_refused, bots.deals, bots.notices
+        ),
+    );
+    table.row(
+        "hits",
+        format!("{} on full clients, {} by somebody out of sight", bots.hits_taken, bots.hits_unseen),
+    );
+    if let Some(error_m) = bots.prediction_error_m_p99 {
+        table.row("foreseen", format!("own steps of full clients within {:.1} cm at p99", error_m * 100.0));
+    }
+}
+
 fn ledger_imbalances(realm: &RealmReport) -> u64 {
     realm.counters.game.get("ledger_imbalance").copied().unwrap_or_default()
 }
 
 /// Why the clients' side of a run failed; empty when it did not.
-pub fn bots_failures(bots: &BotsReport, is_troubled: bool) -> Vec<String> {
+pub fn bots_failures(bots: &BotsReport, conditions: &Conditions) -> Vec<String> {
+    let Conditions { is_troubled, is_interrupted, .. } = *conditions;
     let mut failures = Vec::new();
     let mut fail = |is_failed: bool, why: String| {
         if is_failed {
             failures.push(why);
         }
     };
-    fail(bots.seconds <= 0.0, "the measurement never began".to_owned());
+    fail(!is_interrupted && bots.seconds <= 0.0, "the measurement never began".to_owned());
     let (connected, clients) = (bots.connected, bots.clients);
+    // Who answers some and not others has enough of their network.
+    let remedy = if bots.unanswered > 0 && connected > 0 { CAPS_REMEDY } else { "" };
     fail(
-        connected < clients,
+        !is_interrupted && connected < clients,
         format!(
-            "only {connected} of {clients} clients were connected at the end ({} refused, {} unanswered, {} ended)",
+            "only {connected} of {clients} clients were connected at the end ({} refused, {} unanswered, {} ended){remedy}",
             bots.refused, bots.unanswered, bots.disconnects
         ),
     );
@@ -281,12 +314,30 @@ pub fn bots_failures(bots: &BotsReport, is_troubled: bool) -> Vec<String> {
             "the median client got {median:.1} snapshots a second of {tick_hz}: this machine cannot carry the run"
         ),
     );
+    let is_smooth = !is_troubled && !conditions.is_off_beat && median >= tick_hz * SNAPSHOT_SHARE_GOOD;
+    let error_m = bots.prediction_error_m_p99.unwrap_or_default();
+    fail(
+        is_smooth && error_m > PREDICTION_ERROR_M_MAX,
+        format!(
+            "full clients' steps were foreseen only within {error_m:.1} m at p99: does the realm run on the world file \
+             that --land names?"
+        ),
+    );
+    let client_s = f64::from(connected) * bots.seconds;
+    fail(
+        client_s * conditions.fighters >= FIGHT_CLIENT_S_MIN && bots.full_clients > 0 && bots.hits_taken == 0,
+        "clients fought and no full client was ever hit".to_owned(),
+    );
+    fail(
+        client_s * conditions.traders >= TRADE_CLIENT_S_MIN && bots.deals == 0,
+        "clients traded and no deal came about".to_owned(),
+    );
     failures
 }
 
-fn realm_failures(realm: &RealmReport) -> Vec<String> {
+fn realm_failures(realm: &RealmReport, is_interrupted: bool) -> Vec<String> {
     let mut failures = Vec::new();
-    if realm.measured.is_none() {
+    if realm.measured.is_none() && !is_interrupted {
         failures.push("the realm was never asked to measure".to_owned());
     }
     let errors = realm_decode_errors(realm);
@@ -332,7 +383,7 @@ fn notes(realm: &RealmReport, window: &WindowSummary, bots: &BotsReport, is_trou
 }
 
 /// The load generator's report for a person.
-pub fn bots_table(bots: &BotsReport, failures: &[String]) -> String {
+pub fn bots_table(bots: &BotsReport, failures: &[String], is_interrupted: bool) -> String {
     let mut table = Table::default();
     table.row("clients", format!("{} of {} connected", bots.connected, bots.clients));
     table
@@ -353,7 +404,8 @@ pub fn bots_table(bots: &BotsReport, failures: &[String]) -> String {
     table.row("cpu", format!("{:.2} us a client and tick", bots.bots_cpu_us_per_client_tick));
     table.row("views", views(bots));
     table.row("decode errors", bots.decode_errors.to_string());
-    table.end(&[], failures, "passed")
+    met(bots, &mut table);
+    table.end(&bots.warnings, failures, if is_interrupted { INTERRUPTED } else { "passed" })
 }
 
 fn views(bots: &BotsReport) -> String {

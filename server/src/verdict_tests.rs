@@ -5,6 +5,10 @@ use crate::metrics::{TickTimes, Traffic, Window};
 use crate::report::{Buffer, Counts, Progress, Startup};
 use crate::schedule::ScheduleCounts;
 
+/// All roam, and nothing stands in their way.
+const FREE: Conditions =
+    Conditions { is_troubled: false, is_off_beat: false, is_interrupted: false, fighters: 0.0, traders: 0.0 };
+
 fn window() -> WindowSummary {
     let mut window = Window::new(0, ScheduleCounts::default());
     let traffic =
@@ -29,6 +33,7 @@ fn realm() -> RealmReport {
         players_max: 10,
         creatures: 1,
         world_m: [100.0, 100.0],
+        main_zone_m: [100.0, 100.0],
         gateway: None,
     };
     RealmReport {
@@ -57,25 +62,27 @@ fn bots() -> BotsReport {
     }
 }
 
-fn failures(change: impl FnOnce(&mut RealmReport, &mut BotsReport), is_troubled: bool) -> Vec<String> {
+fn failures(change: impl FnOnce(&mut RealmReport, &mut BotsReport), conditions: &Conditions) -> Vec<String> {
     let (mut realm, mut bots) = (realm(), bots());
     change(&mut realm, &mut bots);
-    DemoReport::new(realm, bots, false, is_troubled).failures
+    DemoReport::new(realm, bots, false, conditions).failures
 }
 
 #[test]
 fn a_good_run_passes() {
-    assert_eq!(failures(|_, _| {}, false), Vec::<String>::new());
+    assert_eq!(failures(|_, _| {}, &FREE), Vec::<String>::new());
 }
 
 #[test]
 fn each_fault_fails_the_run_and_is_named() {
     type Change = fn(&mut RealmReport, &mut BotsReport);
-    let changes: [(Change, &str); 11] = [
+    let changes: [(Change, &str); 13] = [
         (|_, bots| bots.connected = 9, "9 of 10"),
         (|_, bots| bots.disconnects = 1, "ended before"),
         (|_, bots| bots.view_mismatches = 1, "disagreed"),
         (|_, bots| bots.decode_errors = 1, "broke the contract"),
+        (|_, bots| (bots.connected, bots.unanswered) = (6, 4), "caps.allow = [\"127.0.0.0/8\"]"),
+        (|_, bots| bots.prediction_error_m_p99 = Some(462.0), "--land"),
         (|_, bots| bots.digests_checked = 0, "no digest"),
         (|_, bots| bots.far_refresh_late = 1, "promised 64"),
         (|_, bots| bots.snapshots_per_client_per_s_p50 = 9.0, "cannot carry"),
@@ -94,7 +101,7 @@ fn each_fault_fails_the_run_and_is_named() {
         ),
     ];
     for (change, named) in changes {
-        let found = failures(change, false);
+        let found = failures(change, &FREE);
         assert_eq!(found.len(), 1, "{named}: {found:?}");
         assert!(found[0].contains(named), "{named}: {found:?}");
     }
@@ -109,13 +116,47 @@ fn a_status_line_tells_of_a_broken_ledger() {
 }
 
 #[test]
+fn a_long_fight_has_hits_and_a_long_market_deals() {
+    let long = |hits, deals, conditions: Conditions| {
+        let change = |_: &mut RealmReport, bots: &mut BotsReport| {
+            (bots.seconds, bots.hits_taken, bots.deals) = (1000.0, hits, deals);
+        };
+        failures(change, &conditions)
+    };
+    let (fight, trade) = (Conditions { fighters: 1.0, ..FREE }, Conditions { traders: 1.0, ..FREE });
+    assert_eq!(long(0, 0, FREE), Vec::<String>::new());
+    assert_eq!(long(1, 0, fight), Vec::<String>::new());
+    assert_eq!(long(0, 1, trade), Vec::<String>::new());
+    assert!(long(0, 1, fight)[0].contains("ever hit"));
+    assert!(long(1, 0, trade)[0].contains("no deal"));
+    assert_eq!(failures(|_, _| {}, &fight), Vec::<String>::new(), "too short to find anybody");
+}
+
+#[test]
+fn what_was_interrupted_has_not_failed_by_that() {
+    let interrupted = Conditions { is_interrupted: true, ..FREE };
+    let change = |realm: &mut RealmReport, bots: &mut BotsReport| {
+        (bots.seconds, bots.connected, bots.digests_checked, realm.measured) = (0.0, 3, 0, None);
+    };
+    assert_eq!(failures(change, &interrupted), Vec::<String>::new());
+    let (mut realm, mut bots) = (realm(), bots());
+    change(&mut realm, &mut bots);
+    let table = DemoReport::new(realm, bots, false, &interrupted).table();
+    assert!(table.contains("result          interrupted"), "{table}");
+    assert!(failures(|_, bots| bots.view_mismatches = 1, &interrupted)[0].contains("disagreed"));
+}
+
+#[test]
 fn late_refreshes_are_no_fault_when_datagrams_are_lost_on_purpose() {
-    assert_eq!(failures(|_, bots| bots.far_refresh_late = 5, true), Vec::<String>::new());
+    assert_eq!(
+        failures(|_, bots| bots.far_refresh_late = 5, &Conditions { is_troubled: true, ..FREE }),
+        Vec::<String>::new()
+    );
 }
 
 #[test]
 fn the_json_object_has_every_promised_field() {
-    let report = DemoReport::new(realm(), bots(), true, false);
+    let report = DemoReport::new(realm(), bots(), true, &FREE);
     let json = serde_json::to_value(&report).expect("every field has a JSON form");
     for field in [
         "clients",
@@ -145,7 +186,7 @@ fn the_json_object_has_every_promised_field() {
 
 #[test]
 fn the_table_says_how_it_went() {
-    let mut report = DemoReport::new(realm(), bots(), false, false);
+    let mut report = DemoReport::new(realm(), bots(), false, &FREE);
     report.kept_up = true;
     assert!(report.table().contains("result          passed"), "{}", report.table());
     report.kept_up = false;

@@ -157,6 +157,11 @@ fn what_cannot_be_done_is_refused_with_what_to_do() {
     assert!(error.contains("2031-12-24"), "{error}");
     let error = server.refused("account ban Ada --until 2001-01-01", "");
     assert!(error.contains("past"), "{error}");
+    let file = server.0.with_extension("file");
+    std::fs::write(&file, "").expect("writes");
+    let error = Server(file.clone()).refused("account list", "");
+    std::fs::remove_file(&file).expect("removes");
+    assert!(error.contains("cannot look into") && !error.contains("no accounts"), "{error}");
     let error = server.refused("keys list", "");
     assert!(error.contains("root.keys") && error.contains("keys rotate"), "{error}");
     let error = server.refused("invite revoke 77", "");

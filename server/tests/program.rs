@@ -165,7 +165,7 @@ impl Drop for Folder {
 fn listening(lines: &mut impl Iterator<Item = String>) -> Startup {
     let line = lines.next().expect("the realm says something");
     match serde_json::from_str(&line) {
-        Ok(Event::Listening(startup)) => startup,
+        Ok(Event::Listening(startup)) => *startup,
         other => panic!("{line} is {other:?}"),
     }
 }

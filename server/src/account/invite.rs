@@ -11,6 +11,7 @@ use super::{DAY_MS, date};
 use crate::cli::{InviteArgs, InviteCommand, PlaceArgs};
 use crate::config::Registration;
 use crate::gateway::secrets::invite_hash;
+use crate::report::counted;
 
 /// Runs `throng invite`.
 ///
@@ -36,7 +37,7 @@ fn create(uses: u32, days: Option<u32>, note: &str, args: &PlaceArgs) -> anyhow:
     let value = json!({ "invite": id.0, "code": code.as_str(), "uses": uses, "expires_ms": expires_ms });
     place.tell(&value, || {
         let until = expires_ms.map(|ms| format!(", until {}", date::minute(ms))).unwrap_or_default();
-        format!("invitation {id} for {uses} accounts{until}\ncode: {}", code.as_str())
+        format!("invitation {id} for {}{until}\ncode: {}", counted(uses.into(), "account"), code.as_str())
     })?;
     if place.config.gateway.registration != Registration::Invite {
         eprintln!(

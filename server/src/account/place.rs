@@ -1,5 +1,6 @@
 //! What every command of an operator needs: the data directory, the store, a way to wait for it, a way to tell.
 
+use std::fs;
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::sync::Arc;
@@ -64,14 +65,21 @@ impl Place {
     /// The store that is there.
     pub fn store(&self) -> anyhow::Result<Arc<SqliteStore>> {
         let path = self.dir.database();
-        if !path.exists() {
-            bail!(
-                "there are no accounts in {}: give the folder of the server with --data-dir, or its settings file \
-                 with --config. (`throng account create` makes a new one.)",
-                self.dir.path().display()
-            );
+        let folder = self.dir.path().display();
+        match fs::metadata(&path) {
+            Ok(_) => self.open(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+                "there are no accounts in {folder}: give the folder of the server with --data-dir, or its settings file \
+                 with --config. (`throng account create` makes a new one.)"
+            ),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => bail!(
+                "cannot look into {folder}: {error}\n  \
+                 only its owner may enter it: run this command as the user that the server runs as"
+            ),
+            Err(error) => {
+                bail!("cannot look into {folder}: {error}\n  give the folder of the server with --data-dir")
+            }
         }
-        self.open()
     }
 
     fn open(&self) -> anyhow::Result<Arc<SqliteStore>> {

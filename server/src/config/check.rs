@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use rustls_pki_types::ServerName;
+
 use super::gateway::{is_gateway_url, is_host_and_port};
 use super::{Config, GatewaySettings, OverloadSettings, RulesSettings, SpawnChoice};
 use crate::gateway::limits as gateway_limits;
@@ -312,6 +314,17 @@ impl Checker {
                 format!("a PEM file that goes with {other}"),
                 "set both, or neither for a self-signed certificate",
             );
+        }
+        for name in &gateway.tls_names {
+            // A wildcard stands for one label.
+            if !name.is_empty() && ServerName::try_from(name.replacen("*.", "any.", 1)).is_err() {
+                self.report(
+                    "gateway.tls_names",
+                    format!("{name:?}"),
+                    "host names and addresses, such as \"play.example.org\" or \"192.0.2.7\"",
+                    "leave out the scheme and the port",
+                );
+            }
         }
         if gateway.enabled && !gateway.tls && !gateway.listen.ip().is_loopback() {
             self.report(

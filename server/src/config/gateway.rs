@@ -25,6 +25,7 @@ pub struct GatewaySettings {
     /// Whether `serve` runs a gateway beside the realm.
     pub enabled: bool,
     /// TCP address and port.
+    #[serde(deserialize_with = "super::listen_address")]
     pub listen: SocketAddr,
     /// HTTPS; without it only loopback can be listened on.
     pub tls: bool,

@@ -22,7 +22,8 @@ pub use world::{LAND_FLAT, RulesSettings, SpawnChoice, WorldSettings};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits;
 
@@ -76,6 +77,7 @@ pub struct RealmSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct NetSettings {
     /// UDP address and port of the realm.
+    #[serde(deserialize_with = "listen_address")]
     pub listen: SocketAddr,
     /// How datagrams reach the kernel.
     pub io: IoChoice,
@@ -216,15 +218,25 @@ impl Config {
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Loaded, ConfigError> {
+        let mut empty = None;
         let mut table = match file {
             None => toml::Table::new(),
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+                // What a shell leaves that did not find the program whose output was to go there.
+                empty = text.trim().is_empty().then(|| {
+                    format!(
+                        "the settings file {path:?} is empty, so every setting has its default; \
+                         to write one: throng serve --print-config > {}",
+                        path.display()
+                    )
+                });
                 Self::parse(path, &text)?
             }
         };
-        let warnings = env::overlay(&mut table, environment)?;
+        let mut warnings = env::overlay(&mut table, environment)?;
+        warnings.extend(empty);
         let config = table.try_into().map_err(|source: toml::de::Error| ConfigError::Parse {
             path: file.unwrap_or(Path::new("defaults")).to_owned(),
             source: Box::new(source),
@@ -246,6 +258,19 @@ impl Config {
             threads => threads as usize,
         }
     }
+}
+
+/// An address to listen on, as a setting or a flag.
+///
+/// # Errors
+/// When it is none: what is needed.
+pub fn parse_listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "needed are an IP address and a port, such as 0.0.0.0:7777 or [::]:7777".to_owned())
+}
+
+fn listen_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    parse_listen_address(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 #[cfg(test)]

@@ -71,6 +71,28 @@ fn a_file_that_says_little_keeps_the_other_defaults() {
 }
 
 #[test]
+fn an_empty_file_is_warned_of_with_what_writes_one() {
+    let file = File::new("empty", " \n");
+    let Loaded { config, warnings } = Config::load(Some(&file.0), no_environment()).expect("loads");
+    assert_eq!(config, Config::default());
+    assert!(warnings.len() == 1 && warnings[0].contains("--print-config"), "{warnings:?}");
+    let file = File::new("comment", "# as it is");
+    assert!(Config::load(Some(&file.0), no_environment()).expect("loads").warnings.is_empty());
+}
+
+#[test]
+fn an_address_without_ip_or_port_is_refused_with_one_that_is_right() {
+    for (name, text) in
+        [("port", "[net]\nlisten = \"7777\""), ("host", "[gateway]\nlisten = \"localhost:7780\"")]
+    {
+        let error = refused_file(name, text);
+        assert!(error.contains("such as 0.0.0.0:7777") && error.contains("line 2"), "{error}");
+    }
+    assert!(refused_environment("THRONG_NET__LISTEN", "localhost:7777").contains("such as 0.0.0.0:7777"));
+    assert!(parse_listen_address("[::1]:7").is_ok());
+}
+
+#[test]
 fn the_environment_wins_over_the_file() {
     let file = File::new("layers", "[realm]\ntick_hz = 30\nthreads = 3\n[net]\nlisten = \"127.0.0.1:1\"\n");
     let variables = environment(&[
@@ -271,6 +293,15 @@ fn every_limit_of_the_gateway_is_checked() {
     for right in ["play.example.org:7777", "192.0.2.1:1", "[2001:db8::1]:7777", "localhost:7", "a.b.:7"] {
         assert!(problems(|c| c.gateway.public_address = right.to_owned()).is_empty(), "{right}");
     }
+    for wrong in ["https://play.example.org", "play.example.org:7780", "a b", "10.0.0.0/8"] {
+        assert_eq!(
+            problems(|c| c.gateway.tls_names = vec![wrong.to_owned()]),
+            ["gateway.tls_names"],
+            "{wrong}"
+        );
+    }
+    let names = ["play.example.org", "*.example.org", "192.0.2.1", "2001:db8::1", ""].map(str::to_owned);
+    assert!(problems(|c| c.gateway.tls_names = names.to_vec()).is_empty());
     let realm = |id, public_key: &str| RemoteRealmSettings { id, public_key: public_key.to_owned() };
     let key = "A".repeat(43);
     assert!(problems(|c| c.gateway.realms = vec![realm(2, &key), realm(3, &key)]).is_empty());

@@ -26,11 +26,11 @@ use clap::ValueEnum as _;
 use ipnet::Ipv4Net;
 use throng_tools::bots::{BotsReport, Phase};
 
-use crate::bots::{BotsEvent, is_troubled};
+use crate::bots::{BotsEvent, conditions};
 use crate::cli::DemoArgs;
 use crate::config::{Config, LAND_FLAT, Loaded, Network, SpawnChoice};
 use crate::pipe::{MEASURE_BEGIN, MEASURE_END};
-use crate::report::{Event, Progress as RealmProgress, RealmReport, probe_writable, write_json};
+use crate::report::{Event, Progress as RealmProgress, RealmReport, counted, probe_writable, write_json};
 use crate::serve::unicode_environment;
 use crate::stop::{EXIT_INTERRUPTED, StopFlag};
 use crate::verdict::DemoReport;
@@ -87,12 +87,12 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     }
     let place = Place::new()?;
     config.gateway.data_dir = place.data_dir()?;
-    screen.print(&format!("making {} accounts", args.clients));
+    screen.print(&format!("making {}", counted(args.clients.into(), "account")));
     place.make_accounts(&config, args.clients)?;
     screen.print(&place.make_land(&mut config.world, config.realm.seed)?);
     let demo = Demo::start(args, &config, &place, &mut screen, &stop)?;
     let (realm, bots) = demo.watch(args, &mut screen, &stop)?;
-    let report = DemoReport::new(realm, bots, args.crowd, is_troubled(&args.load));
+    let report = DemoReport::new(realm, bots, args.crowd, &conditions(&args.load, true, stop.is_raised()));
     screen.print("");
     screen.print(report.table().trim_end());
     if let Some(path) = &args.json {

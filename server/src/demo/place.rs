@@ -9,6 +9,7 @@ use throng_motion::Land;
 use crate::account;
 use crate::config::{Config, WorldSettings};
 use crate::gateway::keys::DataDir;
+use crate::report::counted;
 use crate::{land, limits};
 
 /// The folder. Dropping it removes it.
@@ -74,7 +75,11 @@ impl Place {
         world.instances = 1;
         let settled: u32 = made.spawn_areas().iter().map(|area| u32::from(area.count)).sum();
         world.creatures = world.creatures.saturating_sub(settled);
-        Ok(format!("made a land with {} shops and {settled} creatures at home", made.shops().len()))
+        Ok(format!(
+            "made a land with {} and {} at home in its main zone",
+            counted(made.shops().len() as u64, "shop"),
+            counted(settled.into(), "creature")
+        ))
     }
 
     fn path(&self) -> &Path {

@@ -24,13 +24,15 @@ pub(super) struct Screen {
     is_terminal: bool,
     /// Lines that the next drawing replaces.
     drawn: usize,
+    /// The line printed last, where there is no terminal.
+    line: String,
 }
 
 impl Screen {
     pub fn new() -> Self {
         // What `TERM=dumb` cannot do is to go back up.
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self { is_terminal: io::stdout().is_terminal() && !is_dumb, drawn: 0 }
+        Self { is_terminal: io::stdout().is_terminal() && !is_dumb, drawn: 0, line: String::new() }
     }
 
     /// Shows `figures`; called about once a second.
@@ -40,7 +42,12 @@ impl Screen {
             print_line(&redraw(&lines, self.drawn));
             self.drawn = lines.len();
         } else {
-            print_line(&line(figures));
+            // Both processes bring news, and not each says another thing.
+            let line = line(figures);
+            if line != self.line {
+                print_line(&line);
+                self.line = line;
+            }
         }
     }
 
@@ -89,7 +96,7 @@ fn picture(figures: &Figures) -> Vec<String> {
     let mut lines = vec![format!("  {doing:10} {} {how_far}", bar(share))];
     let realm = &figures.realm;
     lines.push(format!(
-        "  tick       p50 {:6.2}  p99 {:6.2}  max {:6.2} of {:.0} ms, {} late",
+        "  tick       p50 {:6.2}  p99 {:6.2}  max {:6.2} of {:.0} ms, {} late since the start",
         realm.tick_ms_p50,
         realm.tick_ms_p99,
         realm.tick_ms_max,
@@ -117,7 +124,7 @@ fn line(figures: &Figures) -> String {
     let (doing, _, how_far) = stage(figures);
     let realm = &figures.realm;
     format!(
-        "{doing}: {how_far}; tick p50 {:.2} p99 {:.2} max {:.2} ms, {} late; {:.1} MB/s out, {:.0} B a client and tick",
+        "{doing}: {how_far}; tick p50 {:.2} p99 {:.2} max {:.2} ms, {} late since the start; {:.1} MB/s out, {:.0} B a client and tick",
         realm.tick_ms_p50,
         realm.tick_ms_p99,
         realm.tick_ms_max,

@@ -11,6 +11,7 @@ use throng_schema::SCHEMA_VERSION;
 use super::open::open;
 use crate::cli::GatewayArgs;
 use crate::config::{Config, Loaded};
+use crate::report::GatewayStartup;
 use crate::serve::{init_log, unicode_environment};
 use crate::stop::StopFlag;
 
@@ -37,6 +38,7 @@ pub fn run(args: &GatewayArgs) -> anyhow::Result<ExitCode> {
     let stop = StopFlag::new();
     stop.raise_upon_signal()?;
     let running = open(&config, None, protocol_hash(SCHEMA_VERSION))?;
+    tracing::info!("{}", GatewayStartup::of(&running).line());
     let dir = config.gateway.data_dir();
     for realm in &config.gateway.realms {
         tracing::info!(

@@ -54,7 +54,9 @@ pub enum ListenError {
     /// The system refused.
     #[error(
         "the gateway cannot listen on TCP {address}: {source}\n  \
-         stop the program that uses this address, or choose another with gateway.listen"
+         `ss -ltnp 'sport = :{}'` names the program that has the port: stop that one, or choose another address with \
+         gateway.listen",
+        .address.port()
     )]
     Bind {
         /// The address.

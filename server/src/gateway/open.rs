@@ -8,8 +8,10 @@
 //!   the realm here ─────┘
 //! ```
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use throng_store::{SqliteOptions, SqliteStore};
 
 use super::board::{Board, BoardError, LocalRealm, Realm, RealmStatus, RemoteRealm};
 use super::herald::{Herald, HeraldError};
-use super::keys::{DataDir, KeyError, KeyRing};
+use super::keys::{DataDir, KeyError, KeyRing, SETTLE_MS};
 use super::limits;
 use super::listen::ListenSettings;
 use super::passwords::Passwords;
@@ -122,6 +124,7 @@ pub fn herald(config: &Config, own: OwnRealm) -> Result<Option<Herald>, OpenErro
 pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Result<Running, OpenError> {
     let settings = &config.gateway;
     let dir = DataDir::create(&settings.data_dir)?;
+    warn_if_open(&dir);
     let clock = system_clock();
     let now_ms = clock();
 
@@ -165,12 +168,21 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
     for keys in ring.realm_keys(now_ms)? {
         gateway.set_realm_keys(keys);
     }
+    let mut minting = ring.minting();
     let renew_keys: Chore = Box::new(move |gateway| match ring.look(gateway.now_ms()) {
         Ok(None) => {}
         Ok(Some(all)) => {
-            let minting = all.first().map_or(0, |keys| keys.current().key_id());
             all.into_iter().for_each(|keys| gateway.set_realm_keys(keys));
-            tracing::info!("connect tokens are made with key {minting} now");
+            let before = std::mem::replace(&mut minting, ring.minting());
+            if minting == before {
+                tracing::info!(
+                    "other token keys read; connect tokens are made with key {minting}, \
+                     and with a new one {} s after it was made",
+                    SETTLE_MS / 1000
+                );
+            } else {
+                tracing::info!("connect tokens are made with key {minting} now");
+            }
         }
         Err(error) => tracing::error!("the new keys are not used, the old ones stay: {error}"),
     });
@@ -202,13 +214,20 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
             chores: seats.into_iter().chain([renew_keys, take_commands]).collect(),
         },
     )?;
-    match running.fingerprint() {
-        Some(fingerprint) => {
-            tracing::info!("gateway at https://{}, certificate SHA-256 {fingerprint}", running.local_addr());
-        }
-        None => tracing::info!("gateway at http://{} (this machine only)", running.local_addr()),
-    }
     Ok(running)
+}
+
+/// Each file in the data directory is for its owner only by itself, but whoever may write to the directory can replace
+/// them, and whoever may enter it sees when somebody plays.
+fn warn_if_open(dir: &DataDir) {
+    let path = dir.path();
+    let mode = fs::metadata(path).map_or(0, |data| data.mode() & 0o7777);
+    if mode & 0o077 != 0 {
+        let shown = path.display();
+        tracing::warn!(
+            "{shown} has mode {mode:04o}, so that others may enter it; needed is 0700: chmod 700 {shown}"
+        );
+    }
 }
 
 /// The year of a moment, near enough for a certificate that begins the year before and ends years after.

@@ -17,10 +17,13 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::TlsAcceptor;
 
 use super::limits;
+
+/// Whom a certificate that was made here is of. A certificate with another subject is the operator's.
+const SUBJECT: &str = "Throng gateway, self-signed";
 
 /// Where certificate and key come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +35,8 @@ pub enum CertificateSource {
         /// Its private key.
         key: PathBuf,
     },
-    /// `cert.pem` and `key.pem` in a folder, made when they are missing.
+    /// `cert.pem` and `key.pem` in a folder, made when they are missing. A certificate made here that lacks a name is made
+    /// anew for the same key; one that somebody else made is left alone.
     SelfSigned {
         /// The folder.
         folder: PathBuf,
@@ -84,6 +88,18 @@ pub enum TlsError {
         found: String,
         /// What it should hold.
         needed: &'static str,
+    },
+    /// Others than its owner may read or change a key that was made here.
+    #[error(
+        "the key {path:?} has mode {found:04o}, so that others can read or change it; needed is 0600. If nobody did: \
+         chmod 600 {path:?}. If somebody may have: delete it and cert.pem beside it, and a new pair is made; \
+         players who pinned it must be told"
+    )]
+    Mode {
+        /// The key.
+        path: PathBuf,
+        /// Its permission bits.
+        found: u32,
     },
     /// A self-signed pair of which half is there.
     #[error(
@@ -159,6 +175,8 @@ impl Certificates {
         let (certificate, key) = source.paths();
         if let CertificateSource::SelfSigned { names, .. } = source {
             make_missing(&certificate, &key, names, year)?;
+            refuse_if_open(&key)?;
+            complete_names(&certificate, &key, names, year)?;
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
         // The stamp is older than what is read: a write in between is seen as a change.
@@ -284,9 +302,7 @@ fn make_missing(certificate: &Path, key: &Path, names: &[String], year: i32) -> 
         }
         (false, true) => {
             let pem = zeroize::Zeroizing::new(read_pem(key)?);
-            let text = std::str::from_utf8(&pem).unwrap_or_default();
-            rcgen::KeyPair::from_pem(text)
-                .map_err(|error| content(key, error.to_string(), "one PRIVATE KEY block of PEM"))?
+            key_pair(key, &pem)?
         }
         (false, false) => {
             let pair = rcgen::KeyPair::generate().map_err(|error| TlsError::Setup(error.to_string()))?;
@@ -294,17 +310,72 @@ fn make_missing(certificate: &Path, key: &Path, names: &[String], year: i32) -> 
             pair
         }
     };
+    self_sign(certificate, &pair, names, year)
+}
+
+/// Refuses a key that others than its owner may read or change, as key files are refused. An operator's own files may
+/// be shared with a group, as some programs that renew certificates do.
+fn refuse_if_open(key: &Path) -> Result<(), TlsError> {
+    let data = fs::metadata(key).map_err(|source| TlsError::Read { path: key.to_owned(), source })?;
+    if data.mode() & 0o077 != 0 {
+        return Err(TlsError::Mode { path: key.to_owned(), found: data.mode() & 0o7777 });
+    }
+    Ok(())
+}
+
+/// Makes the certificate anew, for the same key, where the settings name what it is not for.
+fn complete_names(certificate: &Path, key: &Path, names: &[String], year: i32) -> Result<(), TlsError> {
+    let pem = read_pem(certificate)?;
+    // What cannot be read is refused, with its remedy, by who reads the pair.
+    let Ok(old) = CertificateDer::from_pem_slice(&pem) else { return Ok(()) };
+    let missing: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| !name.is_empty() && !is_for(&old, name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let path = certificate.display();
+    if !old.windows(SUBJECT.len()).any(|bytes| bytes == SUBJECT.as_bytes()) {
+        tracing::warn!(
+            "the certificate {path} is not for {missing:?} (gateway.tls_names), and was not made here, so it stays: \
+             replace it by one that is, or delete it and its key and a new pair is made"
+        );
+        return Ok(());
+    }
+    let key_pem = zeroize::Zeroizing::new(read_pem(key)?);
+    let pair = key_pair(key, &key_pem)?;
+    self_sign(certificate, &pair, names, year)?;
+    tracing::info!(
+        "the certificate {path} was not for {missing:?} (gateway.tls_names): made anew for the same key; \
+         tell players its fingerprint, and give them the new file"
+    );
+    Ok(())
+}
+
+/// Whether a certificate is for a name or an address.
+fn is_for(certificate: &CertificateDer<'_>, name: &str) -> bool {
+    // A wildcard stands for one label.
+    let Ok(name) = ServerName::try_from(name.replacen("*.", "any.", 1)) else { return false };
+    rustls::server::ParsedCertificate::try_from(certificate)
+        .is_ok_and(|parsed| rustls::client::verify_server_name(&parsed, &name).is_ok())
+}
+
+fn key_pair(path: &Path, pem: &[u8]) -> Result<rcgen::KeyPair, TlsError> {
+    rcgen::KeyPair::from_pem(std::str::from_utf8(pem).unwrap_or_default())
+        .map_err(|error| content(path, error.to_string(), "one PRIVATE KEY block of PEM"))
+}
+
+fn self_sign(certificate: &Path, pair: &rcgen::KeyPair, names: &[String], year: i32) -> Result<(), TlsError> {
     let mut all_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     all_names.extend(names.iter().filter(|name| !name.is_empty()).cloned());
     let mut request =
         rcgen::CertificateParams::new(all_names).map_err(|error| TlsError::Setup(error.to_string()))?;
     request.distinguished_name = rcgen::DistinguishedName::new();
-    request.distinguished_name.push(rcgen::DnType::CommonName, "Throng gateway, self-signed");
+    request.distinguished_name.push(rcgen::DnType::CommonName, SUBJECT);
     // A day before this year: the clocks of players differ.
     request.not_before = rcgen::date_time_ymd(year - 1, 12, 31);
     request.not_after = rcgen::date_time_ymd(year + limits::SELF_SIGNED_YEARS, 12, 31);
     request.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-    let signed = request.self_signed(&pair).map_err(|error| TlsError::Setup(error.to_string()))?;
+    let signed = request.self_signed(pair).map_err(|error| TlsError::Setup(error.to_string()))?;
     write_whole(certificate, signed.pem().as_bytes(), 0o644)
 }
 

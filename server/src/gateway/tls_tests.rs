@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
@@ -37,6 +38,61 @@ fn a_self_signed_certificate_is_made_once() {
     let first = folder.open().expect("made").fingerprint();
     assert_eq!(first.len(), 32 * 3 - 1);
     assert_eq!(folder.open().expect("found").fingerprint(), first);
+}
+
+#[test]
+fn a_name_that_is_missing_is_added_once_and_the_key_stays() {
+    let folder = Folder::new();
+    let first = folder.open().expect("made").fingerprint();
+    let key = fs::read(folder.0.join("key.pem")).expect("reads");
+    let with = |names: &[&str]| {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        Certificates::open(&CertificateSource::SelfSigned { folder: folder.0.clone(), names }, 2026)
+            .expect("opens")
+            .fingerprint()
+    };
+    // Fewer names are in it already.
+    assert_eq!(with(&[]), first);
+    let all = ["play.example.org", "192.0.2.7", "2001:db8::7", "*.example.com"];
+    let second = with(&all);
+    assert_ne!(second, first);
+    assert_eq!(with(&all), second);
+    assert_eq!(fs::read(folder.0.join("key.pem")).expect("reads"), key);
+    let pem = fs::read(folder.0.join("cert.pem")).expect("reads");
+    let made = CertificateDer::from_pem_slice(&pem).expect("PEM");
+    assert!(all.iter().chain(&["localhost", "127.0.0.1", "x.example.com"]).all(|name| is_for(&made, name)));
+    assert!(!is_for(&made, "example.org"));
+}
+
+#[test]
+fn a_certificate_of_somebody_else_is_left_alone() {
+    let folder = Folder::new();
+    let pair = rcgen::KeyPair::generate().expect("a key");
+    let request = rcgen::CertificateParams::new(vec!["other.example.org".to_owned()]).expect("names");
+    let signed = request.self_signed(&pair).expect("signs").pem();
+    fs::create_dir_all(&folder.0).expect("a folder");
+    fs::write(folder.0.join("cert.pem"), &signed).expect("writes");
+    fs::write(folder.0.join("key.pem"), pair.serialize_pem()).expect("writes");
+    set_mode(&folder, 0o600);
+    folder.open().expect("used as it is");
+    assert_eq!(fs::read_to_string(folder.0.join("cert.pem")).expect("reads"), signed);
+}
+
+#[test]
+fn a_key_that_others_may_read_is_refused() {
+    let folder = Folder::new();
+    folder.open().expect("made");
+    for mode in [0o644, 0o640, 0o602] {
+        set_mode(&folder, mode);
+        let told = refused(&folder);
+        assert!(told.contains("chmod 600") && told.contains(&format!("{mode:04o}")), "{told}");
+    }
+    set_mode(&folder, 0o600);
+    folder.open().expect("its owner's alone");
+}
+
+fn set_mode(folder: &Folder, mode: u32) {
+    fs::set_permissions(folder.0.join("key.pem"), fs::Permissions::from_mode(mode)).expect("sets");
 }
 
 #[test]

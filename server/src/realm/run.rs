@@ -144,6 +144,7 @@ impl Realm {
                     overload_rung: effort.rung,
                     speed: effort.speed,
                     is_ledger_broken: self.inbox.game.imbalance().is_some(),
+                    hellos_capped: self.protocol_counters().rejected_prefix_full,
                     ..Progress::default()
                 };
                 notify(Event::Progress(progress.with(&summary)));

@@ -153,6 +153,7 @@ pub(super) fn startup(config: &Config, game: &Game, threads: usize, bound: &Bind
         granted_bytes: grant.granted_bytes as u64,
     };
     let world = game.world().config();
+    let world_m = [world.width_m, world.height_m];
     Startup {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         listen: bound.local_addr,
@@ -167,7 +168,8 @@ pub(super) fn startup(config: &Config, game: &Game, threads: usize, bound: &Bind
         tick_hz: config.realm.tick_hz,
         players_max: config.realm.players_max,
         creatures: (u64::from(config.world.creatures) + settlers(game.land())) as u32,
-        world_m: [world.width_m, world.height_m],
+        world_m,
+        main_zone_m: game.land().instances(0).next().map_or(world_m, |(_, zone)| zone.size.to_array()),
         gateway: None,
     }
 }

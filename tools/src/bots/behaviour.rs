@@ -20,6 +20,20 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
+    /// Share of the clients that fight.
+    pub fn fighters(self) -> f64 {
+        self.share(Role::Fighter)
+    }
+
+    /// Share of the clients that trade.
+    pub fn traders(self) -> f64 {
+        self.share(Role::Trader)
+    }
+
+    fn share(self, role: Role) -> f64 {
+        (0..10).filter(|client| self.role(*client) == role).count() as f64 / 10.0
+    }
+
     fn role(self, client: u32) -> Role {
         match (self, client % 10) {
             (Self::Roam, _) | (Self::Mixed, 0..=4) => Role::Roamer,

@@ -48,6 +48,8 @@ pub(super) struct Books {
     goods: Vec<(u32, u32)>,
     asked_by: u32,
     trade: Option<Trade>,
+    /// The last purchase or sale that it asked for.
+    dealt: u128,
 }
 
 impl Books {
@@ -59,9 +61,10 @@ impl Books {
         }
     }
 
-    /// Notes what it is told.
-    pub(super) fn hear(&mut self, notice: &NoticeFields<'_>) {
+    /// Notes what it is told. Whether that is that a purchase, a sale or a trade came about.
+    pub(super) fn hear(&mut self, notice: &NoticeFields<'_>) -> bool {
         match notice.told {
+            Told::Answer if notice.outcome == Outcome::Done && notice.id == self.dealt => return true,
             Told::Money => self.money = notice.money,
             Told::Item => self.note_goods(notice.item, notice.quantity),
             Told::Trade => {
@@ -69,7 +72,10 @@ impl Books {
                     trade.revision = trade.revision.max(notice.revision);
                 }
             }
-            Told::TradeState => self.hear_of_trade(notice),
+            Told::TradeState => {
+                self.hear_of_trade(notice);
+                return notice.quantity == trade_state::DONE;
+            }
             Told::Answer if notice.outcome == Outcome::Changed => {
                 if let Some(trade) = &mut self.trade {
                     trade.confirmed = 0;
@@ -77,6 +83,7 @@ impl Books {
             }
             _ => {}
         }
+        false
     }
 
     fn note_goods(&mut self, item: u32, quantity: u32) {
@@ -115,7 +122,11 @@ impl Books {
             }
             None => self.deal(errand?, partner, rng)?,
         };
-        Some(CommandFields { id: u128::from(rng.next()) << 64 | u128::from(rng.next()), ..command })
+        let id = u128::from(rng.next()) << 64 | u128::from(rng.next());
+        if matches!(command.verb, Verb::Buy | Verb::Sell) {
+            self.dealt = id;
+        }
+        Some(CommandFields { id, ..command })
     }
 
     fn go_on(&mut self) -> Option<CommandFields<'static>> {
@@ -196,7 +207,7 @@ mod tests {
         books.hear(&state(trade_state::OPEN, 3));
         let again = (0..100).find_map(|_| books.command(None, 9, &mut rng)).expect("an agreement");
         assert_eq!((again.verb, again.revision), (Verb::TradeConfirm, 3));
-        books.hear(&state(trade_state::DONE, 3));
+        assert!(books.hear(&state(trade_state::DONE, 3)), "a deal");
         assert!(books.trade.is_none());
     }
 
@@ -226,6 +237,13 @@ mod tests {
         assert_ne!(sold.id, 0);
         let bought = books.command(Some(Errand::Buy), 0, &mut rng).expect("a purchase");
         assert_eq!((bought.verb, bought.entity), (Verb::Buy, 5));
+        let answer =
+            |outcome, id| NoticeFields { told: Told::Answer, outcome, id, ..NoticeFields::default() };
+        assert!(!books.hear(&answer(Outcome::Done, sold.id)), "of another command");
+        assert!(
+            !books.hear(&answer(Outcome::NotEnoughMoney, bought.id))
+                && books.hear(&answer(Outcome::Done, bought.id))
+        );
         books.hear(&NoticeFields { told: Told::Item, item: 2, quantity: 0, ..NoticeFields::default() });
         assert_eq!(books.command(Some(Errand::Sell), 0, &mut rng), None);
     }

@@ -161,6 +161,12 @@ pub enum BotsError {
     /// The gateway cannot be asked.
     #[error(transparent)]
     Grants(#[from] crate::grants::GrantsError),
+    /// There is no gateway.
+    #[error("nobody listens at {gateway}: start the server (throng serve), or name the port that it printed")]
+    NobodyListens {
+        /// The gateway.
+        gateway: String,
+    },
     /// The gateway let nobody in.
     #[error("the gateway {gateway} granted nobody entry; what it said: {said}")]
     NobodyGranted {

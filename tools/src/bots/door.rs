@@ -6,7 +6,7 @@ use throng_net::protocol::keys::{PrivateKey, SecretBytes};
 use throng_net::protocol::token::Grant;
 
 use super::config::BotsError;
-use crate::grants::{self, Grants, GrantsConfig, GrantsReport};
+use crate::grants::{self, Grants, GrantsConfig, GrantsReport, NOBODY_LISTENS};
 
 /// Hands out grants, whenever there are some. Each is good for one session and for half a minute.
 pub trait Door {
@@ -38,6 +38,9 @@ impl GatewayDoor {
         let grants = Grants::start(config)?;
         let Some(first) = grants.next_blocking() else {
             let report = grants.report();
+            if report.refused.contains_key(NOBODY_LISTENS) {
+                return Err(BotsError::NobodyListens { gateway });
+            }
             let mut said: Vec<String> = Vec::new();
             for counts in [&report.refused, &report.busy, &report.lost] {
                 said.extend(counts.iter().map(|(what, count)| format!("{what} ({count})")));

@@ -103,6 +103,8 @@ pub struct BotsReport {
     pub commands_done: u64,
     /// Commands that the realm refused: bots ask for what they cannot afford.
     pub commands_refused: u64,
+    /// Purchases, sales and trades that came about, as traders were told; a trade is told to both.
+    pub deals: u64,
     /// Messages that the realm told clients reliably.
     pub notices: u64,
     /// How far full clients' avatars were from where they had been foreseen, metres, in the measurement; none without

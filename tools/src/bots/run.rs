@@ -240,6 +240,7 @@ impl Run {
             commands_sent: totals.commands,
             commands_done: totals.commands_done,
             commands_refused: totals.commands_refused,
+            deals: totals.deals,
             notices: totals.notices,
             disconnects: totals.disconnects,
             refused: totals.refused,

@@ -560,7 +560,7 @@ fn hear(books: Option<&mut Books>, totals: &mut Totals, message: &[u8]) {
         } += 1;
     }
     if let Some(books) = books {
-        books.hear(&notice);
+        totals.deals += u64::from(books.hear(&notice));
     }
 }
 

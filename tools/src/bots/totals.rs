@@ -45,6 +45,8 @@ pub struct Totals {
     pub commands_done: u64,
     /// Commands that the realm refused.
     pub commands_refused: u64,
+    /// Purchases and sales that came about, and trades, each told to both.
+    pub deals: u64,
     /// Messages that the realm sent.
     pub notices: u64,
 }

@@ -67,7 +67,8 @@ pub struct GrantsConfig {
     pub attempts_max: u32,
     /// How long a token may wait in all.
     pub patience: Duration,
-    /// Pause after an answer that was none: the gateway may be starting.
+    /// Pause after an answer that was none: the gateway may be starting anew. One that nobody has ever heard, and that
+    /// nobody listens for, is given up at once.
     pub lost_pause: Duration,
     /// How long one request may take.
     pub timeout: Duration,

@@ -23,6 +23,9 @@ const CODE_CHARS_MAX: usize = 40;
 /// Pause when a busy gateway does not say how long.
 const BUSY_MS: u64 = 1000;
 
+/// What a report says of a gateway that is not there.
+pub(crate) const NOBODY_LISTENS: &str = "nobody_listens";
+
 /// What a report says of a gateway whose certificate is another than the one given, or is not good today.
 const NOT_TRUSTED: &str = "certificate_not_trusted";
 
@@ -239,9 +242,7 @@ fn lost(error: ureq::Error) -> Verdict {
     Verdict::Lost(
         match error {
             ureq::Error::Timeout(_) => "timeout",
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                "nobody_listens"
-            }
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => NOBODY_LISTENS,
             // What rustls says comes as this: asking again would not change it.
             ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
                 return Verdict::Refused(NOT_TRUSTED.to_owned());

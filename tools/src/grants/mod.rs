@@ -34,6 +34,8 @@ pub use config::{GrantsConfig, GrantsError, SessionToken, read_tokens};
 pub use plan::{Next, Plan, Step, Verdict};
 pub use report::GrantsReport;
 
+pub(crate) use http::NOBODY_LISTENS;
+
 use http::Asker;
 use report::Tally;
 
@@ -77,6 +79,8 @@ struct Shared {
 struct State {
     plan: Plan,
     tally: Tally,
+    /// Whether the gateway has ever answered. One that has is there, and may be starting anew.
+    is_heard: bool,
     is_over: bool,
 }
 
@@ -94,7 +98,7 @@ impl Grants {
             config.patience.as_millis() as u64,
             config.lost_pause.as_millis() as u64,
         );
-        let state = State { plan, tally: Tally::default(), is_over: false };
+        let state = State { plan, tally: Tally::default(), is_heard: false, is_over: false };
         let shared =
             Arc::new(Shared { state: Mutex::new(state), news: Condvar::new(), began: Instant::now() });
         let (sender, grants) = sync_channel(WAITING_MAX);
@@ -183,6 +187,11 @@ impl Shared {
             }
             let now_ms = self.now_ms();
             let mut state = self.lock();
+            let verdict = match verdict {
+                Verdict::Lost(what) if what == NOBODY_LISTENS && !state.is_heard => Verdict::Refused(what),
+                verdict => verdict,
+            };
+            state.is_heard |= !matches!(verdict, Verdict::Lost(_) | Verdict::Refused(_));
             state.tally.answered(&step, &verdict, took);
             state.plan.answered(now_ms, index, verdict);
             drop(state);

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
+use crate::bots::GatewayDoor;
 
 fn character() -> Verdict {
     Verdict::Character { character: "7".to_owned(), name: "Ada".to_owned() }
@@ -322,12 +323,14 @@ fn what_the_gateway_says_is_done_and_counted() {
 #[test]
 fn nobody_listening_is_given_up_and_said() {
     let unused = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
-    let config =
-        GrantsConfig { attempts_max: 1, ..GrantsConfig::new(format!("http://{unused}"), None, tokens(3)) };
-    let grants = Grants::start(config).expect("started");
+    let config = || GrantsConfig::new(format!("http://{unused}"), None, tokens(3));
+    let grants = Grants::start(config()).expect("started");
     assert!(grants.next_blocking().is_none());
     let report = grants.report();
-    assert_eq!((report.given_up, report.lost.values().sum::<u64>()), (3, 3), "{:?}", report.lost);
+    // Asked once each, not for as long as a gateway may take to start anew.
+    assert_eq!((report.given_up, report.requests), (3, 3), "{report:?}");
+    let told = GatewayDoor::open(config()).map(drop).expect_err("nobody there").to_string();
+    assert!(told.contains(&unused.to_string()) && told.contains("throng serve"), "{told}");
 }
 
 #[test]

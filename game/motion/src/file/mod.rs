@@ -32,7 +32,7 @@ pub(crate) const SHOP_BYTES: usize = 12;
 pub enum LandError {
     #[error("world file of {found} bytes; at most {allowed} are read")]
     TooLong { found: u64, allowed: u64 },
-    #[error("no world file: it begins with {found:02x?}, not with \"THRGLAND\"")]
+    #[error("no world file: it begins with \"{}\", not with \"THRGLAND\"", .found.escape_ascii())]
     Magic { found: [u8; 8] },
     #[error("world file of version {found}; this program reads version {known}")]
     Version { found: u32, known: u32 },

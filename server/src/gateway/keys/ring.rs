@@ -28,6 +28,11 @@ impl KeyRing {
         Ok(Self { dir, realms, watch, roots, minting, is_unreadable: false })
     }
 
+    /// The key that tokens are made with, as of the last look.
+    pub fn minting(&self) -> u16 {
+        self.minting
+    }
+
     /// The keys of each realm, the one to make tokens with first.
     ///
     /// # Errors

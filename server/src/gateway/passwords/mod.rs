@@ -69,9 +69,10 @@ impl Default for PoolLimits {
 /// A password of a length that nobody should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the password has {found} characters, needed are {} to {}: choose a longer one, or a shorter one",
+    "the password has {found} characters, needed are {} to {}: choose a {} one",
     PASSWORD_CHARS.start(),
-    PASSWORD_CHARS.end()
+    PASSWORD_CHARS.end(),
+    if .found < PASSWORD_CHARS.start() { "longer" } else { "shorter" }
 )]
 pub struct PasswordLength {
     /// Characters found.
