@@ -119,7 +119,7 @@ fn a_status_line_tells_of_a_broken_ledger() {
 fn a_long_fight_has_hits_and_a_long_market_deals() {
     let long = |hits, deals, conditions: Conditions| {
         let change = |_: &mut RealmReport, bots: &mut BotsReport| {
-            (bots.seconds, bots.hits_taken, bots.deals) = (1000.0, hits, deals);
+            (bots.seconds, bots.hits_taken, bots.deals, bots.visible_mean) = (1000.0, hits, deals, 50.0);
         };
         failures(change, &conditions)
     };
