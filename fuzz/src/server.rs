@@ -26,9 +26,14 @@ pub(crate) fn hash() -> u64 {
     protocol_hash(throng_schema::SCHEMA_VERSION)
 }
 
+/// What everybody here is called.
+pub(crate) fn name() -> TokenName {
+    let Ok(name) = TokenName::new("fuzz") else { unreachable!("a sound name") };
+    name
+}
+
 /// The fields of a token of this realm; its client's private key is `number` 32 times.
 pub(crate) fn fields(number: u8, issued_at_ms: u64) -> TokenFields {
-    let Ok(name) = TokenName::new("fuzz") else { unreachable!("a sound name") };
     TokenFields {
         not_after_ms: issued_at_ms + TOKEN_LIFE_MS,
         protocol_hash: hash(),
@@ -43,7 +48,7 @@ pub(crate) fn fields(number: u8, issued_at_ms: u64) -> TokenFields {
             idle_timeout_s: 0,
             rate_class: 0,
             flags: 0,
-            name,
+            name: name(),
             user_data: [0; 16],
         },
     }
@@ -103,6 +108,8 @@ impl Watched {
             realm_id: REALM_ID,
             protocol_hash: hash(),
             started_unix_ms: STARTED_MS,
+            // One set of each: most of a short run would be making tables.
+            stranger_sets: 1,
             caps: PrefixCaps { ipv4: 2, ..PrefixCaps::default() },
             ..ServerConfig::default()
         };

@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use throng_net::limits::{
     DATAGRAM_BYTES_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX, SEAL_BYTES, SEQUENCE_AHEAD_MAX, TIMEOUT_US,
@@ -14,10 +14,11 @@ use throng_net::limits::{
 };
 use throng_net::protocol::keys::{Sealer, SecretBytes, SessionKeys, Transcript, generation_of};
 use throng_net::protocol::packet::{Header, TYPE_CONTROL, TYPE_DATA, TYPE_DISCONNECT};
-use throng_net::protocol::{Client, ClientEvent, ClientState, Reject, SessionIndex};
+use throng_net::protocol::token::Grant;
+use throng_net::protocol::{Client, ClientEvent, ClientState, Reject, SessionIndex, Ticket};
 
 use crate::bytes::Bytes;
-use crate::server::{Decision, Outcome, Watched, grant};
+use crate::server::{Decision, Outcome, Watched, grant, name};
 
 /// The bytes as they are, to the server.
 pub const RAW_TO_SERVER: u8 = 0;
@@ -105,30 +106,64 @@ fn address(last: u8) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::new(192, 0, 2, last), 4000))
 }
 
-/// A whole handshake between the real ends, up to the confirmation; with it the keys that they agreed on.
-fn connect(watched: &mut Watched, number: u8) -> (Client, SessionIndex, SessionKeys) {
-    let (from, salt) = (address(number), 42);
+/// A session that stands, with the keys that its two ends agreed on: the handshake is run once for each number, since
+/// its key agreements take longer than a whole script.
+fn connect(watched: &mut Watched, number: u8) -> (Client, SessionIndex, &'static SessionKeys) {
+    static AGREED: [OnceLock<(Grant, SessionKeys)>; 3] = [const { OnceLock::new() }; 3];
+    let (grant, keys) = AGREED[usize::from(number)].get_or_init(|| agree(number));
+    let (now_us, from) = (watched.now_us, address(number));
+    let mut client = client(watched, grant);
+    let ticket = Ticket {
+        account: number.into(),
+        character: number.into(),
+        session_epoch: 1,
+        issued_at_ms: watched.now_ms(),
+        name: name(),
+        rate_class: 0,
+        flags: 0,
+        user_data: [0; 16],
+    };
+    let seat = watched.server.seat(now_us, from, ticket, [number; SEAL_BYTES], keys);
+    let (session, connection_id) = seat.unwrap_or_else(|reject| panic!("no place for {number}: {reject:?}"));
+    client.seat(now_us, connection_id, keys);
+    let mut out = [0; DATAGRAM_BYTES_MAX];
+    let Some(length) = client.poll(now_us, &mut out) else { panic!("nothing confirms") };
+    let outcome = watched.handle(from, &out[..length], Decision::Admit);
+    assert!(matches!(outcome, Outcome::Connected(connected) if connected == session), "{outcome:?}");
+    (client, session, keys)
+}
+
+const SALT: u64 = 42;
+
+fn client(watched: &Watched, grant: &Grant) -> Client {
     let payload: Arc<[u8]> = throng_schema::write_hello(throng_schema::SCHEMA_VERSION, "fuzz").into();
-    let grant = grant(number, watched.now_ms());
-    let Ok(mut client) = Client::new(watched.now_us, salt, grant.clone(), payload) else {
+    let Ok(client) = Client::new(watched.now_us, SALT, grant.clone(), payload) else {
         unreachable!("a short hello")
     };
+    client
+}
+
+/// A whole handshake between the real ends, up to the confirmation, and what they agreed on.
+fn agree(number: u8) -> (Grant, SessionKeys) {
+    let mut watched = Watched::new(2);
+    let grant = grant(number, watched.now_ms());
+    let mut client = client(&watched, &grant);
     let mut out = [0; DATAGRAM_BYTES_MAX];
     let mut keys = None;
     for _ in 0..6 {
         let Some(length) = client.poll(watched.now_us, &mut out) else { break };
-        match watched.handle(from, &out[..length], Decision::Admit) {
+        match watched.handle(address(number), &out[..length], Decision::Admit) {
             Outcome::Reply(answer) => drop(client.handle(watched.now_us, &mut answer.to_vec())),
             Outcome::Opened(_, answer) => {
                 let Some(server_public) = answer[12..].first_chunk() else { unreachable!("64 bytes") };
-                let transcript = Transcript { token: &grant.token, salt, server_public };
+                let transcript = Transcript { token: &grant.token, salt: SALT, server_public };
                 keys = SessionKeys::derive(&grant.private_key, server_public, &grant.secret, transcript);
                 let mut answer = answer.to_vec();
                 assert_eq!(client.handle(watched.now_us, &mut answer), ClientEvent::Connected);
             }
-            Outcome::Connected(session) => {
+            Outcome::Connected(_) => {
                 let Some(keys) = keys else { panic!("confirmed before it was accepted") };
-                return (client, session, keys);
+                return (grant, keys);
             }
             other => panic!("{other:?} for a hello"),
         }

@@ -174,8 +174,11 @@ pub const TOKEN_HELLO_HZ: u32 = 10;
 /// Such hellos at once.
 pub const TOKEN_HELLO_BURST: u32 = 10;
 
-/// Sets of 8 addresses that the limit above is kept for: 512 KiB.
-pub const STRANGER_SETS: usize = 8192;
+/// Sets of 8 addresses that the limits above are kept for, if not set otherwise: 512 KiB each.
+pub const STRANGER_SETS: u32 = 8192;
+
+/// Such sets at most: 1 GiB each.
+pub const STRANGER_SETS_MAX: u32 = 1 << 24;
 
 /// Bytes of the longest message of a channel: a line of chat with its sender's name, twice over.
 pub const MESSAGE_BYTES_MAX: usize = 512;

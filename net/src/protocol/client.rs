@@ -241,16 +241,7 @@ impl Client {
                 if connection_id == 0 || !tags_equal(&keys.accept_tag(head), tag) {
                     return Err(Reject::Forged);
                 }
-                self.link = Some(Box::new(Link {
-                    sealer: Sealer::new(keys.client_secret()),
-                    opener: Opener::new(keys.server_secret()),
-                }));
-                self.grant = None;
-                self.connection_id = connection_id;
-                self.state = ClientState::Connected;
-                self.heard_us = now_us;
-                // The confirmation, and again until something sealed has come.
-                (self.due_us, self.retry_us) = (now_us, HELLO_RETRY_US as u32);
+                self.connect(now_us, connection_id, &keys);
                 Ok(ClientEvent::Connected)
             }
             HandshakeAnswer::Refused { reason, detail, tagged, .. } => {
@@ -262,6 +253,26 @@ impl Client {
                 Ok(self.close(CloseCause::Refused { reason, detail }))
             }
         }
+    }
+
+    fn connect(&mut self, now_us: u64, connection_id: u32, keys: &SessionKeys) {
+        self.link = Some(Box::new(Link {
+            sealer: Sealer::new(keys.client_secret()),
+            opener: Opener::new(keys.server_secret()),
+        }));
+        self.grant = None;
+        self.connection_id = connection_id;
+        self.state = ClientState::Connected;
+        self.heard_us = now_us;
+        // The confirmation, and again until something sealed has come.
+        (self.due_us, self.retry_us) = (now_us, HELLO_RETRY_US as u32);
+    }
+
+    /// Connects with keys that were agreed on before, as an accept does: the other end of
+    /// [`Server::seat`](super::Server::seat).
+    #[cfg(feature = "testing")]
+    pub fn seat(&mut self, now_us: u64, connection_id: u32, keys: &SessionKeys) {
+        self.connect(now_us, connection_id, keys);
     }
 
     fn close(&mut self, cause: CloseCause) -> ClientEvent<'static> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use siphasher::sip::SipHasher13;
 
-use crate::limits::{STRANGER_BURST, STRANGER_HZ, STRANGER_SETS};
+use crate::limits::{STRANGER_BURST, STRANGER_HZ, STRANGER_SETS_MAX};
 
 /// Buckets in a set: one cache line.
 const WAYS: usize = 8;
@@ -36,20 +36,20 @@ pub(super) struct Strangers {
 struct Set([u64; WAYS]);
 
 impl Strangers {
-    /// The buckets of addresses, all full. `keys` are secret.
-    pub fn new(keys: [u64; 2]) -> Self {
-        Self::with_rate(keys, STRANGER_HZ, STRANGER_BURST)
+    /// The buckets of addresses, 8 in each of so many sets, all full. `keys` are secret.
+    pub fn new(keys: [u64; 2], sets: u32) -> Self {
+        Self::with_rate(keys, sets, STRANGER_HZ, STRANGER_BURST)
     }
 
     /// Buckets of `burst` tokens each, `hz` a second, all full. `keys` are secret.
-    pub fn with_rate(keys: [u64; 2], hz: u32, burst: u32) -> Self {
+    pub fn with_rate(keys: [u64; 2], sets: u32, hz: u32, burst: u32) -> Self {
         let interval_us = 1_000_000 / u64::from(hz.clamp(1, 1_000_000));
         let ahead_us_max = interval_us.saturating_mul(u64::from(burst.max(1)) - 1);
         Strangers {
             keys,
             interval_us,
             ahead_us_max,
-            sets: vec![Set([0; WAYS]); STRANGER_SETS].into_boxed_slice(),
+            sets: vec![Set([0; WAYS]); sets.next_power_of_two() as usize].into_boxed_slice(),
         }
     }
 
@@ -87,11 +87,11 @@ impl Strangers {
         let mut hasher = SipHasher13::new_with_keys(self.keys[0], self.keys[1]);
         hasher.write_u64(word);
         let hash = hasher.finish();
-        (hash as usize % STRANGER_SETS, hash >> TIME_BITS)
+        (hash as usize & (self.sets.len() - 1), hash >> TIME_BITS)
     }
 }
 
-const _: () = assert!(STRANGER_SETS.is_power_of_two() && STRANGER_SETS.ilog2() <= TIME_BITS);
+const _: () = assert!(STRANGER_SETS_MAX.is_power_of_two() && STRANGER_SETS_MAX.ilog2() <= TIME_BITS);
 const _: () = assert!(STRANGER_BURST >= 1 && STRANGER_HZ >= 1 && STRANGER_HZ <= 1_000_000);
 
 fn word_of(ip: IpAddr) -> u64 {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::strangers::Strangers;
-use crate::limits::{STRANGER_BURST, STRANGER_HZ};
+use crate::limits::{STRANGER_BURST, STRANGER_HZ, STRANGER_SETS};
 
 const NOW_US: u64 = 1_000_000_000;
 
@@ -21,7 +21,7 @@ fn taken(strangers: &mut Strangers, now_us: u64, address: impl Fn(u64) -> IpAddr
 
 #[test]
 fn an_address_gets_a_burst_and_then_its_rate() {
-    let mut strangers = Strangers::new([1, 2]);
+    let mut strangers = Strangers::new([1, 2], STRANGER_SETS);
     let burst = u64::from(STRANGER_BURST);
     assert_eq!(taken(&mut strangers, NOW_US, |_| v4(7), 100_000), burst);
     assert!(!strangers.has_token(NOW_US, v4(7)));
@@ -35,7 +35,7 @@ fn an_address_gets_a_burst_and_then_its_rate() {
 
 #[test]
 fn asking_takes_nothing() {
-    let mut strangers = Strangers::new([1, 2]);
+    let mut strangers = Strangers::new([1, 2], STRANGER_SETS);
     for _ in 0..10_000 {
         assert!(strangers.has_token(NOW_US, v4(7)));
     }
@@ -49,7 +49,7 @@ fn asking_takes_nothing() {
 #[test]
 fn a_64_is_one_address_and_a_mapped_one_is_what_it_maps() {
     let burst = u64::from(STRANGER_BURST);
-    let mut strangers = Strangers::new([1, 2]);
+    let mut strangers = Strangers::new([1, 2], STRANGER_SETS);
     assert_eq!(taken(&mut strangers, NOW_US, |i| v6(0x2001_0db8_0000_0001, i * 7919), 100_000), burst);
     assert_eq!(taken(&mut strangers, NOW_US, |_| v6(0x2001_0db8_0000_0002, 1), 100_000), burst);
     let mapped = IpAddr::from(Ipv4Addr::from(9).to_ipv6_mapped());
@@ -58,7 +58,7 @@ fn a_64_is_one_address_and_a_mapped_one_is_what_it_maps() {
 
 #[test]
 fn a_flood_from_invented_addresses_shuts_nobody_out() {
-    let mut strangers = Strangers::new([1, 2]);
+    let mut strangers = Strangers::new([1, 2], STRANGER_SETS);
     let mut refused = 0;
     // Two million invented addresses a second for two seconds; an honest one every millisecond.
     for i in 0..4_000_000u64 {
@@ -74,7 +74,7 @@ fn a_flood_from_invented_addresses_shuts_nobody_out() {
 
 #[test]
 fn whoever_floods_stays_limited_among_many_others() {
-    let mut strangers = Strangers::new([1, 2]);
+    let mut strangers = Strangers::new([1, 2], STRANGER_SETS);
     let mut passed = 0;
     // 100,000 a second from one address, beside 10,000 a second from addresses that come once.
     for i in 0..1_000_000u64 {
@@ -90,7 +90,7 @@ fn whoever_floods_stays_limited_among_many_others() {
 
 #[test]
 fn time_at_its_edges_is_safe() {
-    let mut strangers = Strangers::new([1, 2]);
+    let mut strangers = Strangers::new([1, 2], STRANGER_SETS);
     for now_us in [0, 1, (1 << 48) - 1, 1 << 48, u64::MAX - 1, u64::MAX, 0] {
         for i in 0..1000 {
             let _ = strangers.take(now_us, v4(i));

@@ -2,7 +2,7 @@
 
 use super::super::caps::PrefixCaps;
 use super::super::token::RealmKeys;
-use crate::limits::{ACCEPTS_PER_S, SESSIONS_MAX, TIMEOUT_US};
+use crate::limits::{ACCEPTS_PER_S, SESSIONS_MAX, STRANGER_SETS, STRANGER_SETS_MAX, TIMEOUT_US};
 
 /// How a [`Server`](super::Server) is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub struct ServerConfig {
     /// Handshakes a second that may be completed, at least 1. Each costs 150 us, so this bounds what holders of good
     /// tokens can cost.
     pub accepts_per_s: u32,
+    /// Sets of 8 addresses, or tokens, whose rates are remembered, 1 to [`STRANGER_SETS_MAX`]; a power of two, or the
+    /// next one is taken. Three tables of 64 bytes a set.
+    pub stranger_sets: u32,
     /// Most sessions of one address and its networks.
     pub caps: PrefixCaps,
 }
@@ -45,6 +48,7 @@ impl Default for ServerConfig {
             started_unix_ms: 0,
             clock_skew_ms: 0,
             accepts_per_s: ACCEPTS_PER_S,
+            stranger_sets: STRANGER_SETS,
             caps: PrefixCaps::default(),
         }
     }
@@ -64,6 +68,9 @@ impl ServerConfig {
         }
         if self.accepts_per_s == 0 {
             return Err(ConfigError::Accepts);
+        }
+        if !(1..=STRANGER_SETS_MAX).contains(&self.stranger_sets) {
+            return Err(ConfigError::StrangerSets(self.stranger_sets));
         }
         if keys.realm_id() != self.realm_id {
             return Err(ConfigError::Realm { realm_id: self.realm_id, keys: keys.realm_id() });
@@ -92,6 +99,9 @@ pub enum ConfigError {
     /// Nobody would ever get in.
     #[error("accepts_per_s is 0, but must be at least 1 ({ACCEPTS_PER_S} is usual)")]
     Accepts,
+    /// No rate could be remembered, or more than there is memory for.
+    #[error("stranger_sets is {0}, but must be 1 to {STRANGER_SETS_MAX} ({STRANGER_SETS} is usual)")]
+    StrangerSets(u32),
     /// Keys of another realm.
     #[error("the token keys are of realm {keys}, but this is realm {realm_id}; give it its own key file")]
     Realm {

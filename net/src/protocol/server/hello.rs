@@ -200,8 +200,7 @@ impl Server {
         if !self.accepts.has_token(now_us, self.accept_rate) {
             return Err(Reject::AcceptsLimited);
         }
-        let bits = u32::from_le_bytes(self.entropy.draw());
-        let connection_id = self.table.next_id(bits).ok_or(Reject::UnconfirmedFull)?;
+        let connection_id = self.next_id()?;
         // Used up before the agreement, so that a token whose public key is none costs that only once.
         first_use(self.used.mark(self.unix_ms(now_us), not_after_ms, &body.token_id))?;
         let _ = self.accepts.take(now_us, self.accept_rate);
@@ -220,14 +219,27 @@ impl Server {
         let token_us = u64::from(body.idle_timeout_s) * 1_000_000;
         let timeout_us =
             if token_us == 0 { self.config.timeout_us } else { token_us.min(self.config.timeout_us) };
-        let origin = Origin {
-            address: from,
-            salt,
-            token_tag: tag_of(token),
-            accept,
-            ticket: Some(ticket),
-            path: None,
-        };
+        let ticket = Some(ticket);
+        let origin = Origin { address: from, salt, token_tag: tag_of(token), accept, ticket, path: None };
+        let index = self.place(now_us, timeout_us, connection_id, origin, &keys);
+        Ok((index, Answer::new(accept)))
+    }
+
+    fn next_id(&mut self) -> Result<u32, Reject> {
+        let bits = u32::from_le_bytes(self.entropy.draw());
+        self.table.next_id(bits).ok_or(Reject::UnconfirmedFull)
+    }
+
+    /// Puts a session that waits to be confirmed in its place.
+    fn place(
+        &mut self,
+        now_us: u64,
+        timeout_us: u64,
+        connection_id: u32,
+        origin: Origin,
+        keys: &SessionKeys,
+    ) -> SessionIndex {
+        let address = origin.address;
         let session = Session {
             last_heard_us: now_us,
             bucket: Bucket::default(),
@@ -241,9 +253,31 @@ impl Server {
             origin: Box::new(origin),
         };
         let sealer = Sealer::new(keys.server_secret());
-        let index = self.table.open(Opening { address: from, connection_id, session, sealer });
         self.counters.accepted += 1;
-        Ok((index, Answer::new(accept)))
+        self.table.open(Opening { address, connection_id, session, sealer })
+    }
+
+    /// Lets a client in with keys that were agreed on before, as [`admit`](Self::admit) does but for the agreement,
+    /// which takes longer than all else that a short test does. `tag` names its token.
+    ///
+    /// # Errors
+    /// When there is no place for it.
+    #[cfg(feature = "testing")]
+    pub fn seat(
+        &mut self,
+        now_us: u64,
+        from: SocketAddr,
+        ticket: Ticket,
+        tag: [u8; SEAL_BYTES],
+        keys: &SessionKeys,
+    ) -> Result<(SessionIndex, u32), Reject> {
+        let connection_id = self.next_id()?;
+        if !self.prefixes.take(from.ip()) {
+            return Err(Reject::PrefixFull);
+        }
+        let (accept, ticket) = ([0; crate::limits::ACCEPT_BYTES], Some(Box::new(ticket)));
+        let origin = Origin { address: from, salt: 0, token_tag: tag, accept, ticket, path: None };
+        Ok((self.place(now_us, self.config.timeout_us, connection_id, origin, keys), connection_id))
     }
 
     /// Turns a client away. `reason` is from [`REFUSED_APPLICATION`](packet::REFUSED_APPLICATION) up, `detail` means

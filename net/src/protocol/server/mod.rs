@@ -187,9 +187,14 @@ impl Server {
         Ok(Server {
             cookie_key,
             rate: Rate::new(config.input_rate_hz, config.input_burst),
-            strangers: Strangers::new(hash_keys()),
-            strays: Strangers::new(hash_keys()),
-            token_hellos: Strangers::with_rate(hash_keys(), TOKEN_HELLO_HZ, TOKEN_HELLO_BURST),
+            strangers: Strangers::new(hash_keys(), config.stranger_sets),
+            strays: Strangers::new(hash_keys(), config.stranger_sets),
+            token_hellos: Strangers::with_rate(
+                hash_keys(),
+                config.stranger_sets,
+                TOKEN_HELLO_HZ,
+                TOKEN_HELLO_BURST,
+            ),
             prefixes: PrefixCounts::new(config.caps.clone(), config.sessions_max, hash_keys()),
             used: UsedTokens::new(hash_keys()),
             table: Table::new(config.sessions_max, hash_keys()),
