@@ -10,12 +10,13 @@
 //! ```
 //!
 //! A target is more than "does not crash": each states what must hold of the answer (no amplification, no session
-//! without a cookie and an unused token, nothing taken that was not sealed, a sequence accepted once, a view equal to a second implementation's) and asserts it.
+//! without a cookie and an unused token, nothing taken that was not sealed, a sequence accepted once, a view equal to a second implementation's, no answer that the document does not name) and asserts it.
 #![forbid(unsafe_code)]
 
 mod bytes;
 pub mod channel_frame;
 pub mod hello;
+pub mod http_body;
 pub mod input_message;
 mod server;
 pub mod session_datagram;
@@ -32,7 +33,7 @@ mod reference;
 pub type Target = fn(&[u8]);
 
 /// Every target by name: its seeds lie in `seeds/<name>`, its wrapper in `libfuzzer/targets/<name>.rs`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("token", token::run),
     ("hello", hello::run),
     ("session_datagram", session_datagram::run),
@@ -40,4 +41,5 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("input_message", input_message::run),
     ("snapshot_message", snapshot_message::run),
     ("world_file", world_file::run),
+    ("http_body", http_body::run),
 ];

@@ -65,6 +65,14 @@ fn committed_seeds_are_the_generated_ones() {
 }
 
 #[test]
+fn every_operation_of_the_document_is_fuzzed() {
+    let mut own: Vec<(String, String)> =
+        throng_fuzz::http_body::OPERATIONS.map(|(method, path)| (method.to_owned(), path.to_owned())).into();
+    own.sort();
+    assert_eq!(own, throng_fuzz::http_body::documented_operations());
+}
+
+#[test]
 fn seeds_run() {
     for (target, body) in TARGETS {
         let seeds = committed(target);

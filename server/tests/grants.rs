@@ -43,7 +43,7 @@ fn gateway(dir: &DataDir) -> (Running, Arc<RealmStatus>) {
     let gateway = Gateway::new(Parts {
         store: Arc::clone(&store) as _,
         credentials: store as _,
-        passwords: Passwords::start(settings.password_pool()).expect("threads"),
+        passwords: Arc::new(Passwords::start(settings.password_pool()).expect("threads")),
         board: Board::new([Realm::Local(realm)]).expect("one realm"),
         settings: Settings {
             registration: Registration::Closed,

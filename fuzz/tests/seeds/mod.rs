@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use throng_fuzz::{
-    channel_frame as channel, hello, session_datagram as session, snapshot_message as snapshot, token,
-    world_file,
+    channel_frame as channel, hello, http_body as http, session_datagram as session,
+    snapshot_message as snapshot, token, world_file,
 };
 use throng_motion::{AreaPlan, CirclePlan, DiscPlan, GenerateConfig, Land, ShopPlan, WallPlan, ZonePlan};
 use throng_schema::{INPUT_BYTES, INTENTS_SENT, IntentFields, SCHEMA_VERSION, write_hello, write_input};
@@ -19,6 +19,7 @@ pub fn of(target: &str) -> Vec<Seed> {
         "input_message" => messages(),
         "snapshot_message" => snapshots(),
         "world_file" => worlds(),
+        "http_body" => requests(),
         other => panic!("no seeds for {other}"),
     };
     seeds.into_iter().enumerate().map(|(i, (name, bytes))| (format!("{i:02}-{name}"), bytes)).collect()
@@ -511,4 +512,166 @@ fn worlds() -> Vec<Seed> {
         named("circle-on-the-spawn", with(56, &[100, 0, 0, 0, 100, 0, 0, 0, 0, 2])),
         named("steep", with(full.len() - 40, &[0, 0x80, 0xff, 0x7f, 0, 0x80, 0xff, 0x7f])),
     ]
+}
+
+/// A plan, then requests: every route by a good body, then what a stranger, a latecomer and a banned one get.
+fn requests() -> Vec<Seed> {
+    use http::{
+        ADA, AWAY, CLOSED, DRAINING, FILLED, FULL, INVITE, LATER, MUCH_LATER, NEWEST, NO_TOKEN, OTHER_TYPE,
+        STRANGER,
+    };
+    let number = |path: &str| match path {
+        "list" => 5,
+        "delete" => 7,
+        path => http::OPERATIONS.iter().position(|(_, own)| own.ends_with(path)).unwrap() as u8,
+    };
+    let ask = |path: &str, how: u8, body: &str| step(number(path), how, body.as_bytes());
+    let script = |plan: u8, steps: &[Vec<u8>]| [&[plan], steps.concat().as_slice()].concat();
+    let one = |path: &str, how: u8, body: &str| script(0, &[ask(path, how, body)]);
+    let refresh = r#"{"refresh_token":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI"}"#;
+    let register = r#"{"name":"Eve","password":"battery staple","invite":"code","device":"Laptop"}"#;
+    let login = r#"{"name":"ada","password":"correct horse","device":"Laptop"}"#;
+    let wrong = r#"{"name":"ada","password":"battery staple"}"#;
+    let banned = r#"{"name":"Bob","password":"correct horse"}"#;
+    let change = r#"{"old":"correct horse","new":"battery staple"}"#;
+    let key = "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk";
+    let play = format!(r#"{{"character_id":"5","realm_id":1,"client_public":"{key}"}}"#);
+    let queued = format!(r#"{{"character_id":"5","realm_id":1,"client_public":"{key}","ticket":"$"}}"#);
+    let offline = play.replace(r#""realm_id":1"#, r#""realm_id":2"#);
+    let mut seeds = vec![
+        named("register", one("register", STRANGER, register)),
+        named("register-closed", script(CLOSED, &[ask("register", STRANGER, register)])),
+        named(
+            "register-by-invitation",
+            script(
+                INVITE,
+                &[
+                    ask("register", STRANGER, register),
+                    ask("register", LATER, &register.replace("Eve", "Joe")),
+                    ask("register", LATER, &register.replace("Eve", "Sue")),
+                ],
+            ),
+        ),
+        named(
+            "register-name-taken",
+            script(
+                0,
+                &[
+                    ask("register", STRANGER, &register.replace("Eve", "ADA")),
+                    ask("register", STRANGER, &register.replace("Eve", "\u{202e}x")),
+                    ask("register", STRANGER, &register.replace("battery staple", "short")),
+                ],
+            ),
+        ),
+        named("login", script(0, &[ask("login", STRANGER, login), ask("list", NEWEST, "")])),
+        named("login-wrong", script(0, &[(); 6].map(|()| ask("login", AWAY, wrong)))),
+        named("login-banned", one("login", STRANGER, banned)),
+        named("login-no-name", one("login", STRANGER, &login.replace("ada", "no such name!"))),
+        named("login-device-with-control", one("login", STRANGER, &login.replace("Laptop", "a\\u0007b"))),
+        named("refresh-twice", script(0, &[ask("refresh", 0, refresh), ask("refresh", 0, refresh)])),
+        named(
+            "refresh-on",
+            script(
+                0,
+                &[
+                    ask("refresh", 0, refresh),
+                    ask("refresh", FILLED, r#"{"refresh_token":"$"}"#),
+                    ask("logout", NEWEST, ""),
+                    ask("refresh", FILLED, r#"{"refresh_token":"$"}"#),
+                ],
+            ),
+        ),
+        named("logout", script(0, &[ask("logout", ADA, ""), ask("logout", ADA, "")])),
+        named("logout-no-token", script(0, &[ask("logout", NO_TOKEN, ""), ask("logout", STRANGER, "{}")])),
+        named(
+            "password",
+            script(
+                0,
+                &[
+                    ask("password", ADA, change),
+                    ask("login", AWAY, login),
+                    ask("login", AWAY, wrong),
+                    ask("password", NEWEST, change),
+                ],
+            ),
+        ),
+        named(
+            "characters",
+            script(
+                0,
+                &[
+                    step(6, ADA, br#"{"name":"Greta"}"#),
+                    step(6, ADA, br#"{"name":"grim"}"#),
+                    ask("list", ADA, ""),
+                    ask("delete", ADA | FILLED, "$"),
+                    ask("delete", ADA, "5"),
+                    ask("delete", ADA, "5"),
+                ],
+            ),
+        ),
+        named(
+            "delete-no-number",
+            script(0, &[ask("delete", ADA, "+1"), ask("delete", ADA, "01"), ask("delete", ADA, "%35")]),
+        ),
+        named("play", script(0, &[ask("/play", ADA, &play), ask("/play", ADA | LATER, &play)])),
+        named("play-full", script(FULL, &[ask("/play", ADA, &play), ask("/play", ADA | FILLED, &queued)])),
+        named("play-draining", script(DRAINING, &[ask("/play", ADA, &play)])),
+        named("play-offline", one("/play", ADA, &offline)),
+        named("play-late", one("/play", ADA | LATER | MUCH_LATER, &play)),
+        named("realm-status", {
+            let push = status_push();
+            script(
+                0,
+                &[
+                    ask("realm-status", STRANGER, &push),
+                    ask("/realms", STRANGER, ""),
+                    ask("/play", ADA, &offline),
+                    ask("realm-status", LATER, &push),
+                ],
+            )
+        }),
+        named("documents", script(0, &[ask("openapi.json", STRANGER, ""), ask("healthz", STRANGER, "x")])),
+        named("other-type", one("login", OTHER_TYPE, login)),
+        named("too-large", one("login", STRANGER, &format!("{login}{}", " ".repeat(17_000)))),
+        named("deep", one("login", STRANGER, &"[".repeat(2000))),
+    ];
+    for (path, body) in throng_server::gateway::fuzzing::ROUTES {
+        let operation = http::OPERATIONS.iter().position(|own| *own == ("post", path)).unwrap();
+        for (place, changed) in spoiled(body).into_iter().enumerate() {
+            let kind = ["unknown-field", "missing-field", "number", "null", "cut", "no-utf8"][place];
+            seeds.push(named(kind, [&[0], step(operation as u8, ADA, &changed).as_slice()].concat()));
+        }
+    }
+    seeds
+}
+
+/// A body of the wrong kind in six ways.
+fn spoiled(body: &str) -> [Vec<u8>; 6] {
+    let first = body.find(':').unwrap();
+    let end = body.find(',').unwrap_or(body.len() - 1);
+    let rest = if end + 1 < body.len() { &body[end + 1..] } else { "}" };
+    [
+        body.replacen('{', r#"{"no such field":1,"#, 1).into_bytes(),
+        format!("{{{rest}").into_bytes(),
+        format!("{}:1e999,{rest}", &body[..first]).into_bytes(),
+        format!("{}:null,{rest}", &body[..first]).into_bytes(),
+        body.as_bytes()[..body.len() / 2].to_vec(),
+        [body.as_bytes(), b"\xff\xc0"].concat(),
+    ]
+}
+
+/// What the realm elsewhere says of itself, signed.
+fn status_push() -> String {
+    use throng_server::gateway::board::{RealmReport, RealmState, Vitals};
+    use throng_server::gateway::routes::realms::StatusPush;
+    let vitals = Vitals { population: 1, capacity: 2, tick_p99_us: 3, state: RealmState::Open };
+    let report = RealmReport {
+        realm_id: http::ELSEWHERE,
+        as_of_ms: http::STARTED_MS,
+        vitals,
+        name: "There".to_owned(),
+        address: "there.example:7777".to_owned(),
+    };
+    let signed = report.sign(&http::signing_key(http::ELSEWHERE));
+    serde_json::to_string(&StatusPush::from(signed)).unwrap()
 }

@@ -38,12 +38,20 @@ use super::state::Gateway;
 
 /// The gateway's routes, ready to be served.
 pub fn router(gateway: Arc<Gateway>) -> Router {
+    served(routes(), gateway)
+}
+
+/// The gateway's routes, whatever gateway they are of.
+pub fn routes() -> Router<Arc<Gateway>> {
     let (router, _) = described().split_for_parts();
     router
         .fallback(async || ApiError::from(Refusal::RouteUnknown))
         .method_not_allowed_fallback(async || ApiError::from(Refusal::MethodNotAllowed))
-        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), finish))
-        .with_state(gateway)
+}
+
+/// [`routes`], served by `gateway`.
+pub fn served(routes: Router<Arc<Gateway>>, gateway: Arc<Gateway>) -> Router {
+    routes.layer(middleware::from_fn_with_state(Arc::clone(&gateway), finish)).with_state(gateway)
 }
 
 /// The routes as OpenAPI 3.1 has them.

@@ -154,7 +154,7 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
     let gateway = Gateway::new(Parts {
         store: Arc::clone(&store) as _,
         credentials: store,
-        passwords: Passwords::start(settings.password_pool()).map_err(OpenError::Passwords)?,
+        passwords: Arc::new(Passwords::start(settings.password_pool()).map_err(OpenError::Passwords)?),
         board,
         settings: Settings {
             registration: settings.registration,

@@ -63,7 +63,7 @@ pub struct Parts {
     /// Password hashes.
     pub credentials: Arc<dyn Credentials>,
     /// The threads that hash.
-    pub passwords: Passwords,
+    pub passwords: Arc<Passwords>,
     /// The realms.
     pub board: Board,
     /// What the operator decides.
@@ -83,7 +83,7 @@ pub struct Gateway {
     /// Password hashes; nothing but [`Gateway::verified`] and the change of a password uses it.
     pub credentials: Arc<dyn Credentials>,
     /// The threads that hash.
-    pub passwords: Passwords,
+    pub passwords: Arc<Passwords>,
     /// The realms and what they say.
     pub board: Board,
     /// What the operator decides.

@@ -126,7 +126,7 @@ pub fn gateway(
     let gateway = Gateway::new(Parts {
         store: Arc::clone(store) as _,
         credentials: Arc::clone(store) as _,
-        passwords: Passwords::start(limits).expect("threads start"),
+        passwords: Arc::new(Passwords::start(limits).expect("threads start")),
         board: Board::new([Realm::Local(here), Realm::Remote(elsewhere)]).expect("two realms"),
         settings: Settings { registration, protocol_hash: PROTOCOL_HASH, admit_per_s: 100 },
         clock: Arc::new(move || clock.load(Ordering::Relaxed)),

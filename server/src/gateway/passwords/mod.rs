@@ -113,6 +113,8 @@ pub struct Passwords {
     counters: Arc<Counters>,
     /// What is computed for accounts that do not exist. Nobody knows a password for it: its hash part is random.
     dummy: PasswordHash,
+    /// Of new hashes.
+    params: Params,
 }
 
 impl Passwords {
@@ -121,11 +123,26 @@ impl Passwords {
     /// # Errors
     /// When a thread cannot be started or the system gives no entropy.
     pub fn start(limits: PoolLimits) -> io::Result<Self> {
+        Self::with(Pool::start(limits)?, todays())
+    }
+
+    /// Passwords that cost next to nothing: Argon2's least parameters, computed in the caller's own thread. For
+    /// fuzzers, whose every run may hash several.
+    ///
+    /// # Errors
+    /// When the system gives no entropy.
+    #[cfg(feature = "testing")]
+    pub fn cheap() -> io::Result<Self> {
+        let least = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, LANES, Some(HASH_BYTES));
+        Self::with(Pool::inline(), least.map_err(|error| io::Error::other(error.to_string()))?)
+    }
+
+    fn with(pool: Pool<Scratch>, params: Params) -> io::Result<Self> {
         let mut hash = [0; HASH_BYTES];
         fill_random(&mut hash)?;
-        let dummy =
-            phc(&salt()?, &hash).ok_or_else(|| io::Error::other("the dummy hash has no text form"))?;
-        Ok(Self { pool: Pool::start(limits)?, counters: Arc::default(), dummy })
+        let dummy = phc(&params, &salt()?, &hash)
+            .ok_or_else(|| io::Error::other("the dummy hash has no text form"))?;
+        Ok(Self { pool, counters: Arc::default(), dummy, params })
     }
 
     /// A new hash of `password`, for the store. The length is the caller's to check, with [`check_length`].
@@ -133,8 +150,8 @@ impl Passwords {
     /// # Errors
     /// When the pool has too much to do.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<PasswordHash, Overloaded> {
-        let counters = self.counters.clone();
-        let hashed = self.pool.run(move |scratch| scratch.hash(&password, &counters)).await?;
+        let (counters, params) = (self.counters.clone(), self.params.clone());
+        let hashed = self.pool.run(move |scratch| scratch.hash(&params, &password, &counters)).await?;
         // No entropy or no memory: the one answer that helps is to come again.
         hashed.ok_or(Overloaded { retry_after_s: DEADLINE.as_secs() as u32 })
     }
@@ -203,16 +220,21 @@ impl Passwords {
 /// When the system gives no entropy.
 pub fn hash_here(password: &Zeroizing<String>) -> io::Result<PasswordHash> {
     Scratch::default()
-        .hash(password, &Counters::default())
+        .hash(&todays(), password, &Counters::default())
         .ok_or_else(|| io::Error::other("no entropy or no memory for a password hash"))
 }
 
 impl Scratch {
-    fn hash(&mut self, password: &Zeroizing<String>, counters: &Counters) -> Option<PasswordHash> {
+    fn hash(
+        &mut self,
+        params: &Params,
+        password: &Zeroizing<String>,
+        counters: &Counters,
+    ) -> Option<PasswordHash> {
         let salt = salt().ok()?;
         let mut hash = Zeroizing::new([0; HASH_BYTES]);
-        self.compute(&todays(), password, &salt, &mut *hash, counters)?;
-        phc(&salt, &*hash)
+        self.compute(params, password, &salt, &mut *hash, counters)?;
+        phc(params, &salt, &*hash)
     }
 
     fn verify(
@@ -243,7 +265,7 @@ impl Scratch {
         let own = todays().block_count();
         if blocks <= own {
             // Not wiped between two hashes: the second pass overwrites every block, and no block holds a password.
-            self.0.resize(own, Block::new());
+            self.0.resize(blocks.max(self.0.len()), Block::new());
             return argon2
                 .hash_password_into_with_memory(password.as_bytes(), salt, hash, &mut self.0[..])
                 .ok();
@@ -277,12 +299,12 @@ fn usable(stored: &PasswordHash) -> Result<(Parts, Params), Unusable> {
     if is_within { Ok((parsed, params)) } else { Err(Unusable::TooCostly) }
 }
 
-/// The text form of a hash made with today's parameters.
-fn phc(salt: &[u8], hash: &[u8]) -> Option<PasswordHash> {
+/// The text form of a hash.
+fn phc(params: &Params, salt: &[u8], hash: &[u8]) -> Option<PasswordHash> {
     let parts = Parts {
         algorithm: argon2::ARGON2ID_IDENT,
         version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(&todays()).ok()?,
+        params: ParamsString::try_from(params).ok()?,
         salt: Some(Salt::new(salt).ok()?),
         hash: Some(Output::new(hash).ok()?),
     };

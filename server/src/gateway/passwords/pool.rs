@@ -57,6 +57,9 @@ pub struct PoolCounters {
 pub(super) struct Pool<S> {
     shared: Arc<Shared<S>>,
     limits: PoolLimits,
+    /// Without threads: callers work themselves.
+    #[cfg(feature = "testing")]
+    is_inline: bool,
 }
 
 struct Shared<S> {
@@ -95,30 +98,45 @@ impl<S, T: Send, F: FnOnce(&mut S) -> T + Send> Job<S> for Task<F, T> {
 impl<S: Default + 'static> Pool<S> {
     /// Starts the threads.
     pub fn start(limits: PoolLimits) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            waiting: Mutex::new(Waiting {
-                jobs: VecDeque::with_capacity(limits.queue_max),
-                is_closed: false,
-            }),
-            news: Condvar::new(),
-            counters: PoolCounters::default(),
-        });
         // Built first: should a thread not start, dropping it ends those that did.
-        let pool = Self { shared, limits };
+        let pool = Self::without_threads(limits);
         for number in 0..limits.permits.max(1) {
             let shared = pool.shared.clone();
             std::thread::Builder::new().name(format!("password-{number}")).spawn(move || shared.serve())?;
         }
         Ok(pool)
     }
-}
 
-impl<S> Pool<S> {
+    fn without_threads(limits: PoolLimits) -> Self {
+        let jobs = VecDeque::with_capacity(limits.queue_max);
+        let waiting = Mutex::new(Waiting { jobs, is_closed: false });
+        let shared = Shared { waiting, news: Condvar::new(), counters: PoolCounters::default() };
+        Self {
+            shared: Arc::new(shared),
+            limits,
+            #[cfg(feature = "testing")]
+            is_inline: false,
+        }
+    }
+
+    /// A pool whose callers do the work themselves, at once and with a scratch of their own.
+    #[cfg(feature = "testing")]
+    pub fn inline() -> Self {
+        let limits = PoolLimits { permits: 1, queue_max: 0, deadline: Duration::ZERO };
+        let mut pool = Self::without_threads(limits);
+        pool.is_inline = true;
+        pool
+    }
+
     /// Has a thread do `work`.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut S) -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
+        #[cfg(feature = "testing")]
+        if self.is_inline {
+            return Ok(work(&mut S::default()));
+        }
         let (answer, answered) = oneshot::channel();
         if !self.shared.push(Box::new(Task { work, answer }), self.limits.queue_max) {
             self.shared.counters.refused_full.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +154,9 @@ impl<S> Pool<S> {
             }
         }
     }
+}
 
+impl<S> Pool<S> {
     pub fn counters(&self) -> &PoolCounters {
         &self.shared.counters
     }

@@ -107,6 +107,7 @@ impl Pair {
     (status = 200, body = SessionBody),
     (status = 401, body = ErrorBody, description = "credentials_wrong"),
     (status = 403, body = ErrorBody, description = "banned, with until_ms unless it is for good"),
+    (status = 422, body = ErrorBody, description = "field_invalid"),
     (status = 429, body = ErrorBody, description = "throttled"),
     (status = 503, body = ErrorBody, description = "passwords_busy, store_busy, store_full, store_down")))]
 pub async fn login(
