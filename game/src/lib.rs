@@ -341,6 +341,11 @@ impl Game {
         self.characters.len()
     }
 
+    /// Asks for what [`encode`](Self::encode) will read; see [`World::prefetch`].
+    pub fn prefetch(&self, viewer: &Viewer, own: EntityId, acked_tick: u32) {
+        self.world.prefetch(viewer, own, acked_tick);
+    }
+
     /// Writes one client's snapshot of the published tick; see [`World::encode`].
     pub fn encode(&self, viewer: &mut Viewer, request: &Request, out: &mut [u8]) -> Option<Encoded> {
         self.world.encode(viewer, request, out)

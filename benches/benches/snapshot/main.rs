@@ -26,13 +26,15 @@ use tuned::Tuned;
 const WARM_TICKS: u32 = 40;
 /// Clients in a task, as in the server.
 const CHUNK_CLIENTS: usize = 96;
+/// Clients ahead of which rows are asked for, as in the server.
+const CLIENTS_AHEAD: usize = 2;
 
 /// Something that encodes a scene's snapshots.
 trait Encoder {
     /// Takes note of the tick that was just published; off the clock.
     fn observe(&mut self, game: &Game);
-    /// The snapshot for client number `index`.
-    fn encode(&mut self, game: &Game, index: usize, client: &Client, each: &mut dyn FnMut(&[u8]));
+    /// The snapshot for client number `index` of all.
+    fn encode(&mut self, game: &Game, index: usize, clients: &[Client], each: &mut dyn FnMut(&[u8]));
 }
 
 /// The engine's encoder, with what it remembers of each client.
@@ -50,9 +52,21 @@ impl Throng {
 impl Encoder for Throng {
     fn observe(&mut self, _: &Game) {}
 
-    fn encode(&mut self, game: &Game, index: usize, client: &Client, each: &mut dyn FnMut(&[u8])) {
-        let encoded = game.encode(&mut self.viewers[index], &request(client), &mut self.out);
+    fn encode(&mut self, game: &Game, index: usize, clients: &[Client], each: &mut dyn FnMut(&[u8])) {
+        ask_ahead(game, &self.viewers, clients, index);
+        let encoded = game.encode(&mut self.viewers[index], &request(&clients[index]), &mut self.out);
         each(&self.out[..encoded.expect("the avatar lives").bytes]);
+    }
+}
+
+/// Asks for what the clients after `index` will need, as the server does.
+fn ask_ahead(game: &Game, viewers: &[Viewer], clients: &[Client], index: usize) {
+    let coming = |ahead: usize| Some((viewers.get(index + ahead)?, clients.get(index + ahead)?));
+    if let Some((viewer, client)) = coming(2 * CLIENTS_AHEAD) {
+        viewer.prefetch(client.acked_tick, game.current_tick());
+    }
+    if let Some((viewer, client)) = coming(CLIENTS_AHEAD) {
+        game.prefetch(viewer, client.own, client.acked_tick);
     }
 }
 
@@ -86,8 +100,8 @@ impl<E: Encoder> Stage<E> {
 
     fn encode_all(&mut self) {
         let Self { scene, encoder, bytes, snapshots } = self;
-        for (index, client) in scene.clients.iter().enumerate() {
-            encoder.encode(&scene.game, index, client, &mut |message| {
+        for index in 0..scene.clients.len() {
+            encoder.encode(&scene.game, index, &scene.clients, &mut |message| {
                 *bytes += message.len() as u64;
                 *snapshots += 1;
                 std::hint::black_box(message);
@@ -127,14 +141,15 @@ fn agree() {
         let game = &scene.game;
         tuned.observe(game);
         textbook.observe(game);
-        for (index, (client, views)) in scene.clients.iter().zip(&mut views).enumerate() {
+        let clients = &scene.clients;
+        for (index, views) in views.iter_mut().enumerate() {
             let [for_throng, for_tuned, for_textbook] = views;
             let mut near = [(); 3].map(|()| Vec::new());
             let [ours, tuneds, textbooks] = &mut near;
-            throng.encode(game, index, client, &mut |message| *ours = near_after(for_throng, message));
-            tuned.encode(game, index, client, &mut |message| *tuneds = near_after(for_tuned, message));
+            throng.encode(game, index, clients, &mut |message| *ours = near_after(for_throng, message));
+            tuned.encode(game, index, clients, &mut |message| *tuneds = near_after(for_tuned, message));
             textbook
-                .encode(game, index, client, &mut |message| *textbooks = near_after(for_textbook, message));
+                .encode(game, index, clients, &mut |message| *textbooks = near_after(for_textbook, message));
             assert_eq!(tuneds, textbooks);
             // A first snapshot of fifty strangers exceeds a datagram: ours lets them in one after another.
             if tick >= WARM_TICKS {
@@ -216,10 +231,13 @@ impl Whole {
             let chunks = viewers.par_chunks_mut(CHUNK_CLIENTS).zip(clients.par_chunks(CHUNK_CLIENTS));
             let bytes = chunks.map(|(viewers, clients)| {
                 let mut out = [0; PAYLOAD_BYTES_MAX];
-                let each = viewers.iter_mut().zip(clients);
-                each.filter_map(|(viewer, client)| game.encode(viewer, &request(client), &mut out))
-                    .map(|encoded| encoded.bytes)
-                    .sum::<usize>()
+                let mut bytes = 0;
+                for (index, client) in clients.iter().enumerate() {
+                    ask_ahead(game, viewers, clients, index);
+                    let encoded = game.encode(&mut viewers[index], &request(client), &mut out);
+                    bytes += encoded.map_or(0, |encoded| encoded.bytes);
+                }
+                bytes
             });
             bytes.sum()
         })

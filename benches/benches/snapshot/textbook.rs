@@ -110,7 +110,8 @@ impl Encoder for Textbook {
         }
     }
 
-    fn encode(&mut self, game: &Game, index: usize, client: &Client, each: &mut dyn FnMut(&[u8])) {
+    fn encode(&mut self, game: &Game, index: usize, clients: &[Client], each: &mut dyn FnMut(&[u8])) {
+        let client = &clients[index];
         let world = game.world();
         let tick = world.tick();
         let own_id = client.own.to_bits();

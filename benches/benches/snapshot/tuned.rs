@@ -128,7 +128,8 @@ impl Encoder for Tuned {
         self.frames[tick as usize % FRAMES] = frame;
     }
 
-    fn encode(&mut self, game: &Game, _: usize, client: &Client, each: &mut dyn FnMut(&[u8])) {
+    fn encode(&mut self, game: &Game, index: usize, clients: &[Client], each: &mut dyn FnMut(&[u8])) {
+        let client = &clients[index];
         let own_slot = self.slots[client.own.index()] as usize;
         let world = game.world();
         let tick = world.tick();

@@ -26,11 +26,11 @@ use std::cell::RefCell;
 use throng_schema::limits::{PAYLOAD_BYTES_MAX, SPEED_USUAL};
 
 use crate::column::Columns;
-use crate::entity::EntityId;
+use crate::entity::{EntityId, Slot};
 use crate::grid::Bounds;
 use crate::history::{pack, quantise};
 use crate::limits::*;
-use crate::simd::dispatch_lanes;
+use crate::simd::{dispatch_lanes, soon};
 use crate::world::World;
 use message::{Head, OVERHEAD_BYTES_MAX, event_bytes, far_bytes};
 use select::{Disc, SelectFar, SelectNear, Selection};
@@ -155,6 +155,35 @@ impl<C: Columns> World<C> {
         SELECTION.with_borrow_mut(|selection| {
             Some(self.encode_around(viewer, request, own, centre, &mut out[..budget], selection))
         })
+    }
+
+    /// Asks for what [`encode`](Self::encode) will read of the world for a viewer: its own row, and whoever is and was
+    /// around it. Worth it one or two viewers ahead, when the viewer itself has been [asked for](Viewer::prefetch).
+    ///
+    /// From where the viewer was last, which is a step away: whatever else that brings in, nothing is read.
+    #[inline]
+    pub fn prefetch(&self, viewer: &Viewer, own: EntityId, acked_tick: u32) {
+        let Some(row) = self.slot(own).map(Slot::row) else { return };
+        let body = &self.body;
+        for column in [&body.x, &body.y, &body.z, &body.vx, &body.vy] {
+            soon(&column[row]);
+        }
+        soon(&body.yaw[row]);
+        let now = self.history.frame(self.tick());
+        // Without a baseline it is some frame.
+        let base = self.history.frame(acked_tick);
+        for run in self.grid.runs(viewer.bounds()) {
+            for &block in run {
+                let at = block as usize;
+                soon(&now.positions[at]);
+                soon(&base.positions[at]);
+                soon(&self.rosters[at].since);
+                for details in [&now.details[at], &base.details[at]] {
+                    soon(&details.z_yaw);
+                    soon(&details.attr01);
+                }
+            }
+        }
     }
 
     fn encode_around(

@@ -8,6 +8,7 @@
 //! There is one of these per client, and all of them are visited in each tick: small ones stay in the cache.
 
 use super::Circle;
+use crate::grid::Bounds;
 use crate::history::pack;
 use crate::limits::{BASELINE_SHIFT_UNITS_MAX, HISTORY_TICKS, UNITS_PER_METRE, VIEW_RADIUS_M_MAX};
 use crate::simd::soon;
@@ -146,6 +147,12 @@ impl Viewer {
         self.round_phases -= 1 << 16;
         self.round_tick = tick;
         ticks
+    }
+
+    /// Where it looks, as of its newest circle.
+    #[inline(always)]
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds::around(self.x as f32, self.y as f32, self.radius.into())
     }
 
     /// Asks for what [`World::encode`](crate::World::encode) will read first of this viewer. Doing so for many viewers

@@ -153,6 +153,10 @@ impl Store for MemoryStore {
         })
     }
 
+    fn is_invite_good(&self, code: TokenHash, _: i64) -> Answer<bool> {
+        answer(Ok(self.read(|tables| tables.invites.iter().any(|(own, left)| *own == code && *left > 0))))
+    }
+
     fn create_accounts_bulk(&self, _: Vec<BulkAccount>, _: i64, _: i64) -> Answer<()> {
         answer(Err(StoreError::Closed))
     }
