@@ -114,7 +114,7 @@ fn receive(criterion: &mut Criterion) {
         assert_eq!((taken.ok(), sum > 0), (Some(WAITING), true));
     });
     race.goal("throng", "raw recvmmsg", 1.15);
-    // And all that becomes of an input until it lies in its client's seat.
+    // And all that becomes of an input until the game has it.
     let mut realm = Realm::new(WAITING, BackendChoice::Mmsg);
     race.lap("throng, inputs checked", move |watch| {
         realm.feed(WAITING);

@@ -19,7 +19,7 @@ use throng_net::limits::{HEADER_BYTES, SEAL_BYTES};
 use throng_net::protocol::{Client, Received, Server, ServerConfig};
 use throng_net::testing::{Gateway, shake_hands};
 use throng_schema::limits::PAYLOAD_BYTES_MAX;
-use throng_schema::{INPUT_BYTES, INTENTS_SENT, InputFields, IntentFields, KIND_INPUT, KIND_SNAPSHOT};
+use throng_schema::{INPUT_BYTES, INTENTS_SENT, IntentFields, KIND_INPUT, KIND_SNAPSHOT};
 
 use crate::field;
 use crate::raw::clock::Clock;
@@ -27,6 +27,8 @@ use crate::raw::udp::local;
 
 /// Clients that are encoded and flushed together, as in the server.
 const CHUNK_CLIENTS: usize = 96;
+/// Seats ahead of which keys and rows are asked for, as in the server.
+const SEATS_AHEAD: usize = 2;
 /// The server receives about as often as this many inputs arrive.
 const RECEIVE_BATCH: usize = 2_000;
 const TICK_US: u64 = 50_000;
@@ -93,13 +95,19 @@ struct Seat {
     acked_tick: u32,
 }
 
-/// What is found by session: inputs, and where the seat is.
-#[derive(Clone, Copy, Default)]
+/// What is found by session: what it said.
+#[derive(Clone, Copy)]
 #[repr(align(32))]
 struct Place {
-    seat: u32,
+    player: PlayerId,
     taken_sequence: u32,
-    pending: InputFields,
+    newest_sequence: u32,
+    acked_tick: u32,
+}
+
+impl Place {
+    const EMPTY: Self =
+        Self { player: PlayerId(u32::MAX), taken_sequence: 0, newest_sequence: 0, acked_tick: 0 };
 }
 
 /// The server, and its clients.
@@ -145,7 +153,7 @@ impl Realm {
             protocol: gateway.server(config),
             game: game.expect("the config is sound"),
             seats: Vec::new(),
-            places: vec![Place::default(); clients],
+            places: vec![Place::EMPTY; clients],
             keys: Vec::new(),
             spare: Vec::new(),
             receiver: bound.receiver,
@@ -169,7 +177,7 @@ impl Realm {
         let enter = Input::Enter { character: number as u64 + 1, name: "bench" };
         let Taken::Entered(player) = self.game.take(enter) else { panic!("the world has room for all") };
         let own = self.game.avatar(player).expect("who has entered has a body");
-        self.places[number].seat = number as u32;
+        self.places[number].player = player;
         self.seats.push(Seat { place: number as u32, own, player, viewer: Viewer::default(), acked_tick: 0 });
         self.swarm.clients.push(client);
     }
@@ -194,7 +202,7 @@ impl Realm {
 
         let start_ns = Clock::Thread.now_ns();
         self.protocol.expire(self.now_us, |_| ());
-        self.apply_inputs();
+        self.note_acks();
         self.game.tick();
         if self.game.current_tick().is_multiple_of(20) {
             self.sort();
@@ -204,7 +212,7 @@ impl Realm {
     }
 
     fn sort(&mut self) {
-        let Self { seats, places, keys, spare, game, .. } = self;
+        let Self { seats, keys, spare, game, .. } = self;
         keys.clear();
         let cell = |seat: &Seat| game.world().cell_of(seat.own).unwrap_or(u32::MAX);
         keys.extend(seats.iter().zip(0..).map(|(seat, index)| (cell(seat), index)));
@@ -212,14 +220,14 @@ impl Realm {
         spare.clear();
         spare.extend(keys.iter().map(|(_, index)| seats[*index as usize].clone()));
         std::mem::swap(seats, spare);
-        seats.iter().zip(0..).for_each(|(seat, index)| places[seat.place as usize].seat = index);
     }
 
-    /// Drains the socket; returns how many inputs were sound and new.
+    /// Drains the socket and hands inputs to the game; returns how many were sound and new.
     pub fn receive(&mut self) -> usize {
-        let Self { protocol, places, receiver, now_us, .. } = self;
+        let Self { protocol, game, places, receiver, now_us, .. } = self;
         let mut inputs = 0;
-        let drained = receiver.drain(usize::MAX, &mut |from, datagram| {
+        let drained = receiver.drain_ahead(usize::MAX, &mut |from, datagram, coming| {
+            protocol.prefetch(coming);
             let Received::Data { session, kind: KIND_INPUT, payload } =
                 protocol.handle(*now_us, from, datagram)
             else {
@@ -227,29 +235,30 @@ impl Realm {
             };
             let Ok(input) = throng_schema::decode_input(payload) else { return };
             let place = &mut places[session.get()];
-            if input.sequence > place.taken_sequence && input.sequence > place.pending.sequence {
-                place.pending = input;
+            if input.sequence > place.newest_sequence {
+                (place.newest_sequence, place.acked_tick) = (input.sequence, input.ack_tick);
                 inputs += 1;
+            }
+            for (sequence, IntentFields { move_x, move_y, yaw, buttons }) in input.steps() {
+                if sequence <= place.taken_sequence {
+                    continue;
+                }
+                let intent = Intent { direction: Vec2::new(move_x, move_y), yaw, buttons };
+                let (player, shown_tick) = (place.player, input.shown_tick);
+                if game.take(Input::Intent { player, sequence, shown_tick, intent }) == Taken::Queued {
+                    place.taken_sequence = sequence;
+                }
             }
         });
         drained.expect("the socket is sound");
         inputs
     }
 
-    fn apply_inputs(&mut self) {
+    fn note_acks(&mut self) {
         let current_tick = self.game.current_tick();
         for seat in &mut self.seats {
-            let place = &mut self.places[seat.place as usize];
-            let input = std::mem::take(&mut place.pending);
-            if input.sequence == 0 {
-                continue;
-            }
-            place.taken_sequence = input.sequence;
-            seat.acked_tick = if input.ack_tick <= current_tick { input.ack_tick } else { 0 };
-            let IntentFields { move_x, move_y, yaw, buttons } = input.intent();
-            let intent = Intent { direction: Vec2::new(move_x, move_y), yaw, buttons };
-            let (player, sequence, shown_tick) = (seat.player, input.sequence, input.shown_tick);
-            self.game.take(Input::Intent { player, sequence, shown_tick, intent });
+            let acked_tick = self.places[seat.place as usize].acked_tick;
+            seat.acked_tick = if acked_tick <= current_tick { acked_tick } else { 0 };
         }
     }
 
@@ -260,10 +269,15 @@ impl Realm {
             let start_ns = Clock::Thread.now_ns();
             let warm = chunk.iter().fold(0, |sum, seat| {
                 seat.viewer.prefetch(seat.acked_tick, tick);
-                sum ^ halves.touch(seat.place as usize)
+                sum ^ u32::from(game.queued(seat.player))
             });
             std::hint::black_box(warm);
-            for seat in chunk {
+            for index in 0..chunk.len() {
+                if let Some(coming) = chunk.get(index + SEATS_AHEAD) {
+                    halves.prefetch(coming.place as usize);
+                    game.prefetch(&coming.viewer, coming.own, coming.acked_tick);
+                }
+                let seat = &mut chunk[index];
                 let Some(half) = halves.get(seat.place as usize) else { continue };
                 let request = Request {
                     own: seat.own,

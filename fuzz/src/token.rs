@@ -3,8 +3,8 @@
 //!
 //! The script: a mode, an offset, then bytes. What is opened must be what a second reading of the body says.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hmac;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hmac;
 use throng_net::limits::{TOKEN_BYTES, TOKEN_LIFE_MS_MAX};
 use throng_net::protocol::token::{RealmKeys, TokenBody, TokenFault, TokenFields, TokenHeader, mint, open};
 

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use throng_net::protocol::keys::{Entropy, PrivateKey, SecretBytes};
 use throng_net::protocol::token::open;
 use throng_server::config::GatewaySettings;
@@ -39,7 +40,7 @@ fn gateway(dir: &DataDir) -> (Running, Arc<RealmStatus>) {
         key: Arc::new(dir.signing_key(REALM).expect("a key")),
     };
     let mut seed = [0; 32];
-    aws_lc_rs::rand::fill(&mut seed).expect("entropy");
+    SystemRandom::new().fill(&mut seed).expect("entropy");
     let gateway = Gateway::new(Parts {
         store: Arc::clone(&store) as _,
         credentials: store as _,

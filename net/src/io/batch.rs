@@ -9,17 +9,20 @@ use super::memory::{Fixed, Zeroable};
 use super::stats::{ReceiveStats, SendStats};
 use crate::Address;
 use crate::address::ADDRESS_BYTES_MAX;
-use crate::limits::DATAGRAM_BYTES_MAX;
+use crate::limits::{DATAGRAM_BYTES_MAX, HEADER_BYTES};
 
 /// Bytes of one receive slot: the largest datagram, its place, and room to see that one was larger.
 const RECEIVE_SLOT_BYTES: usize = 1280;
+
+/// How many datagrams ahead the beginning of one is told: what it asks for comes within the time of two or three.
+const AHEAD: usize = 4;
 
 /// Where a slot's datagram starts: so that the payload behind its header is 4 bytes short of a line of cache, and what
 /// follows a 4-byte prefix starts one.
 const PAYLOAD_AT: usize = 44;
 
 const _: () = assert!(RECEIVE_SLOT_BYTES - PAYLOAD_AT > DATAGRAM_BYTES_MAX);
-const _: () = assert!((PAYLOAD_AT + crate::limits::HEADER_BYTES + 4).is_multiple_of(64));
+const _: () = assert!((PAYLOAD_AT + HEADER_BYTES + 4).is_multiple_of(64));
 
 // SAFETY: an address of zeros is `Address::NONE`.
 unsafe impl Zeroable for Address {}
@@ -209,13 +212,14 @@ impl ReceiveBatch {
     }
 
     /// Receives until the socket is empty or about `limit` datagrams have come, and hands each one that is whole to
-    /// `each` with its sender and, where asked for, the local address that it came to. Returns how many those were.
+    /// `each` with its sender, where asked for the local address that it came to, and how one of the next begins.
+    /// Returns how many those were.
     pub fn drain(
         &mut self,
         fd: RawFd,
         limit: usize,
         stats: &mut ReceiveStats,
-        mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8]),
+        mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
     ) -> io::Result<usize> {
         let before = stats.datagrams;
         let mut taken = 0;
@@ -268,7 +272,7 @@ impl ReceiveBatch {
         &mut self,
         i: usize,
         stats: &mut ReceiveStats,
-        each: &mut impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8]),
+        each: &mut impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
     ) {
         let header = self.headers.get(i);
         let bytes = header.msg_len as usize;
@@ -286,7 +290,11 @@ impl ReceiveBatch {
         let control = self.controls.as_ref().filter(|_| has_control).map(|controls| controls.get(i));
         stats.datagrams += 1;
         stats.bytes += bytes as u64;
-        each(from, control, &mut self.slots.get_mut(i)[PAYLOAD_AT..PAYLOAD_AT + bytes]);
+        let mut coming = [0; HEADER_BYTES];
+        if i + AHEAD < self.count {
+            coming.copy_from_slice(&self.slots.get(i + AHEAD)[PAYLOAD_AT..PAYLOAD_AT + HEADER_BYTES]);
+        }
+        each(from, control, &mut self.slots.get_mut(i)[PAYLOAD_AT..PAYLOAD_AT + bytes], &coming);
     }
 }
 

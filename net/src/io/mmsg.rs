@@ -2,12 +2,13 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use super::batch::{ReceiveBatch, SendBatch};
-use super::{Backend, Receive, ReceiveStats, SEND_SLOT_BYTES, SEND_SLOTS, SendStats, Sender, socket};
+use super::{
+    Backend, Receive, ReceiveStats, SEND_SLOT_BYTES, SEND_SLOTS, SendStats, Sender, TakeAhead, socket,
+};
 use crate::Address;
 
 /// Datagrams received per call: from 64 on more make no difference, and 256 slots stay in L2.
@@ -27,9 +28,9 @@ impl MmsgReceiver {
 }
 
 impl Receive for MmsgReceiver {
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &mut [u8])) -> io::Result<usize> {
-        self.batch
-            .drain(self.socket.as_raw_fd(), limit, &mut self.stats, |from, _, datagram| each(from, datagram))
+    fn drain_ahead(&mut self, limit: usize, each: &mut TakeAhead<'_>) -> io::Result<usize> {
+        let fd = self.socket.as_raw_fd();
+        self.batch.drain(fd, limit, &mut self.stats, |from, _, datagram, coming| each(from, datagram, coming))
     }
 
     fn stats(&self) -> ReceiveStats {

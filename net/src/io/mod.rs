@@ -36,6 +36,7 @@ pub use socket::BufferGrant;
 pub use stats::{ReceiveStats, SendStats};
 
 use crate::Address;
+use crate::limits::HEADER_BYTES;
 
 /// Bytes of one send slot: more than any datagram, and a power of two so that slots do not share cache lines.
 pub const SEND_SLOT_BYTES: usize = 2048;
@@ -151,6 +152,9 @@ impl fmt::Display for BindReport {
     }
 }
 
+/// Takes one datagram: its sender, its bytes, and how one to come begins.
+pub type TakeAhead<'a> = dyn FnMut(SocketAddr, &mut [u8], &[u8; HEADER_BYTES]) + 'a;
+
 /// Takes datagrams from the socket.
 pub trait Receive: Send {
     /// Hands each datagram that has arrived to `each`, up to about `limit`, and returns how many. Never waits.
@@ -160,7 +164,16 @@ pub trait Receive: Send {
     ///
     /// # Errors
     /// When the socket can no longer be read.
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &mut [u8])) -> io::Result<usize>;
+    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &mut [u8])) -> io::Result<usize> {
+        self.drain_ahead(limit, &mut |from, datagram, _| each(from, datagram))
+    }
+
+    /// As [`drain`](Self::drain), and tells with each datagram how one that is handed on a few calls later begins, so
+    /// that what it will need can be asked for. Where none comes, or a shorter one, those bytes mean nothing.
+    ///
+    /// # Errors
+    /// When the socket can no longer be read.
+    fn drain_ahead(&mut self, limit: usize, each: &mut TakeAhead<'_>) -> io::Result<usize>;
 
     /// What has been counted so far.
     fn stats(&self) -> ReceiveStats;

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use aws_lc_rs::constant_time;
 use siphasher::sip128::SipHasher24;
+use subtle::ConstantTimeEq;
 
 use super::packet::Cookie;
 use crate::limits::{COOKIE_LIFE_S, COOKIE_MAC_BYTES};
@@ -44,10 +44,7 @@ impl CookieKey {
             return CookieCheck::Expired;
         }
         let expected = self.cookie_at(cookie.time_s, salt, address);
-        match constant_time::verify_slices_are_equal(&expected.mac, &cookie.mac) {
-            Ok(()) => CookieCheck::Valid,
-            Err(_) => CookieCheck::Wrong,
-        }
+        if expected.mac.ct_eq(&cookie.mac).into() { CookieCheck::Valid } else { CookieCheck::Wrong }
     }
 
     fn cookie_at(&self, time_s: u32, salt: u64, address: &SocketAddr) -> Cookie {

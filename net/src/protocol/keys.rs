@@ -23,16 +23,23 @@
 //! Secrets are wiped when dropped and do not print. Randomness is an argument everywhere.
 
 use std::fmt;
+use std::hint::black_box;
+use std::mem::{offset_of, swap};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
-use aws_lc_rs::{agreement, constant_time, digest, hmac};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+use ring::{digest, hmac};
+use subtle::ConstantTimeEq;
+use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::{
     ACCEPT_HEAD_BYTES, GENERATION_BITS, HEADER_BYTES, PREPARE_PACKETS, REFUSED_HEAD_BYTES, SEAL_BYTES,
     SEQUENCE_AHEAD_MAX, TOKEN_BYTES, WINDOW_PACKETS,
 };
+
+/// Datagrams that one key seals.
+const GENERATION_PACKETS: u32 = 1 << GENERATION_BITS;
 
 const SESSION_LABEL: &[u8] = b"throng session 1";
 const REFUSED_LABEL: &[u8] = b"throng refused 1";
@@ -73,7 +80,7 @@ impl fmt::Debug for SecretBytes {
 
 impl PartialEq for SecretBytes {
     fn eq(&self, other: &Self) -> bool {
-        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+        self.0.ct_eq(&other.0).into()
     }
 }
 
@@ -91,28 +98,18 @@ impl PrivateKey {
 
     /// What the other side needs to agree on a secret.
     pub fn public(&self) -> [u8; 32] {
-        let public = self.parsed().compute_public_key().expect("every private key has a public one");
-        let mut out = [0; 32];
-        out.copy_from_slice(public.as_ref());
-        out
+        PublicKey::from(&self.parsed()).to_bytes()
     }
 
     /// The secret shared with the owner of `peer_public`. `None` for the few public keys of small order, with which
     /// the secret would be zero whatever the private key is.
     pub(super) fn agree(&self, peer_public: &[u8; 32]) -> Option<SecretBytes> {
-        let peer = agreement::UnparsedPublicKey::new(&agreement::X25519, peer_public);
-        agreement::agree(&self.parsed(), peer, (), |shared| {
-            let mut out = SecretBytes([0; 32]);
-            out.0.copy_from_slice(shared);
-            // The library refuses it too; a protocol that rests on it says so itself.
-            if constant_time::verify_slices_are_equal(&out.0, &[0; 32]).is_ok() { Err(()) } else { Ok(out) }
-        })
-        .ok()
+        let shared = self.parsed().diffie_hellman(&PublicKey::from(*peer_public));
+        shared.was_contributory().then(|| SecretBytes(*shared.as_bytes()))
     }
 
-    fn parsed(&self) -> agreement::PrivateKey {
-        agreement::PrivateKey::from_private_key(&agreement::X25519, &self.0.0)
-            .expect("any 32 bytes are a private key")
+    fn parsed(&self) -> StaticSecret {
+        StaticSecret::from(self.0.0)
     }
 }
 
@@ -228,26 +225,82 @@ pub fn refused_tag(
 
 /// Whether two codes are equal, in a time that does not tell where they differ.
 pub fn tags_equal(a: &[u8; SEAL_BYTES], b: &[u8; SEAL_BYTES]) -> bool {
-    constant_time::verify_slices_are_equal(a, b).is_ok()
+    a.ct_eq(b).into()
+}
+
+/// AES-256-GCM under one key, expanded where it lies: nothing but these bytes is read to seal or open, and they can be
+/// asked for beforehand.
+///
+/// Wiped when dropped. What is moved leaves a copy behind, so keys that are no longer needed are dropped in place.
+pub(super) struct Key(LessSafeKey);
+
+impl Key {
+    /// Expands a key.
+    pub fn new(key: &SecretBytes) -> Key {
+        let key = UnboundKey::new(&AES_256_GCM, &key.0).expect("32 bytes are a key of AES-256-GCM");
+        Key(LessSafeKey::new(key))
+    }
+
+    /// The key of a generation, from its secret.
+    fn of(secret: &SecretBytes) -> Key {
+        let mut key = SecretBytes([0; 32]);
+        expand(secret, b"key", &mut key.0);
+        Key::new(&key)
+    }
+
+    /// Encrypts `body` in place and gives the tag over it and `header`. No nonce may come twice.
+    #[inline]
+    pub fn seal(&self, nonce: [u8; NONCE_LEN], header: &[u8], body: &mut [u8]) -> Option<[u8; SEAL_BYTES]> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(header), body).ok()?;
+        let mut out = [0; SEAL_BYTES];
+        out.copy_from_slice(tag.as_ref());
+        Some(out)
+    }
+
+    /// Decrypts what was sealed, with the tag behind it, in place; gives the body.
+    #[inline]
+    pub fn open<'d>(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        header: &[u8],
+        sealed: &'d mut [u8],
+    ) -> Result<&'d mut [u8], NotOpened> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        self.0.open_in_place(nonce, Aad::from(header), sealed).map_err(|_| NotOpened)
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // The library does not wipe. Another key in its place does, if the compiler must believe that somebody looks.
+        let key = UnboundKey::new(&AES_256_GCM, &[0; 32]).expect("32 bytes are a key of AES-256-GCM");
+        self.0 = LessSafeKey::new(key);
+        black_box(&mut self.0);
+    }
 }
 
 /// The sending side of one direction: this generation's key and, near its end, the next one's.
 ///
 /// Sealing takes `&self`, derives nothing and allocates nothing; whoever owns the sealer calls
 /// [`keep_up`](Self::keep_up) now and then, at the latest within [`PREPARE_PACKETS`] datagrams.
+#[repr(C)]
 pub struct Sealer {
     generation: u32,
-    current: LessSafeKey,
-    /// Made late: a key is 600 bytes, and of all sessions few are near a change.
-    next: Option<LessSafeKey>,
+    current: Key,
     /// The secret of the next generation. Earlier ones are gone: what they sealed stays sealed even to us.
     next_secret: SecretBytes,
+    /// Made late, but in place: what is received allocates nothing.
+    next: Option<Key>,
 }
 
 impl Sealer {
+    /// Bytes, from the first on, that [`seal`](Self::seal) reads but near a change of keys.
+    pub(super) const HOT_BYTES: usize = offset_of!(Sealer, next_secret);
+
     /// A sealer from the direction's first secret.
     pub fn new(secret: &SecretBytes) -> Self {
-        Sealer { generation: 0, current: key_of(secret), next: None, next_secret: next_secret(secret) }
+        Sealer { generation: 0, current: Key::of(secret), next: None, next_secret: next_secret(secret) }
     }
 
     /// Seals `body` in place and gives the tag that follows it. The header is not hidden, but cannot be changed.
@@ -269,33 +322,44 @@ impl Sealer {
             Some(1) => self.next.as_ref()?,
             _ => return None,
         };
-        let tag = key.seal_in_place_separate_tag(nonce(sequence), Aad::from(header), body).ok()?;
-        let mut out = [0; SEAL_BYTES];
-        out.copy_from_slice(tag.as_ref());
-        Some(out)
+        key.seal(nonce(sequence), header, body)
     }
 
     /// Forgets keys that are no longer needed once `sent` has been sent, and makes those that soon will be.
     /// Two comparisons, but for twice in 2^20 datagrams (then 2 us).
     #[inline]
     pub fn keep_up(&mut self, sent: u32) {
-        let is_near_end = offset_of(sent) >= (1 << GENERATION_BITS) - PREPARE_PACKETS;
-        if self.generation < generation_of(sent) || is_near_end && self.next.is_none() {
+        if self.generation < generation_of(sent) || is_end_near(sent) && self.next.is_none() {
             self.step(sent);
         }
+    }
+
+    /// Whether keeping up after `sent` may be more than nothing, for those who ask within each [`PREPARE_PACKETS`]
+    /// datagrams: known without a look at the sealer, which is elsewhere.
+    #[inline]
+    pub(super) const fn may_change(sent: u32) -> bool {
+        sent >= GENERATION_PACKETS - PREPARE_PACKETS
+            && (is_end_near(sent) || offset_of(sent) < PREPARE_PACKETS)
     }
 
     #[cold]
     fn step(&mut self, sent: u32) {
         while self.generation < generation_of(sent) {
-            self.current = self.next.take().unwrap_or_else(|| key_of(&self.next_secret));
+            let next = self.next.get_or_insert_with(|| Key::of(&self.next_secret));
+            swap(&mut self.current, next);
+            self.next = None;
             self.next_secret = next_secret(&self.next_secret);
             self.generation += 1;
         }
-        if offset_of(sent) >= (1 << GENERATION_BITS) - PREPARE_PACKETS {
-            self.next = Some(key_of(&self.next_secret));
+        if is_end_near(sent) {
+            self.next = Some(Key::of(&self.next_secret));
         }
     }
+}
+
+/// Whether a sender makes the next key once this has been sent.
+const fn is_end_near(sent: u32) -> bool {
+    offset_of(sent) >= GENERATION_PACKETS - PREPARE_PACKETS
 }
 
 impl fmt::Debug for Sealer {
@@ -314,25 +378,32 @@ pub struct NotOpened;
 /// window reaches back into its generation, and then wiped; the next one is made as soon as something that is sealed
 /// with it could be believed. Since nothing more than [`SEQUENCE_AHEAD_MAX`] ahead of the newest is to be opened, the
 /// two are never wanted at one time.
+#[repr(C)]
 pub struct Opener {
     generation: u32,
-    current: LessSafeKey,
-    neighbour: Neighbour,
+    neighbour_is: Neighbour,
+    current: Key,
     /// The secret of the next generation.
     next_secret: SecretBytes,
+    neighbour: Option<Key>,
 }
 
+#[derive(Clone, Copy)]
 enum Neighbour {
-    None,
-    Previous(LessSafeKey),
-    Next(LessSafeKey),
+    Nobody,
+    Previous,
+    Next,
 }
 
 impl Opener {
+    /// Bytes, from the first on, that [`open`](Self::open) reads but near a change of keys.
+    pub(super) const HOT_BYTES: usize = offset_of!(Opener, next_secret);
+
     /// An opener from the direction's first secret.
     pub fn new(secret: &SecretBytes) -> Self {
         let next_secret = next_secret(secret);
-        Opener { generation: 0, current: key_of(secret), neighbour: Neighbour::None, next_secret }
+        let neighbour_is = Neighbour::Nobody;
+        Opener { generation: 0, neighbour_is, current: Key::of(secret), next_secret, neighbour: None }
     }
 
     /// Opens a ciphertext with its tag in place and gives the body. When it does not open, what `sealed` holds is
@@ -349,16 +420,16 @@ impl Opener {
         sealed: &'d mut [u8],
     ) -> Result<&'d mut [u8], NotOpened> {
         let generation = generation_of(sequence);
-        let key = match &self.neighbour {
-            _ if generation == self.generation => &self.current,
-            Neighbour::Previous(key) if generation.checked_add(1) == Some(self.generation) => key,
-            Neighbour::Next(key) if generation.checked_sub(1) == Some(self.generation) => key,
-            _ => return Err(NotOpened),
+        let key = match self.neighbour_is {
+            _ if generation == self.generation => Some(&self.current),
+            Neighbour::Previous if generation.checked_add(1) == Some(self.generation) => {
+                self.neighbour.as_ref()
+            }
+            Neighbour::Next if generation.checked_sub(1) == Some(self.generation) => self.neighbour.as_ref(),
+            _ => None,
         };
-        let body_bytes = sealed.len().checked_sub(SEAL_BYTES).ok_or(NotOpened)?;
-        let (body, tag) = sealed.split_at_mut(body_bytes);
-        key.open_in_place_separate_tag(nonce(sequence), Aad::from(header), tag, body)
-            .map_err(|_| NotOpened)?;
+        let key = key.ok_or(NotOpened)?;
+        let body = key.open(nonce(sequence), header, sealed)?;
         if generation >= self.generation && self.is_change_due(sequence) {
             self.change(sequence);
         }
@@ -369,10 +440,10 @@ impl Opener {
     #[inline]
     fn is_change_due(&self, sequence: u32) -> bool {
         generation_of(sequence) > self.generation
-            || match self.neighbour {
-                Neighbour::None => is_next_near(sequence),
-                Neighbour::Previous(_) => offset_of(sequence) >= WINDOW_PACKETS,
-                Neighbour::Next(_) => false,
+            || match self.neighbour_is {
+                Neighbour::Nobody => is_next_near(sequence),
+                Neighbour::Previous => offset_of(sequence) >= WINDOW_PACKETS,
+                Neighbour::Next => false,
             }
     }
 
@@ -380,17 +451,18 @@ impl Opener {
     #[cold]
     fn change(&mut self, sequence: u32) {
         if generation_of(sequence) > self.generation
-            && let Neighbour::Next(key) = std::mem::replace(&mut self.neighbour, Neighbour::None)
+            && let (Neighbour::Next, Some(next)) = (self.neighbour_is, &mut self.neighbour)
         {
-            self.neighbour = Neighbour::Previous(std::mem::replace(&mut self.current, key));
+            swap(&mut self.current, next);
+            self.neighbour_is = Neighbour::Previous;
             self.next_secret = next_secret(&self.next_secret);
             self.generation += 1;
         }
         if offset_of(sequence) >= WINDOW_PACKETS {
-            self.neighbour = Neighbour::None;
+            (self.neighbour_is, self.neighbour) = (Neighbour::Nobody, None);
         }
         if is_next_near(sequence) {
-            self.neighbour = Neighbour::Next(key_of(&self.next_secret));
+            (self.neighbour_is, self.neighbour) = (Neighbour::Next, Some(Key::of(&self.next_secret)));
         }
     }
 }
@@ -424,11 +496,6 @@ pub(super) fn hkdf(salt: &[u8], input: &[u8], info: &[u8]) -> SecretBytes {
     fill_secret(&Salt::new(HKDF_SHA256, salt).extract(input), info)
 }
 
-/// AES-256-GCM under `key`.
-pub(super) fn aead_of(key: &SecretBytes) -> LessSafeKey {
-    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key.0).expect("32 bytes are a key of AES-256-GCM"))
-}
-
 fn fill_secret(prk: &Prk, info: &[u8]) -> SecretBytes {
     let mut out = SecretBytes([0; 32]);
     fill(prk, info, &mut out.0);
@@ -451,12 +518,6 @@ fn fill(prk: &Prk, info: &[u8], out: &mut [u8]) {
         .expect("lengths are constants below HKDF's limit");
 }
 
-fn key_of(secret: &SecretBytes) -> LessSafeKey {
-    let mut key = SecretBytes([0; 32]);
-    expand(secret, b"key", &mut key.0);
-    aead_of(&key)
-}
-
 fn next_secret(secret: &SecretBytes) -> SecretBytes {
     let mut next = SecretBytes([0; 32]);
     expand(secret, b"next", &mut next.0);
@@ -471,8 +532,8 @@ fn code(key: &SecretBytes, message: &[u8]) -> [u8; SEAL_BYTES] {
     out
 }
 
-fn nonce(sequence: u32) -> Nonce {
+fn nonce(sequence: u32) -> [u8; NONCE_LEN] {
     let mut bytes = [0; NONCE_LEN];
     bytes[4..].copy_from_slice(&u64::from(sequence).to_le_bytes());
-    Nonce::assume_unique_for_key(bytes)
+    bytes
 }

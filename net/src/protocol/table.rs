@@ -1,6 +1,7 @@
 //! The session table: places, free places and which token is where.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem::offset_of;
 use std::net::SocketAddr;
 
 use siphasher::sip::SipHasher13;
@@ -13,6 +14,7 @@ use super::transmit::{Transmit, TransmitHalves};
 use super::used::KeyedHash;
 use super::window::Window;
 use crate::Address;
+use crate::io::cpu::{front_soon, soon};
 use crate::limits::{ACCEPT_BYTES, SEAL_BYTES, SESSION_INDEX_BITS, UNCONFIRMED_MAX, UNCONFIRMED_SHARE};
 
 /// A session's place in the table, below [`ServerConfig::sessions_max`](super::ServerConfig::sessions_max).
@@ -36,19 +38,27 @@ impl SessionIndex {
 
 /// The receiving half of a session. What heading a datagram needs as well, its address and id among it, is in
 /// [`Transmit`]; what sealing needs is in a [`Sealer`].
+///
+/// What every datagram reads lies in one piece, to be asked for beforehand.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Session {
     pub last_heard_us: u64,
+    pub timeout_us: u64,
     pub bucket: Bucket,
-    pub window: Window,
     pub round_trip: RoundTrip,
     pub acked: u32,
     /// Whether a sealed datagram has come: before it, the accept may have been lost.
     pub is_confirmed: bool,
+    pub window: Window,
     pub opener: Opener,
-    pub timeout_us: u64,
     pub since_us: u64,
     pub origin: Box<Origin>,
+}
+
+impl Session {
+    /// Bytes, from the first on, that every datagram reads.
+    const HOT_BYTES: usize = offset_of!(Session, opener) + Opener::HOT_BYTES;
 }
 
 /// What is only looked at when a session begins or its client is somewhere else.
@@ -87,7 +97,8 @@ pub(super) struct Opening {
 pub(super) struct Live<'t> {
     pub session: &'t mut Session,
     pub transmit: &'t mut Transmit,
-    pub sealer: &'t mut Sealer,
+    /// There, but not looked at: it is memory of its own, and who receives seldom needs it.
+    pub sealer: &'t mut Option<Sealer>,
 }
 
 /// All halves of all sessions. Index i of each array is of the same one; vacant places have no id.
@@ -163,8 +174,18 @@ impl Table {
     pub fn live_mut(&mut self, index: SessionIndex) -> Option<Live<'_>> {
         let transmit = self.transmits.get_mut(index.get())?;
         let session = self.sessions.get_mut(index.get())?.as_mut()?;
-        let sealer = self.sealers.get_mut(index.get())?.as_mut()?;
+        let sealer = self.sealers.get_mut(index.get())?;
         Some(Live { session, transmit, sealer })
+    }
+
+    /// Asks for what a datagram of the session at `index` will read.
+    #[inline]
+    pub fn prefetch(&self, index: SessionIndex) {
+        let (transmit, session) = (self.transmits.get(index.get()), self.sessions.get(index.get()));
+        let (Some(transmit), Some(session)) = (transmit, session) else { return };
+        soon(transmit);
+        // Of the `Option`: whether a session lives there would have to be waited for.
+        front_soon(session, Session::HOT_BYTES);
     }
 
     /// Both halves of a live session.
@@ -225,13 +246,17 @@ impl Table {
 
     /// Takes a live session out; its address, and whether it was confirmed. Its keys are wiped.
     pub fn close(&mut self, index: SessionIndex) -> Option<(SocketAddr, bool)> {
-        let session = self.sessions.get_mut(index.get())?.take()?;
+        let session = self.sessions.get_mut(index.get())?;
+        let Session { origin, is_confirmed, .. } = session.as_ref()?;
+        self.tokens.remove(&origin.token_tag);
+        let is_confirmed = *is_confirmed;
+        // Not taken out: keys are wiped where they lie.
+        *session = None;
         let transmit = std::mem::replace(&mut self.transmits[index.get()], Transmit::vacant());
         self.sealers[index.get()] = None;
-        self.tokens.remove(&session.origin.token_tag);
-        self.unconfirmed -= usize::from(!session.is_confirmed);
+        self.unconfirmed -= usize::from(!is_confirmed);
         self.vacant.push_back(index.0);
-        Some((transmit.address().socket_addr(), session.is_confirmed))
+        Some((transmit.address().socket_addr(), is_confirmed))
     }
 }
 

@@ -41,12 +41,12 @@
 use std::fmt;
 use std::hash::Hasher as _;
 
-use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
-use aws_lc_rs::digest;
+use ring::aead::NONCE_LEN;
+use ring::digest;
 use siphasher::sip::SipHasher24;
 use zeroize::Zeroizing;
 
-use super::keys::{PrivateKey, SecretBytes, aead_of, hkdf};
+use super::keys::{Key, PrivateKey, SecretBytes, hkdf};
 use crate::limits::{
     REALM_KEYS_MAX, SEAL_BYTES, TOKEN_AHEAD_MS_MAX, TOKEN_BODY_BYTES, TOKEN_BYTES, TOKEN_HEADER_BYTES,
     TOKEN_LIFE_MS_MAX, TOKEN_NAME_BYTES_MAX,
@@ -354,10 +354,8 @@ pub fn mint(fields: &TokenFields, key: &RealmKey, salt: &[u8; TOKEN_SALT_BYTES])
     let (header, sealed) = token.split_at_mut(TOKEN_HEADER_BYTES);
     let (body, tag) = sealed.split_at_mut(TOKEN_BODY_BYTES);
     fields.body.write(body);
-    let made = aead_of(&key_of(key, header))
-        .seal_in_place_separate_tag(zero_nonce(), Aad::from(&*header), body)
-        .expect("a token is far below what AES-GCM can seal");
-    tag.copy_from_slice(made.as_ref());
+    let made = Key::new(&key_of(key, header)).seal(ZERO_NONCE, header, body);
+    tag.copy_from_slice(&made.expect("a token is far below what AES-GCM can seal"));
     token
 }
 
@@ -460,13 +458,11 @@ pub fn open(token: &[u8; TOKEN_BYTES], key: &RealmKey) -> Result<TokenBody, Toke
         return Err(TokenFault::OtherRealm);
     }
     let (header, sealed) = token.split_at(TOKEN_HEADER_BYTES);
-    let (ciphertext, tag) = sealed.split_at(TOKEN_BODY_BYTES);
-    let mut body = Zeroizing::new([0; TOKEN_BODY_BYTES]);
-    body.copy_from_slice(ciphertext);
-    aead_of(&key_of(key, header))
-        .open_in_place_separate_tag(zero_nonce(), Aad::from(header), tag, &mut body[..])
-        .map_err(|_| TokenFault::Forged)?;
-    let body = TokenBody::read(&body).ok_or(TokenFault::Body)?;
+    let mut opened = Zeroizing::new([0; TOKEN_BODY_BYTES + SEAL_BYTES]);
+    opened.copy_from_slice(sealed);
+    let body = Key::new(&key_of(key, header)).open(ZERO_NONCE, header, &mut opened[..]);
+    let body = body.map_err(|_| TokenFault::Forged)?;
+    let body = body.first_chunk().and_then(TokenBody::read).ok_or(TokenFault::Body)?;
     match named.not_after_ms.checked_sub(body.issued_at_ms) {
         Some(life_ms) if life_ms <= TOKEN_LIFE_MS_MAX => Ok(body),
         _ => Err(TokenFault::Body),
@@ -535,9 +531,7 @@ fn key_of(key: &RealmKey, header: &[u8]) -> SecretBytes {
     hkdf(&header[SALT_AT..TOKEN_HEADER_BYTES], key.key.expose(), TOKEN_LABEL)
 }
 
-fn zero_nonce() -> Nonce {
-    Nonce::assume_unique_for_key([0; NONCE_LEN])
-}
+const ZERO_NONCE: [u8; NONCE_LEN] = [0; NONCE_LEN];
 
 /// `N` bytes from `at` on, both constants.
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

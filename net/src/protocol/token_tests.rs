@@ -1,9 +1,8 @@
 //! Tokens: the documented bytes, every change to them, and what a realm must not take.
 
-use super::keys::{SecretBytes, aead_of, hkdf};
+use super::keys::{Key, SecretBytes, hkdf};
 use super::token::*;
 use crate::limits::{REALM_KEYS_MAX, TOKEN_AHEAD_MS_MAX, TOKEN_BYTES, TOKEN_LIFE_MS_MAX};
-use aws_lc_rs::aead::{Aad, Nonce};
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher as _;
 
@@ -43,13 +42,12 @@ fn fields() -> TokenFields {
 /// The body as it is before sealing, or seals one that [`mint`] would not make.
 fn reseal(token: &[u8; TOKEN_BYTES], change: impl FnOnce(&mut [u8])) -> [u8; TOKEN_BYTES] {
     let mut out = *token;
-    let aead = aead_of(&hkdf(&token[32..56], key().secret().expose(), b"throng token 1"));
-    let nonce = || Nonce::assume_unique_for_key([0; 12]);
+    let aead = Key::new(&hkdf(&token[32..56], key().secret().expose(), b"throng token 1"));
     let (header, sealed) = out.split_at_mut(56);
-    let body = aead.open_in_place(nonce(), Aad::from(&token[..56]), sealed).unwrap();
+    let body = aead.open([0; 12], header, sealed).unwrap();
     change(body);
-    let tag = aead.seal_in_place_separate_tag(nonce(), Aad::from(&*header), body).unwrap();
-    sealed[256..].copy_from_slice(tag.as_ref());
+    let tag = aead.seal([0; 12], header, body).unwrap();
+    sealed[256..].copy_from_slice(&tag);
     out
 }
 

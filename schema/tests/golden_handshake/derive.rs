@@ -1,9 +1,10 @@
 //! HKDF from HMAC (RFC 5869), keys of a direction, and the token's seal.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::{agreement, digest, hmac};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::{digest, hmac};
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher as _;
+use x25519_dalek::{PublicKey, StaticSecret};
 
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     digest::digest(&digest::SHA256, &parts.concat()).as_ref().try_into().unwrap()
@@ -34,16 +35,11 @@ pub fn siphash(key: &[u8], message: &[u8]) -> [u8; 8] {
 }
 
 pub fn public_of(private: &[u8; 32]) -> [u8; 32] {
-    parsed(private).compute_public_key().unwrap().as_ref().try_into().unwrap()
+    PublicKey::from(&StaticSecret::from(*private)).to_bytes()
 }
 
 pub fn shared_of(private: &[u8; 32], public: &[u8; 32]) -> [u8; 32] {
-    let public = agreement::UnparsedPublicKey::new(&agreement::X25519, public);
-    agreement::agree(&parsed(private), public, (), |shared| Ok(shared.try_into().unwrap())).unwrap()
-}
-
-fn parsed(private: &[u8; 32]) -> agreement::PrivateKey {
-    agreement::PrivateKey::from_private_key(&agreement::X25519, private).unwrap()
+    StaticSecret::from(*private).diffie_hellman(&PublicKey::from(*public)).to_bytes()
 }
 
 /// Ciphertext and tag.

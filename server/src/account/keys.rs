@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use aws_lc_rs::signature::KeyPair as _;
+use ring::signature::KeyPair as _;
 use serde_json::json;
 
 use super::date;

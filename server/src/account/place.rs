@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Serialize;
 use throng_store::{Account, Name, SqliteOptions, SqliteStore, Store, StoreError};
 use tokio::runtime::{Builder, Runtime};
@@ -127,7 +128,7 @@ pub(super) fn now_ms() -> i64 {
 /// Random bytes.
 pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
     Ok(bytes)
 }
 

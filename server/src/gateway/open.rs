@@ -15,6 +15,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use throng_net::protocol::keys::Entropy;
 use throng_store::{SqliteOptions, SqliteStore};
 
@@ -150,7 +151,7 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
 
     let store = SqliteStore::open(&dir.database(), &SqliteOptions::default())?;
     let mut seed = [0; 32];
-    aws_lc_rs::rand::fill(&mut seed).map_err(|_| OpenError::NoEntropy)?;
+    SystemRandom::new().fill(&mut seed).map_err(|_| OpenError::NoEntropy)?;
     let gateway = Gateway::new(Parts {
         store: Arc::clone(&store) as _,
         credentials: store,

@@ -2,9 +2,9 @@
 //!
 //! None of these types prints. What is stored is the SHA-256 of a token: 256 random bits need no slow hash.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use throng_store::TokenHash;
 use utoipa::ToSchema;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rustls::ServerConfig;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
@@ -178,7 +178,7 @@ impl Certificates {
             refuse_if_open(&key)?;
             complete_names(&certificate, &key, names, year)?;
         }
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(ring::default_provider());
         // The stamp is older than what is read: a write in between is seen as a change.
         let used = stamp(&certificate, &key);
         let pair = read_pair(&certificate, &key, &provider)?;
@@ -237,7 +237,7 @@ impl Certificates {
 
 fn fingerprint(pair: &CertifiedKey) -> String {
     let der = pair.cert.first().map(AsRef::as_ref).unwrap_or_default();
-    let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, der);
+    let digest = ::ring::digest::digest(&::ring::digest::SHA256, der);
     let mut text = String::with_capacity(3 * digest.as_ref().len());
     for (number, byte) in digest.as_ref().iter().enumerate() {
         let separator = if number == 0 { "" } else { ":" };

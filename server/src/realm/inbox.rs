@@ -13,6 +13,7 @@ use std::ops::Range;
 use throng_game::{COMMANDS_MAX, CommandId, Game, Input, Intent, Notice, Outcome, Taken};
 use throng_net::Address;
 use throng_net::io::Sender;
+use throng_net::limits::HEADER_BYTES;
 use throng_net::protocol::channel::KIND_FRAMED;
 use throng_net::protocol::packet::{DISCONNECT_APPLICATION, DISCONNECT_REPLACED, REFUSED_APPLICATION};
 use throng_net::protocol::{Admission, Asking, Received, Server, SessionIndex, Ticket};
@@ -85,6 +86,11 @@ impl Inbox {
             arrived: Vec::with_capacity(players_max),
             counters: Counters::default(),
         }
+    }
+
+    /// Asks for what a datagram that begins so will read.
+    pub fn prefetch(&self, head: &[u8; HEADER_BYTES]) {
+        self.protocol.prefetch(head);
     }
 
     /// Takes one datagram in; what is to be answered goes out through `sender`.

@@ -258,7 +258,8 @@ impl Realm {
         let start_ns = self.now_ns();
         let Self { receiver, inbox, .. } = self;
         let drained = with_sender(|sender| {
-            let drained = receiver.drain(limit, &mut |from, datagram| {
+            let drained = receiver.drain_ahead(limit, &mut |from, datagram, coming| {
+                inbox.prefetch(coming);
                 inbox.datagram(start_ns / 1000, from, datagram, sender);
             });
             sender.flush();

@@ -26,6 +26,10 @@ use super::seat::Seat;
 use crate::limits::{CHUNK_CLIENTS, HEADER_BYTES};
 use crate::metrics::Traffic;
 
+/// Seats ahead of which a session's key and the rows around its avatar are asked for: they come within the time of one or
+/// two.
+const SEATS_AHEAD: usize = 2;
+
 thread_local! {
     static SENDER: RefCell<Option<Box<dyn Sender>>> = const { RefCell::new(None) };
 }
@@ -72,13 +76,21 @@ impl Outbox<'_> {
         let tick = self.game.current_tick();
         let refresh_ticks = u32::from(self.refresh_ticks);
         let mut traffic = Traffic::default();
-        // Sessions lie anywhere: asking all of the chunk for what will be read first lets those loads overlap.
+        // Players lie anywhere: asking all of the chunk for what will be read first lets those loads overlap.
         let warm = seats.iter().fold(0, |sum, seat| {
             seat.viewer.prefetch(seat.acked_tick, tick);
-            sum ^ halves.touch(seat.place as usize) ^ u32::from(self.game.queued(seat.player))
+            sum ^ u32::from(self.game.queued(seat.player))
         });
         std::hint::black_box(warm);
-        for seat in seats {
+        for index in 0..seats.len() {
+            // Keys, and what is around a player, are too much to be asked for all at once.
+            if let Some(coming) = seats.get(index + SEATS_AHEAD) {
+                halves.prefetch(coming.place as usize);
+                if let Some(own) = self.game.avatar(coming.player) {
+                    self.game.prefetch(&coming.viewer, own, coming.acked_tick);
+                }
+            }
+            let seat = &mut seats[index];
             // Whatever becomes of it: in the next tick it would be another one's.
             let frame = std::mem::take(&mut seat.frame);
             let Some(half) = halves.get(seat.place as usize) else { continue };

@@ -1,6 +1,6 @@
 //! The list of realms.
 
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 use throng_server::gateway::board::{RealmReport, RealmState, Vitals};
 use throng_server::gateway::queue::{Queue, Room, Turn};

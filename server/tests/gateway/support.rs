@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::signature::Ed25519KeyPair;
-use rustls::crypto::aws_lc_rs::default_provider;
+use ring::signature::Ed25519KeyPair;
+use rustls::crypto::ring::default_provider;
 use serde_json::{Value, json};
 use throng_net::protocol::keys::{Entropy, SecretBytes};
 use throng_net::protocol::token::{RealmKeys, RootKey};
@@ -94,7 +94,7 @@ pub fn signing_key(realm_id: u32) -> Ed25519KeyPair {
 }
 
 pub fn public_key(realm_id: u32) -> [u8; 32] {
-    use aws_lc_rs::signature::KeyPair as _;
+    use ring::signature::KeyPair as _;
     signing_key(realm_id).public_key().as_ref().try_into().expect("32 bytes")
 }
 

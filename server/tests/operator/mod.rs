@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use rustls::crypto::aws_lc_rs::default_provider;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use rustls::crypto::ring::default_provider;
 use serde_json::Value;
 use throng_server::gateway::board::{RealmReport, RealmState, Vitals};
 use throng_server::gateway::routes::realms::StatusPush;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, ring};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use throng_net::protocol::keys::{PrivateKey, SecretBytes};
@@ -86,7 +86,7 @@ struct FailureDetail {
 
 impl Asker {
     pub fn new(config: Arc<GrantsConfig>) -> Result<Self, GrantsError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(ring::default_provider());
         let roots = match &config.certificate {
             Some(pem) => certificates(pem)?,
             None => Vec::new(),

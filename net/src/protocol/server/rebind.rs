@@ -41,7 +41,13 @@ impl Server {
         session.origin.path = Some(path);
         let mut datagram = [0; PATH_BYTES];
         datagram[HEADER_BYTES..HEADER_BYTES + path.challenge.len()].copy_from_slice(&path.challenge);
-        transmit.seal(sealer, TYPE_CONTROL, CONTROL_PATH_CHALLENGE, &mut datagram, path.challenge.len())?;
+        transmit.seal(
+            sealer.as_ref()?,
+            TYPE_CONTROL,
+            CONTROL_PATH_CHALLENGE,
+            &mut datagram,
+            path.challenge.len(),
+        )?;
         self.counters.path_challenges += 1;
         Some(Answer::new(datagram))
     }

@@ -12,6 +12,7 @@
 use std::net::SocketAddr;
 
 use super::super::counters::Reject;
+use super::super::keys::Sealer;
 use super::super::packet::{
     CONTROL_CONFIRM, CONTROL_PATH_RESPONSE, Header, TYPE_CONTROL, TYPE_DATA, TYPE_DISCONNECT,
 };
@@ -81,7 +82,11 @@ impl Server {
             }
         }
         // Here, because the workers that seal only have it by shared reference.
-        sealer.keep_up(transmit.sent());
+        if Sealer::may_change(transmit.sent())
+            && let Some(sealer) = sealer
+        {
+            sealer.keep_up(transmit.sent());
+        }
         if header.packet_type == TYPE_DISCONNECT {
             return Ok(self.left(index, header.kind));
         }

@@ -36,7 +36,8 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::signature::Ed25519KeyPair;
+use ::ring::rand::{SecureRandom as _, SystemRandom};
+use ::ring::signature::Ed25519KeyPair;
 use throng_net::protocol::keys::SecretBytes;
 use throng_net::protocol::token::RealmKeysError;
 
@@ -242,7 +243,7 @@ impl DataDir {
 /// 32 bytes of the system's.
 fn random_key() -> Result<SecretBytes, KeyError> {
     let mut key = [0; 32];
-    aws_lc_rs::rand::fill(&mut key).map_err(|_| KeyError::NoEntropy)?;
+    SystemRandom::new().fill(&mut key).map_err(|_| KeyError::NoEntropy)?;
     Ok(SecretBytes::new(key))
 }
 

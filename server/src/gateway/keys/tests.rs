@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use aws_lc_rs::signature::KeyPair as _;
+use ::ring::signature::KeyPair as _;
 use throng_net::protocol::token::RealmKeys;
 
 use super::*;

@@ -27,7 +27,8 @@ use std::time::Duration;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Parts, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use aws_lc_rs::constant_time;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use subtle::ConstantTimeEq as _;
 use throng_store::PasswordHash;
 use zeroize::Zeroizing;
 
@@ -248,7 +249,7 @@ impl Scratch {
         let mut buffer = Zeroizing::new([0; Output::MAX_LENGTH]);
         let hash = buffer.get_mut(..expected.len()).ok_or(Unusable::NotPhc)?;
         self.compute(&params, password, &salt, hash, counters).ok_or(Unusable::NotPhc)?;
-        Ok(constant_time::verify_slices_are_equal(hash, expected.as_bytes()).is_ok())
+        Ok(hash.ct_eq(expected.as_bytes()).into())
     }
 
     fn compute(
@@ -318,5 +319,5 @@ fn salt() -> io::Result<[u8; SALT_BYTES]> {
 }
 
 fn fill_random(bytes: &mut [u8]) -> io::Result<()> {
-    aws_lc_rs::rand::fill(bytes).map_err(|_| io::Error::other("the system gives no entropy"))
+    SystemRandom::new().fill(bytes).map_err(|_| io::Error::other("the system gives no entropy"))
 }
