@@ -14,12 +14,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use axum::Router;
 use axum::body::{Body, Bytes as BodyBytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::Value;
 use throng_net::protocol::keys::{Entropy, SecretBytes};
 use throng_net::protocol::token::{RealmKeys, RootKey, TokenBody, open};

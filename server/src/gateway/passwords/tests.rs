@@ -101,7 +101,7 @@ async fn one_thread_keeps_one_block_of_memory() {
     let mut scratch = Scratch::default();
     let counters = Counters::default();
     let password = secret("a password");
-    let first = scratch.hash(&password, &counters).expect("hashed");
+    let first = scratch.hash(&todays(), &password, &counters).expect("hashed");
     let (memory, place) = (scratch.0.capacity(), scratch.0.as_ptr());
     for stored in [first, foreign(64, 1, "a password")] {
         assert_eq!(scratch.verify(&stored, &password, &counters), Ok(true));
