@@ -194,7 +194,7 @@ fn a_refusal_says_what_was_found_where_and_what_is_allowed() {
     };
     assert_eq!(
         with(0, b"PK\x03\x04"),
-        "no world file: it begins with [50, 4b, 03, 04, 4c, 41, 4e, 44], not with \"THRGLAND\""
+        r#"no world file: it begins with "PK\x03\x04LAND", not with "THRGLAND""#
     );
     assert_eq!(with(8, &[9]), "world file of version 9; this program reads version 1");
     assert_eq!(with(20, &[0]), "zone 0: number of zones 0 is 0 at offset 20; allowed is 1 to 64");
