@@ -92,9 +92,9 @@ fn walk_block(land: &Land, pace: &Pace, block: &mut Block<'_>, turn: u8) {
     let (mut x, mut y, mut z) = (*block.x, *block.y, *block.z);
     let (mut vx, mut vy) = (*block.vx, *block.vy);
     let (wish_x, wish_y, steps) = (*block.wish_x, *block.wish_y, *block.steps);
-    // Squares of rows outside the zone, and of empty rows, are some number or other; neither is used.
     // Copied out, or they would be gathered for each row anew.
     let (width_m, height_m) = (region.width_m, region.height_m);
+    // Squares of rows outside the zone, and of empty rows, are some number or other; neither is used.
     let (mut square, mut goes, mut may) = ([0_u32; ROWS], [0_u32; ROWS], [0_u32; ROWS]);
     for row in 0..ROWS {
         let (x, y) = (x[row] - origin.x, y[row] - origin.y);

@@ -121,8 +121,8 @@ impl Nearest<'_> {
 
     /// The first row with this squared distance.
     fn find(&self, square: f32) -> Option<usize> {
-        let places = self.x.as_flattened().iter().zip(self.y.as_flattened());
-        places.into_iter().position(|(x, y)| self.square(*x, *y) == square.to_bits())
+        let mut places = self.x.as_flattened().iter().zip(self.y.as_flattened());
+        places.position(|(x, y)| self.square(*x, *y) == square.to_bits())
     }
 }
 
