@@ -52,14 +52,16 @@ pub fn quantise(metres: f32) -> i32 {
 /// 1.5 x 2^23: a float this large has its units in the lowest bit, so adding it leaves a whole number there.
 pub(crate) const WHOLE: f32 = 12_582_912.0;
 
-/// As [`quantise`], for loops over rows: a cast to an integer saturates, and that keeps a loop from being vectorised,
-/// while alone it is cheaper than the call of `floor` that this makes where there is no instruction for it.
+/// As [`quantise`], without its cast: that saturates, which takes a dozen instructions and keeps a loop from being
+/// vectorised. (`floor` would be a call where there is no instruction for it.)
 ///
 /// Exact up to 131 km, and some number beyond.
 #[inline(always)]
 pub(crate) fn quantise_row(metres: f32) -> i32 {
-    let units = (metres * UNITS_PER_METRE as f32).floor();
-    ((units + WHOLE).to_bits()).wrapping_sub(WHOLE.to_bits()) as i32
+    let units = metres * UNITS_PER_METRE as f32;
+    let nearest = units + WHOLE;
+    let is_above = nearest - WHOLE > units;
+    nearest.to_bits().wrapping_sub(WHOLE.to_bits()).wrapping_sub(is_above.into()) as i32
 }
 
 /// Packs a position: both coordinates modulo 65,536 units.
@@ -78,6 +80,8 @@ pub(crate) struct Frame<'a> {
     pub positions: &'a [Positions],
     pub details: &'a [Details],
     pub extras: &'a [Extras],
+    /// May any frame of the history have an attribute 2 or 3? If not, the lines of `extras` stay untouched.
+    pub is_wide: bool,
 }
 
 /// One tick being written.
@@ -88,11 +92,29 @@ pub(crate) struct FrameMut<'a> {
     pub extras: &'a mut [Extras],
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// The same frame, known to have so many blocks: one comparison then guards all reads of a block.
+    #[inline(always)]
+    pub(crate) fn of(self, blocks: usize) -> Frame<'a> {
+        let Self { positions, details, extras, is_wide } = self;
+        Self {
+            positions: &positions[..blocks],
+            details: &details[..blocks],
+            extras: &extras[..blocks],
+            is_wide,
+        }
+    }
+
+    /// The four attributes of a row, in pairs.
+    #[inline(always)]
+    pub(crate) fn attribute_pairs(&self, block: usize, row: usize) -> [u32; 2] {
+        [self.details[block].attr01[row], if self.is_wide { self.extras[block].0[row] } else { 0 }]
+    }
+
     /// The four attributes of a row.
     #[inline(always)]
     pub(crate) fn attributes(&self, block: usize, row: usize) -> [u16; 4] {
-        let (low, high) = (self.details[block].attr01[row], self.extras[block].0[row]);
+        let [low, high] = self.attribute_pairs(block, row);
         [low as u16, (low >> 16) as u16, high as u16, (high >> 16) as u16]
     }
 }
@@ -100,20 +122,23 @@ impl Frame<'_> {
 /// The last [`HISTORY_TICKS`] frames.
 #[derive(Debug)]
 pub(crate) struct History {
-    positions: Vec<Vec<Positions>>,
-    details: Vec<Vec<Details>>,
-    extras: Vec<Vec<Extras>>,
+    positions: [Vec<Positions>; HISTORY_TICKS],
+    details: [Vec<Details>; HISTORY_TICKS],
+    extras: [Vec<Extras>; HISTORY_TICKS],
     /// Last tick in which some row had attribute 2 or 3.
     wide_tick: Option<u32>,
+    /// Is that one of the history?
+    is_wide: bool,
 }
 
 impl History {
     pub(crate) fn new() -> Self {
         Self {
-            positions: vec![Vec::new(); HISTORY_TICKS],
-            details: vec![Vec::new(); HISTORY_TICKS],
-            extras: vec![Vec::new(); HISTORY_TICKS],
+            positions: [const { Vec::new() }; HISTORY_TICKS],
+            details: [const { Vec::new() }; HISTORY_TICKS],
+            extras: [const { Vec::new() }; HISTORY_TICKS],
             wide_tick: None,
+            is_wide: false,
         }
     }
 
@@ -131,6 +156,7 @@ impl History {
             positions: &self.positions[index],
             details: &self.details[index],
             extras: &self.extras[index],
+            is_wide: self.is_wide,
         }
     }
 
@@ -143,14 +169,12 @@ impl History {
         }
     }
 
-    /// Notes that the frame of `tick` has an attribute 2 or 3 that is not zero.
-    pub(crate) fn widen(&mut self, tick: u32) {
-        self.wide_tick = Some(tick);
-    }
-
-    /// May any frame of the history, up to that of `tick`, have an attribute 2 or 3? If not, nobody needs to look.
-    pub(crate) fn is_wide(&self, tick: u32) -> bool {
-        self.wide_tick.is_some_and(|wide| tick - wide < HISTORY_TICKS as u32)
+    /// Notes that the frame of `tick`, the newest, is written, and whether it has an attribute 2 or 3 that is not zero.
+    pub(crate) fn written(&mut self, tick: u32, is_wide: bool) {
+        if is_wide {
+            self.wide_tick = Some(tick);
+        }
+        self.is_wide = self.wide_tick.is_some_and(|wide| tick - wide < HISTORY_TICKS as u32);
     }
 
     /// Makes every remembered row of `block` a decoy that nobody near its cell can see.

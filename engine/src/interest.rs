@@ -1,8 +1,8 @@
 //! Asking who is near: for systems (whom does this creature notice?) rather than for snapshots.
 
 use crate::column::Columns;
-use crate::grid::Bounds;
-use crate::history::{Positions, pack, quantise};
+use crate::grid::{Bounds, LOT, Runs};
+use crate::history::{Positions, pack, quantise, quantise_row};
 use crate::limits::{BLOCK_ROWS, UNITS_PER_METRE, VIEW_RADIUS_M_MAX};
 use crate::simd::{LaneKernel, Lanes, dispatch_lanes};
 use crate::world::{World, WorldConfig, bounded};
@@ -28,23 +28,27 @@ impl Found {
     }
 }
 
-struct Within<'a, R> {
-    runs: R,
+struct Within<'a> {
+    runs: Runs<'a>,
     now: &'a [Positions],
     centre: u32,
     radius2: i32,
     found: &'a mut Found,
 }
 
-impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Within<'a, R> {
+impl LaneKernel for Within<'_> {
     type Output = usize;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> usize {
-        let mut count = 0usize;
-        for run in self.runs {
-            let slots = Found::reserve(&mut self.found.slots, count, run.len());
-            for &block in run {
+    fn run<L: Lanes>(mut self, lanes: L) -> usize {
+        let (mut count, mut lot) = (0usize, [0; LOT]);
+        loop {
+            let blocks = self.runs.next_lot(&mut lot);
+            if blocks == 0 {
+                return count;
+            }
+            let slots = Found::reserve(&mut self.found.slots, count, blocks);
+            for &block in &lot[..blocks] {
                 let mask = lanes.in_range(&self.now[block as usize], self.centre, self.radius2);
                 let Some(slots) = slots[count..].first_chunk_mut() else { unreachable!("reserved") };
                 // Plain sums cannot overflow here either, but their checks are a twelfth of a query.
@@ -52,28 +56,31 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Within<'a, R> {
                 count = count.wrapping_add(mask.count_ones() as usize);
             }
         }
-        count
     }
 }
 
-struct Nearest<'a, R> {
-    runs: R,
+struct Nearest<'a> {
+    runs: Runs<'a>,
     now: &'a [Positions],
     centre: u32,
     radius2: i32,
     found: &'a mut Found,
 }
 
-impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Nearest<'a, R> {
+impl LaneKernel for Nearest<'_> {
     type Output = usize;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> usize {
-        let mut count = 0;
-        for run in self.runs {
-            let slots = Found::reserve(&mut self.found.slots, count, run.len());
-            let distances = Found::reserve(&mut self.found.distances, count, run.len());
-            for &block in run {
+    fn run<L: Lanes>(mut self, lanes: L) -> usize {
+        let (mut count, mut lot) = (0, [0; LOT]);
+        loop {
+            let blocks = self.runs.next_lot(&mut lot);
+            if blocks == 0 {
+                return count;
+            }
+            let slots = Found::reserve(&mut self.found.slots, count, blocks);
+            let distances = Found::reserve(&mut self.found.distances, count, blocks);
+            for &block in &lot[..blocks] {
                 let positions = &self.now[block as usize];
                 let mask = lanes.in_range(positions, self.centre, self.radius2);
                 let (Some(slots), Some(distances)) =
@@ -85,7 +92,6 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for Nearest<'a, R> {
                 count += mask.count_ones() as usize;
             }
         }
-        count
     }
 }
 
@@ -108,7 +114,15 @@ impl<C: Columns> World<C> {
     /// The blocks of all cells that a circle touches, and of some beside it, in scan order: for systems that look at
     /// sixteen rows at a time. They are right until the next [`settle`](World::settle).
     pub fn blocks_around(&self, x_m: f32, y_m: f32, radius_m: f32) -> impl Iterator<Item = usize> {
-        self.grid.runs(bounds(x_m, y_m, radius_m)).flatten().map(|block| *block as usize)
+        let (mut runs, mut lot) = (self.grid.runs(bounds(x_m, y_m, radius_m)), [0; LOT]);
+        let (mut next, mut blocks) = (0, 0);
+        std::iter::from_fn(move || {
+            if next == blocks {
+                (next, blocks) = (0, runs.next_lot(&mut lot));
+            }
+            next += 1;
+            lot[..blocks].get(next - 1).map(|block| *block as usize)
+        })
     }
 
     /// The `count` entities nearest to a point within `radius_m`, in no order: squared distance in units in the high,
@@ -174,7 +188,7 @@ pub(crate) fn bounds(x_m: f32, y_m: f32, radius_m: f32) -> Bounds {
 
 #[inline(always)]
 pub(crate) fn units_of(config: &WorldConfig, x_m: f32, y_m: f32, radius_m: f32) -> (i32, i32, i32) {
-    let near = |place_m, side_m| quantise(bounded(place_m, -OUTSIDE_M, side_m + OUTSIDE_M));
-    let radius = quantise(bounded(radius_m, 0.0, VIEW_RADIUS_M_MAX));
+    let near = |place_m, side_m| quantise_row(bounded(place_m, -OUTSIDE_M, side_m + OUTSIDE_M));
+    let radius = quantise_row(bounded(radius_m, 0.0, VIEW_RADIUS_M_MAX));
     (near(x_m, config.width_m), near(y_m, config.height_m), radius)
 }

@@ -5,14 +5,15 @@
 
 use crate::column::Columns;
 use crate::entity::Slot;
+use crate::grid::{LOT, Runs};
 use crate::history::{History, pack};
 use crate::interest::{Found, bounds, units_of};
 use crate::limits::{BLOCK_ROWS, HISTORY_TICKS, UNITS_PER_METRE};
 use crate::simd::{LaneKernel, Lanes, dispatch_lanes};
 use crate::world::{Roster, World};
 
-struct WithinAt<'a, R> {
-    runs: R,
+struct WithinAt<'a> {
+    runs: Runs<'a>,
     history: &'a History,
     rosters: &'a [Roster],
     live: &'a [u16],
@@ -23,16 +24,20 @@ struct WithinAt<'a, R> {
     found: &'a mut Found,
 }
 
-impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for WithinAt<'a, R> {
+impl LaneKernel for WithinAt<'_> {
     type Output = usize;
 
     #[inline(always)]
-    fn run<L: Lanes>(self, lanes: L) -> usize {
+    fn run<L: Lanes>(mut self, lanes: L) -> usize {
         let then = self.history.frame(self.tick).positions;
-        let mut count = 0;
-        for run in self.runs {
-            let slots = Found::reserve(&mut self.found.slots, count, run.len());
-            for &block in run {
+        let (mut count, mut lot) = (0, [0; LOT]);
+        loop {
+            let blocks = self.runs.next_lot(&mut lot);
+            if blocks == 0 {
+                return count;
+            }
+            let slots = Found::reserve(&mut self.found.slots, count, blocks);
+            for &block in &lot[..blocks] {
                 let at = block as usize;
                 let since = &self.rosters[at].since;
                 let mut mask = lanes.in_range(&then[at], self.centre, self.radius2);
@@ -56,7 +61,6 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for WithinAt<'a, R> {
                 count += mask.count_ones() as usize;
             }
         }
-        count
     }
 }
 

@@ -507,9 +507,7 @@ impl<C: Columns> World<C> {
                 is_wide.store(true, Ordering::Relaxed);
             }
         });
-        if is_wide.into_inner() {
-            self.history.widen(self.tick);
-        }
+        self.history.written(self.tick, is_wide.into_inner());
     }
 
     /// Digest of what lives and where its row is. Two runs of the same inputs have equal digests at every tick; two that

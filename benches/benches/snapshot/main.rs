@@ -1,8 +1,9 @@
 //! Snapshots for 10,000 clients with fifty in view, from baselines one to five ticks old, against two other encoders of
 //! the same messages.
 //!
-//! The rivals' frames and grids are made off the clock, and they keep to no byte budget: both flatters them. That their
-//! clients see exactly what ours see is checked before anything is timed.
+//! The rivals' frames and grids are made off the clock, and they keep to no byte budget: both flatters them. They tell
+//! nothing of what happens, so it is a world at peace. That their clients see exactly what ours see is checked before
+//! anything is timed.
 
 mod scene;
 mod textbook;

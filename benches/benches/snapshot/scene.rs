@@ -40,7 +40,9 @@ impl Scene {
     pub fn new(entities: u32, clients: u32, level: Level) -> Self {
         let world = field::config(entities, field::AREA_EACH_M2);
         let creatures = entities - clients;
-        let config = GameConfig { creatures, spawn: Spawn::Everywhere, ..GameConfig::new(world) };
+        let mut config = GameConfig { creatures, spawn: Spawn::Everywhere, ..GameConfig::new(world) };
+        // Nobody is bitten: of what happens the rivals tell their clients nothing.
+        config.rules.species.iter_mut().for_each(|species| species.notice_m = 0.0);
         let mut game = Game::with_level(config, level).expect("the config is sound");
         let mut random = field::random(4);
         let mut clients: Vec<Client> = (0..clients)

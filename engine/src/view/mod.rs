@@ -27,7 +27,7 @@ use throng_schema::limits::{PAYLOAD_BYTES_MAX, SPEED_USUAL};
 
 use crate::column::Columns;
 use crate::entity::{EntityId, Slot};
-use crate::grid::Bounds;
+use crate::grid::{Bounds, LOT};
 use crate::history::{pack, quantise};
 use crate::limits::*;
 use crate::simd::{dispatch_lanes, soon};
@@ -169,11 +169,16 @@ impl<C: Columns> World<C> {
             soon(&column[row]);
         }
         soon(&body.yaw[row]);
-        let now = self.history.frame(self.tick());
         // Without a baseline it is some frame.
-        let base = self.history.frame(acked_tick);
-        for run in self.grid.runs(viewer.bounds()) {
-            for &block in run {
+        let [now, base] =
+            [self.tick(), acked_tick].map(|tick| self.history.frame(tick).of(self.rosters.len()));
+        let (mut runs, mut lot) = (self.grid.runs(viewer.bounds()), [0; LOT]);
+        loop {
+            let blocks = runs.next_lot(&mut lot);
+            if blocks == 0 {
+                return;
+            }
+            for &block in &lot[..blocks] {
                 let at = block as usize;
                 soon(&now.positions[at]);
                 soon(&base.positions[at]);
@@ -313,10 +318,7 @@ impl<C: Columns> World<C> {
     #[inline(always)]
     fn own_attr_of(&self, circle: &Circle) -> [u32; 2] {
         let frame = self.history.frame(circle.tick);
-        let (block, row) = (circle.own as usize / BLOCK_ROWS, circle.own as usize % BLOCK_ROWS);
-        // Where nobody has the last two, their lines stay untouched.
-        let last = if self.history.is_wide(self.tick()) { frame.extras[block].0[row] } else { 0 };
-        [frame.details[block].attr01[row], last]
+        frame.attribute_pairs(circle.own as usize / BLOCK_ROWS, circle.own as usize % BLOCK_ROWS)
     }
 
     fn select_near(
@@ -342,7 +344,6 @@ impl<C: Columns> World<C> {
             baseline: base.map_or(0, |base| base.tick),
             bytes_max,
             wants_near,
-            is_wide: self.history.is_wide(circle.tick),
             selection,
         };
         dispatch_lanes(self.level, kernel)
@@ -406,15 +407,9 @@ impl<C: Columns> World<C> {
         let mut digest = throng_schema::ViewDigest::new();
         for &slot in near {
             let (block, row) = (slot as usize / BLOCK_ROWS, slot as usize % BLOCK_ROWS);
-            let at = &now.details[block];
-            let extras = now.extras[block].0[row];
-            digest.push(
-                self.rosters[block].ids[row],
-                now.positions[block].0[row],
-                at.z_yaw[row],
-                at.attr01[row],
-                extras,
-            );
+            let [attr01, attr23] = now.attribute_pairs(block, row);
+            let id = self.rosters[block].ids[row];
+            digest.push(id, now.positions[block].0[row], now.details[block].z_yaw[row], attr01, attr23);
         }
         digest.finish()
     }

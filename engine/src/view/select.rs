@@ -1,6 +1,7 @@
 //! One pass over the rows around a client: who is near now, who was at the baseline, what differs.
 
 use super::events::EVENTS_FOUND_MAX;
+use crate::grid::{LOT, Runs};
 use crate::history::Frame;
 use crate::limits::{BLOCK_ROWS, EVENTS_MAX, NEAR_MAX};
 use crate::simd::{BlockAt, Changes, LaneKernel, Lanes, soon};
@@ -14,22 +15,19 @@ pub(super) const ATTR_BYTES: usize = 4;
 pub(super) const FAR_BYTES: usize = 12;
 pub(super) const EVENT_BYTES: usize = 16;
 
-/// Blocks that are looked at together.
-const BATCH_BLOCKS: usize = 16;
-/// Blocks with somebody in range that are worked on together. The bytes are counted after each such lot, so arrays have
-/// room for one lot more than the largest message.
-const HITS_MAX: usize = 32;
-const BATCH_ROWS: usize = HITS_MAX * BLOCK_ROWS;
+/// Rows that are worked on together. The bytes are counted after each such lot, so arrays have room for one lot more than
+/// the largest message.
+const LOT_ROWS: usize = LOT * BLOCK_ROWS;
 
 /// Most bytes that a near part may be allowed to take.
 const BYTES_MAX: usize = throng_schema::limits::PAYLOAD_BYTES_MAX;
-const MOVED_MAX: usize = BYTES_MAX / MOVED_BYTES + BATCH_ROWS + BLOCK_ROWS;
-const FULL_MAX: usize = BYTES_MAX / FULL_BYTES + BATCH_ROWS;
-const GONE_MAX: usize = BYTES_MAX / GONE_BYTES + BATCH_ROWS;
+const MOVED_MAX: usize = BYTES_MAX / MOVED_BYTES + LOT_ROWS + BLOCK_ROWS;
+const FULL_MAX: usize = BYTES_MAX / FULL_BYTES + LOT_ROWS;
+const GONE_MAX: usize = BYTES_MAX / GONE_BYTES + LOT_ROWS;
 // One more than its fill: the last attribute of a row is written before it is known to be wanted.
-const ATTR_MAX: usize = BYTES_MAX / ATTR_BYTES + 4 * BATCH_ROWS + 1;
-const SLOTS_MAX: usize = NEAR_MAX + BATCH_ROWS + BLOCK_ROWS;
-const WORDS_MAX: usize = (NEAR_MAX + BATCH_ROWS) / 64 + 1;
+const ATTR_MAX: usize = BYTES_MAX / ATTR_BYTES + 4 * LOT_ROWS + 1;
+const SLOTS_MAX: usize = NEAR_MAX + LOT_ROWS + BLOCK_ROWS;
+const WORDS_MAX: usize = (NEAR_MAX + LOT_ROWS) / 64 + 1;
 const FAR_MAX: usize = 1024;
 
 /// An entity that enters a near list.
@@ -66,11 +64,11 @@ pub(super) struct Selection {
     pub event_keys: [u64; EVENTS_FOUND_MAX],
     pub events: [[u32; EVENT_BYTES / 4]; EVENTS_MAX],
     pub event_count: usize,
-    hits: [Hit; HITS_MAX],
+    hits: [Hit; LOT],
     /// Blocks of which somebody enters or leaves, and of which attributes changed. Two lists, for whether a block has
     /// such an event is a coin toss that no branch predictor wins.
-    edges: [Event; HITS_MAX],
-    alterations: [Event; HITS_MAX],
+    edges: [Event; LOT],
+    alterations: [Event; LOT],
 }
 
 impl Selection {
@@ -93,9 +91,9 @@ impl Selection {
             event_keys: [0; EVENTS_FOUND_MAX],
             events: [[0; EVENT_BYTES / 4]; EVENTS_MAX],
             event_count: 0,
-            hits: [Hit(0); HITS_MAX],
-            edges: [Event::EMPTY; HITS_MAX],
-            alterations: [Event::EMPTY; HITS_MAX],
+            hits: [Hit(0); LOT],
+            edges: [Event::EMPTY; LOT],
+            alterations: [Event::EMPTY; LOT],
         }
     }
 
@@ -178,8 +176,8 @@ fn ones_below(mask: u16, row: u32) -> u16 {
 }
 
 /// The near pass: fills a selection with the difference between two near lists.
-pub(super) struct SelectNear<'a, R> {
-    pub runs: R,
+pub(super) struct SelectNear<'a> {
+    pub runs: Runs<'a>,
     pub now: Frame<'a>,
     pub base: Frame<'a>,
     pub rosters: &'a [Roster],
@@ -190,12 +188,10 @@ pub(super) struct SelectNear<'a, R> {
     pub bytes_max: usize,
     /// Also list the slots of the new near list.
     pub wants_near: bool,
-    /// Also compare attributes 2 and 3.
-    pub is_wide: bool,
     pub selection: &'a mut Selection,
 }
 
-impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
+impl LaneKernel for SelectNear<'_> {
     /// Did it fit?
     type Output = bool;
 
@@ -211,49 +207,30 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
             baseline,
             bytes_max,
             wants_near,
-            is_wide,
             selection,
         } = self;
+        let (now, base) = (now.of(rosters.len()), base.of(rosters.len()));
         let (mut moved, mut full, mut gone, mut attr) = (0usize, 0usize, 0usize, 0usize);
         let (mut near, mut was_near) = (0usize, 0usize);
         let (mut word, mut word_bits) = (0u64, 0u32);
         let mut fits = true;
         let bytes_max = bytes_max.min(BYTES_MAX);
-        let mut run: &[u32] = &[];
+        let mut lot = [0; LOT];
         loop {
-            // First only who is in range: independent loads and no branch, so that the processor overlaps them all.
-            let mut hit_count = 0;
-            while hit_count <= HITS_MAX - BATCH_BLOCKS {
-                if run.is_empty() {
-                    match runs.next() {
-                        Some(next) => run = next,
-                        None => break,
-                    }
-                }
-                let (batch, rest) = run.split_at(run.len().min(BATCH_BLOCKS));
-                run = rest;
-                for &block in batch {
-                    let at = block as usize;
-                    let in_now = lanes.in_range(&now.positions[at], disc.centre, disc.radius2);
-                    let in_base = lanes.in_range(&base.positions[at], disc_base.centre, disc_base.radius2);
-                    selection.hits[hit_count] = Hit::new(block, in_now, in_base);
-                    hit_count += usize::from(in_now | in_base != 0);
-                }
-            }
-            if hit_count == 0 {
+            let blocks = runs.next_lot(&mut lot);
+            if blocks == 0 {
                 break;
             }
-
-            // The processor looks ahead by a hit and a half: without this it would wait for the lines of one after another.
-            for hit in &selection.hits[..hit_count] {
-                let at = hit.parts().0 as usize;
-                let (now, base) = (&now.details[at], &base.details[at]);
-                soon(&now.z_yaw);
-                soon(&base.z_yaw);
-                soon(&now.attr01);
-                soon(&base.attr01);
-                soon(&rosters[at].since);
+            // First only who is in range: independent loads and no branch, so that the processor overlaps them all.
+            let mut hit_count = 0;
+            for &block in &lot[..blocks] {
+                let at = block as usize;
+                let in_now = lanes.in_range(&now.positions[at], disc.centre, disc.radius2);
+                let in_base = lanes.in_range(&base.positions[at], disc_base.centre, disc_base.radius2);
+                selection.hits[hit_count] = Hit::new(block, in_now, in_base);
+                hit_count += usize::from(in_now | in_base != 0);
             }
+
             let (mut edge_count, mut alteration_count) = (0, 0);
             for hit in 0..hit_count {
                 let (block, in_now, in_base) = selection.hits[hit].parts();
@@ -266,7 +243,7 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 let base_at = BlockAt { positions: &base.positions[at], details: &base.details[at] };
                 let changes = lanes.changes(now_at, base_at, since, baseline, in_now & in_base, records);
                 let Changes { kept, mut attr, .. } = changes;
-                if is_wide {
+                if now.is_wide {
                     attr |= lanes.unequal(&now.extras[at].0, &base.extras[at].0) & kept;
                 }
                 let (near_here, was_near_here) = (near as u16, was_near as u16);
@@ -294,6 +271,10 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
                 was_near += in_base.count_ones() as usize;
             }
 
+            // Whoever enters will be told by id, which is nothing that was read so far.
+            for event in &selection.edges[..edge_count] {
+                soon(&rosters[event.block as usize].ids);
+            }
             for event in &selection.edges[..edge_count] {
                 let mut leaves = event.in_base & !event.kept;
                 while leaves != 0 {
@@ -343,8 +324,8 @@ impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectNear<'a, R> {
 }
 
 /// The far pass: counts the ring between near and view radius, and lists those whose turn it is.
-pub(super) struct SelectFar<'a, R> {
-    pub runs: R,
+pub(super) struct SelectFar<'a> {
+    pub runs: Runs<'a>,
     pub now: Frame<'a>,
     pub rosters: &'a [Roster],
     pub near: Disc,
@@ -354,17 +335,21 @@ pub(super) struct SelectFar<'a, R> {
     pub selection: &'a mut Selection,
 }
 
-impl<'a, R: Iterator<Item = &'a [u32]>> LaneKernel for SelectFar<'a, R> {
+impl LaneKernel for SelectFar<'_> {
     /// Was there room for all whose turn it is?
     type Output = bool;
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> bool {
-        let Self { runs, now, rosters, near, view_radius2, cursor, width, selection } = self;
+        let Self { mut runs, now, rosters, near, view_radius2, cursor, width, selection } = self;
         let (mut ring, mut far) = (0usize, 0usize);
-        let mut has_room = true;
-        for run in runs {
-            for &block in run {
+        let (mut has_room, mut lot) = (true, [0; LOT]);
+        loop {
+            let blocks = runs.next_lot(&mut lot);
+            if blocks == 0 {
+                break;
+            }
+            for &block in &lot[..blocks] {
                 let position = &now.positions[block as usize];
                 let in_view = lanes.in_range(position, near.centre, view_radius2) & near.others(block);
                 if in_view == 0 {
