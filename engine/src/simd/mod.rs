@@ -160,7 +160,9 @@ pub(crate) trait LaneKernel {
 /// right after it was written, by wider loads than the stores, and wait for those to drain.
 #[inline(always)]
 pub(crate) fn dispatch_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
     struct With<L, K>(L, K);
+    #[cfg(target_arch = "x86_64")]
     impl<L: Lanes, K: LaneKernel> Kernel for With<L, K> {
         type Output = K::Output;
         #[inline(always)]
