@@ -13,9 +13,11 @@
 //! * Five failures are free; then an account waits 1 s, 2 s, 4 s ... 15 min between guesses. One failure is forgiven
 //!   every 15 minutes. That leaves a guesser some twenty guesses in the first hour and four in each one after.
 //! * An attempt is charged when it begins, not when it fails: a hundred guesses sent at once are a hundred failures.
-//! * **Nobody can lock an owner out.** Whoever has a refresh token never comes here. Whoever logged in from the same
-//!   network (IPv4 /24, IPv6 /56) before is judged by that network's own counters for this account, whatever others do
-//!   to the account or to its neighbours' addresses. What an attacker can do is make an owner who has neither wait.
+//! * **Nobody elsewhere can lock an owner out.** Whoever has a refresh token never comes here. Whoever logged in from the
+//!   same network (IPv4 /24, IPv6 /56) before is judged by that network's own counters for this account, whatever others do
+//!   to the account or to its neighbours' addresses. What an attacker can do is make an owner who has neither wait, and one
+//!   in the owner's own network can make him wait there. Going on to the account's counters then would help nobody: who
+//!   keeps the device's full can keep those full as well, and would have the guesses of both.
 //! * A success forgives its own charge only. Otherwise each login of the owner would give a guesser five more.
 //! * Names, accounts and addresses are kept as keyed hashes only; the key dies with the process.
 //! * Every map is bounded, and drops what has been idle longest. An attacker gains nothing by it: a prefix that has
