@@ -93,7 +93,8 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
         };
         let herald = gateway::open::herald(config, own.clone())?.map(Arc::new);
         let gateway = open_gateway(config, own)?;
-        let heralding = herald.clone().map(|herald| Watcher::start(herald::SAY_EVERY, move || herald.say()));
+        let heralding =
+            herald.clone().map(|herald| Watcher::start("herald", herald::SAY_EVERY, move || herald.say()));
         let heralding = heralding.transpose().map_err(StartError::Threads)?;
         let mut startup = realm.startup().clone();
         startup.gateway = gateway.as_ref().map(GatewayStartup::of);
@@ -158,7 +159,7 @@ fn follow_files(config: &Config, controls: &Controls, mut keys: FileWatch) -> an
             }
         }
     };
-    Watcher::start(FILES_EVERY, look).context("cannot start a thread")
+    Watcher::start("key-watch", FILES_EVERY, look).context("cannot start a thread")
 }
 
 /// One line of JSON per event.

@@ -272,18 +272,21 @@ fn a_gateway_follows_a_rotation_in_two_steps() {
 }
 
 #[test]
-fn the_watcher_looks_until_it_is_dropped() {
+fn the_watcher_looks_until_it_is_dropped_whatever_becomes_of_a_look() {
     let (tell, told) = mpsc::channel();
-    let watcher = Watcher::start(Duration::from_millis(1), move || {
-        let _ = tell.send(());
+    let mut looks = 0;
+    let watcher = Watcher::start("looks", Duration::from_millis(1), move || {
+        looks += 1;
+        let _ = tell.send(std::thread::current().name().map(str::to_owned));
+        assert!(looks != 2, "the second look goes wrong");
     })
     .expect("a thread");
-    for _ in 0..3 {
-        told.recv().expect("it looks");
+    for _ in 0..5 {
+        assert_eq!(told.recv().expect("it looks").as_deref(), Some("looks"));
     }
     drop(watcher);
     // The thread has ended, and its end of the channel with it.
     while told.recv().is_ok() {}
-    let idle = Watcher::start(Duration::from_secs(3600), || panic!("too early")).expect("a thread");
+    let idle = Watcher::start("idle", Duration::from_secs(3600), || panic!("too early")).expect("a thread");
     drop(idle);
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -58,7 +59,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some(Stamp { modified, bytes: metadata.len(), inode: metadata.ino() })
 }
 
-/// A thread that does something every so often until it is dropped: for a realm that has no chores of its own.
+/// A thread that does something every so often until it is dropped: for a realm, which has no chores of its own.
 #[derive(Debug)]
 pub struct Watcher {
     end: Arc<End>,
@@ -72,11 +73,17 @@ struct End {
 }
 
 impl Watcher {
-    /// Calls `look` once every `every`, beginning after the first.
+    /// Calls `look` once every `every`, beginning after the first, on a thread called `name`. A look that panics is told of,
+    /// and the next one comes as ever: were it given up, new keys would be missed, or the gateway would hear no more of the
+    /// realm, without a word.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(every: Duration, mut look: impl FnMut() + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        name: &'static str,
+        every: Duration,
+        mut look: impl FnMut() + Send + 'static,
+    ) -> io::Result<Self> {
         let end = Arc::new(End::default());
         let ending = end.clone();
         let watch = move || {
@@ -90,11 +97,16 @@ impl Watcher {
                 }
                 // Not while holding the lock: a slow disk must not hold up whoever wants this to end.
                 drop(is_over);
-                look();
+                if catch_unwind(AssertUnwindSafe(&mut look)).is_err() {
+                    tracing::error!(
+                        "the thread {name} panicked (what, is said on standard error); it tries again in {} s",
+                        every.as_secs()
+                    );
+                }
                 is_over = ending.is_over.lock().unwrap_or_else(PoisonError::into_inner);
             }
         };
-        let thread = std::thread::Builder::new().name("key-watch".to_owned()).spawn(watch)?;
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(watch)?;
         Ok(Self { end, thread: Some(thread) })
     }
 }
