@@ -104,12 +104,15 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
         });
         // It has stopped: the gateway elsewhere should send nobody here from now on, and not only when it misses it.
         drop(heralding);
-        if let Some(herald) = herald {
+        if let Some(herald) = &herald {
             herald.say();
         }
         if let Some(gateway) = gateway {
             report.counters.gateway = gateway.gateway().counts();
             gateway.shutdown();
+        }
+        if let Some(herald) = herald {
+            report.counters.gateway.insert("own_statuses_failed".to_owned(), herald.failed());
         }
         Ok::<_, OpenError>(report)
     });

@@ -94,7 +94,8 @@ async fn is_password(store: &SqliteStore, account: &str, password: &str) -> bool
 
 fn kicked(server: &Server) -> Vec<u64> {
     let mut kicked = Vec::new();
-    take_up(&server.dir(), |RealmCommand::Kick { account }| {
+    take_up(&server.dir(), &[], |command| {
+        let RealmCommand::Kick { account } = command else { panic!("{command:?}") };
         kicked.push(account);
         true
     })

@@ -89,6 +89,22 @@ fn players_enter_a_realm_elsewhere_until_it_drains() {
     let played = bots("1").output().expect("starts");
     assert!(played.status.success(), "{played:?}");
 
+    // The tokens' key is changed, and nobody has copied the file yet.
+    here.run(&["keys", "rotate"]);
+    until("the gateway's use of the new key", || {
+        let told = fs::read_to_string(here.path().join(operator::STDERR)).expect("readable");
+        told.contains("connect tokens are made with key 2").then_some(())
+    });
+    let played = bots("1").output().expect("starts");
+    assert!(played.status.success(), "{played:?}");
+    // Copied, and the old one is worth nothing any more.
+    fs::copy(here.data().join(&keys), there.data().join(&keys)).expect("it is there");
+    here.run(&["keys", "rotate", "--revoke", "1"]);
+    until("the realm's word that it holds the new key", || {
+        let played = bots("1").output().expect("starts");
+        played.status.success().then_some(())
+    });
+
     // Somebody plays, and the realm is asked to stop.
     let population = || {
         let (_, body) = read(agent.get(format!("{}/v1/realms", gateway.url())).call());

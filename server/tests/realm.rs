@@ -10,13 +10,13 @@ use common::{
     DEADLINE, Player, SHOPS, assert_undisturbed, grant, now_us, on_both_backends, players, step, step_until,
 };
 use throng_net::protocol::packet::{DISCONNECT_REPLACED, DISCONNECT_STOPPING, REFUSED_FULL};
-use throng_net::protocol::token::TokenFields;
+use throng_net::protocol::token::{RealmKey, TokenFields};
 use throng_net::protocol::{ClientState, CloseCause};
 use throng_net::testing::Gateway;
 use throng_schema::{IntentFields, SCHEMA_VERSION, write_hello};
-use throng_server::config::{IoChoice, LAND_FLAT};
+use throng_server::config::{Config, IoChoice, LAND_FLAT};
 use throng_server::gateway::keys::unix_ms;
-use throng_server::realm::{Controls, DISCONNECT_KICKED, Measure, REFUSED_STALE, RealmError};
+use throng_server::realm::{Controls, DISCONNECT_KICKED, Measure, REFUSED_KICKED, REFUSED_STALE, RealmError};
 use throng_server::report::{Event, RealmReport};
 
 #[test]
@@ -338,11 +338,15 @@ fn a_running_realm_reports_and_stops_when_asked() {
 
 /// Plays against a realm that runs by itself, in real time, and gives its report.
 fn beside_a_running_realm(play: impl FnOnce(&Controls, std::net::SocketAddr)) -> RealmReport {
+    beside_a_running(common::config(IoChoice::Auto), play)
+}
+
+fn beside_a_running(config: Config, play: impl FnOnce(&Controls, std::net::SocketAddr)) -> RealmReport {
     let controls = Controls::new();
     let (say, heard) = mpsc::channel();
     let of_realm = controls.clone();
     let realm = std::thread::spawn(move || {
-        common::host(&common::config(IoChoice::Auto), |realm| {
+        common::host(&config, |realm| {
             say.send(realm.listen_address()).expect("somebody waits");
             realm.run(&of_realm, &mut |_| {})
         })
@@ -357,7 +361,11 @@ fn beside_a_running_realm(play: impl FnOnce(&Controls, std::net::SocketAddr)) ->
 fn play_until(since: Instant, players: &mut [Player], what: &str, is_done: impl Fn(&[Player]) -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !is_done(players) {
-        assert!(Instant::now() < deadline, "{what} never happened");
+        assert!(
+            Instant::now() < deadline,
+            "{what} never happened: {:?}",
+            players.iter().map(|player| player.session.state()).collect::<Vec<_>>(),
+        );
         let now_us = since.elapsed().as_micros() as u64;
         for player in players.iter_mut() {
             player.send(now_us);
@@ -394,6 +402,42 @@ fn a_kick_ends_all_sessions_of_an_account_and_no_others() {
     assert_eq!((report.counters.realm["kicked"], report.counters.realm["joined"]), (2, 4));
 }
 
+/// Of a gateway on another machine, whose clock is as far ahead as it may be: tokens bear its time.
+#[test]
+fn no_token_from_before_a_kick_gets_in_where_the_gateway_is_ahead() {
+    let mut config = common::config(IoChoice::Auto);
+    config.gateway.enabled = false;
+    let report = beside_a_running(config, |controls, address| {
+        let (since, mut gateway) = (Instant::now(), Gateway::default());
+        let opened_us = unix_ms() * 1000;
+        let mut player = |account, ahead_s: u64| {
+            let grant = grant(&mut gateway, opened_us + ahead_s * 1_000_000, |fields| {
+                fields.body.account = account;
+                fields.body.character = account;
+            });
+            Player::at(address, since.elapsed().as_micros() as u64, account, grant)
+        };
+        // The first is made before the kicks, by that gateway's clock as well, and the second long after them.
+        let mut players = vec![player(90, 5), player(91, 18)];
+        [90, 91].into_iter().for_each(|account| controls.orders.kick(account));
+        until_taken(controls);
+        let refused = ClientState::Closed(CloseCause::Refused { reason: REFUSED_KICKED, detail: 0 });
+        play_until(since, &mut players, "one is refused and the other in", |players| {
+            players[0].session.state() == refused && players[1].visible() == SHOPS
+        });
+    });
+    assert_eq!((report.counters.realm["refused_kicked"], report.counters.realm["joined"]), (1, 1));
+}
+
+/// Waits until the realm has taken all orders.
+fn until_taken(controls: &Controls) {
+    let deadline = Instant::now() + DEADLINE;
+    while !controls.orders.waiting_kicks().is_empty() {
+        assert!(Instant::now() < deadline, "the realm takes no orders");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn keys_change_while_players_play() {
     let report = beside_a_running_realm(|controls, address| {
@@ -405,6 +449,10 @@ fn keys_change_while_players_play() {
         };
         let mut players = vec![player(&mut before, 1)];
         play_until(since, &mut players, "the first is in", |players| players[0].visible() == SHOPS);
+        assert_eq!(
+            controls.status.token_keys(),
+            before.realm_keys().iter().map(RealmKey::key_id).collect::<Vec<_>>()
+        );
         controls.orders.set_keys(after.realm_keys());
         players.push(player(&mut after, 2));
         play_until(since, &mut players, "the second is in", |players| {

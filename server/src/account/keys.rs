@@ -38,7 +38,8 @@ fn rotate(revoke: &[u16], args: &PlaceArgs) -> anyhow::Result<()> {
             removed => format!("no longer accepted: {}", numbers(removed)),
         };
         format!(
-            "key {} created; {removed}\nfiles of realms {} rewritten: copy those of realms on other machines there",
+            "key {} created; {removed}\nfiles of realms {} rewritten: copy those of realms on other machines there before the \
+             next rotation, and at once if you revoked a key",
             rotation.created,
             numbers(&realms)
         )

@@ -131,7 +131,8 @@ Examples:
   throng keys rotate --revoke 3
 
 A rotation refuses nobody: what was made with the old key stays good until it ends. Revoking refuses at once whatever was
-made with that key: players on their way in ask for another token. A running server notices both within a second.")]
+made with that key: players on their way in ask for another token. A running server notices both within a second. A realm on
+another machine needs a copy of its file before the next rotation, and at once if a key was revoked.")]
 pub struct KeysArgs {
     /// What to do
     #[command(subcommand)]

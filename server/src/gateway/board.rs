@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   realm in this process ──► RealmStatus (atomics) ──► signed here, when it is asked for ──┐
-//!   realm elsewhere ──► signs ──► POST /v1/realm-status ──► checked, kept as it came ───────┴──► GET /v1/realms
-//!                   ◄── whom to put out ──┘
+//!   realm elsewhere ──► signs twice ──► POST /v1/realm-status ──► checked, kept as it came ─┴──► GET /v1/realms
+//!                   ◄── whom to put out ────────┘
 //! ```
 //!
 //! # What is signed
@@ -24,6 +24,17 @@
 //!
 //! A listing gives each of these fields, the signature and the realm's public key. Who has seen a realm once and kept
 //! its key can tell a server browser that lies.
+//!
+//! Since everybody can read that, it proves nothing about a push. A push has a second signature of the same key, which the
+//! gateway gives to nobody, over these bytes:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 13 | `throng push 1` |
+//! | all | what the first signature is over |
+//! | 8 | the number of the last kick that was heard of |
+//! | 2 + 2 n | ids of the token keys that the realm holds: how many, then each |
+//! | 2 + 8 n | accounts that have arrived: how many, then each |
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -32,6 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
+use throng_net::protocol::token::{RealmKey, RealmKeys};
 use utoipa::ToSchema;
 
 use super::limits;
@@ -43,6 +55,8 @@ pub const SIGNATURE_BYTES: usize = 64;
 
 /// What begins the signed bytes, so that no other signature of the same key can be taken for one.
 const LABEL: &[u8; 14] = b"throng realm 1";
+/// The same for what only the gateway hears.
+const PUSH_LABEL: &[u8; 13] = b"throng push 1";
 
 /// Whether a realm lets players in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -61,6 +75,8 @@ pub struct RealmStatus {
     capacity: AtomicU32,
     tick_p99_us: AtomicU32,
     state: AtomicU8,
+    /// Written when keys change, read once a second.
+    token_keys: Mutex<Vec<u16>>,
 }
 
 impl RealmStatus {
@@ -71,6 +87,7 @@ impl RealmStatus {
             capacity: AtomicU32::new(capacity),
             tick_p99_us: AtomicU32::new(0),
             state: AtomicU8::new(RealmState::Open as u8),
+            token_keys: Mutex::default(),
         }
     }
 
@@ -92,6 +109,16 @@ impl RealmStatus {
     /// Open or draining.
     pub fn set_state(&self, state: RealmState) {
         self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// The ids of the keys that it opens connect tokens with from now on.
+    pub fn set_token_keys(&self, key_ids: Vec<u16>) {
+        *self.token_keys.lock().unwrap_or_else(PoisonError::into_inner) = key_ids;
+    }
+
+    /// The ids of the keys that it opens connect tokens with.
+    pub fn token_keys(&self) -> Vec<u16> {
+        self.token_keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The numbers as they are.
@@ -199,6 +226,39 @@ impl SignedReport {
     }
 }
 
+/// What a realm elsewhere tells its gateway, and nobody else, with its status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// The number of the last kick that it has heard of.
+    pub kicks_heard: u64,
+    /// The ids of the keys that it opens connect tokens with.
+    pub token_keys: Vec<u16>,
+    /// Accounts that have entered since the last push that was answered.
+    pub arrived: Vec<u64>,
+}
+
+impl News {
+    /// The bytes that are signed of a push with this status.
+    pub fn signed_bytes(&self, status: &RealmReport) -> Vec<u8> {
+        let mut bytes = PUSH_LABEL.to_vec();
+        bytes.extend_from_slice(&status.signed_bytes());
+        bytes.extend_from_slice(&self.kicks_heard.to_le_bytes());
+        // Longer lists are refused before they get here.
+        bytes.extend_from_slice(&(self.token_keys.len() as u16).to_le_bytes());
+        self.token_keys.iter().for_each(|key_id| bytes.extend_from_slice(&key_id.to_le_bytes()));
+        bytes.extend_from_slice(&(self.arrived.len() as u16).to_le_bytes());
+        self.arrived.iter().for_each(|account| bytes.extend_from_slice(&account.to_le_bytes()));
+        bytes
+    }
+
+    /// Signs a push with this status with the realm's key.
+    pub fn sign(&self, status: &RealmReport, key: &Ed25519KeyPair) -> [u8; SIGNATURE_BYTES] {
+        let mut signature = [0; SIGNATURE_BYTES];
+        signature.copy_from_slice(key.sign(&self.signed_bytes(status)).as_ref());
+        signature
+    }
+}
+
 /// A realm in this process.
 pub struct LocalRealm {
     /// Its number.
@@ -234,8 +294,16 @@ pub struct RemoteRealm {
     pub id: u32,
     /// Whose signature its statuses must bear.
     pub public_key: [u8; PUBLIC_KEY_BYTES],
-    last: Mutex<Option<SignedReport>>,
+    last: Mutex<Option<Said>>,
     kicks: Mutex<Kicks>,
+}
+
+/// What a realm elsewhere said last.
+struct Said {
+    signed: SignedReport,
+    token_keys: Vec<u16>,
+    /// When it was taken, by the gateway's clock: the realm's own may be [`limits::STATUS_SKEW_MS`] off.
+    received_ms: u64,
 }
 
 /// Accounts that a realm elsewhere is to put out, each with its number, until it says that it has them.
@@ -264,7 +332,7 @@ impl RemoteRealm {
         self.kicks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<SignedReport>> {
+    fn last(&self) -> MutexGuard<'_, Option<Said>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -373,74 +441,115 @@ impl Board {
                 Some(Listing { signed: report.sign(&realm.key), is_online: true })
             }
             Realm::Remote(realm) => {
-                let signed = realm.last().clone()?;
-                let age_ms = now_ms.abs_diff(signed.report.as_of_ms);
-                Some(Listing { signed, is_online: age_ms <= limits::STATUS_MAX_AGE_MS })
+                let last = realm.last();
+                let Said { signed, received_ms, .. } = last.as_ref()?;
+                let is_online = now_ms.abs_diff(*received_ms) <= limits::STATUS_MAX_AGE_MS;
+                Some(Listing { signed: signed.clone(), is_online })
             }
         }
     }
 
-    /// Puts an account out of all realms in other processes: they learn of it with the answer to their next push.
-    pub fn kick(&self, now_ms: u64, account: u64) {
-        for realm in self.0.values() {
-            let Realm::Remote(realm) = realm else { continue };
-            let mut kicks = realm.kicks();
-            // Numbers grow with time, so that a realm has heard of none of those that come after a restart of this gateway.
-            kicks.number_last = (kicks.number_last + 1).max(now_ms);
-            let number = kicks.number_last;
-            // A realm that is gone for so long has nobody to put out.
-            if kicks.waiting.len() == limits::KICKS_MAX {
-                kicks.waiting.pop_front();
+    /// The key to make tokens for realm `realm_id` with: of `keys`, the first that it holds. A realm in this process looks
+    /// at the same files as the gateway; one elsewhere says which it holds, since somebody has to copy them there. None: it
+    /// holds none of them, or is unknown.
+    pub fn minting_key<'k>(&self, realm_id: u32, keys: &'k RealmKeys) -> Option<&'k RealmKey> {
+        match self.0.get(&realm_id)? {
+            Realm::Local(_) => Some(keys.current()),
+            Realm::Remote(realm) => {
+                let last = realm.last();
+                let held = &last.as_ref()?.token_keys;
+                keys.iter().find(|key| held.contains(&key.key_id()))
             }
-            kicks.waiting.push_back(Kick { number, account });
         }
+    }
+
+    /// The numbers of the realms in other processes, ascending.
+    pub fn elsewhere(&self) -> impl Iterator<Item = u32> {
+        self.0.values().filter(|realm| matches!(realm, Realm::Remote(_))).map(Realm::id)
+    }
+
+    /// Puts an account out of a realm in another process, which learns of it with the answer to its next push. False: as
+    /// many wait for that realm as may. An account that waits already is told of anew.
+    pub fn kick(&self, now_ms: u64, realm_id: u32, account: u64) -> bool {
+        // A realm in this process is told by its orders, and one that is unknown has nobody to put out.
+        let Some(Realm::Remote(realm)) = self.0.get(&realm_id) else { return true };
+        let mut kicks = realm.kicks();
+        kicks.waiting.retain(|kick| kick.account != account);
+        if kicks.waiting.len() >= limits::KICKS_MAX {
+            return false;
+        }
+        // Numbers grow with time, so that a realm has heard of none of those that come after a restart of this gateway.
+        kicks.number_last = kicks.number_last.saturating_add(1).max(now_ms);
+        let number = kicks.number_last;
+        kicks.waiting.push_back(Kick { number, account });
+        true
+    }
+
+    /// Whether realm `realm_id` has yet to say that it has heard of this account's kick.
+    pub fn has_kick(&self, realm_id: u32, account: u64) -> bool {
+        let Some(Realm::Remote(realm)) = self.0.get(&realm_id) else { return false };
+        realm.kicks().waiting.iter().any(|kick| kick.account == account)
     }
 
     /// Whom realm `realm_id` is to put out, the earliest first, beyond those up to number `heard`, which it has.
     pub fn kicks(&self, realm_id: u32, heard: u64) -> Vec<Kick> {
         let Some(Realm::Remote(realm)) = self.0.get(&realm_id) else { return Vec::new() };
         let mut kicks = realm.kicks();
-        // A number that was never given here is from before a restart, and a clock that was ahead.
         if heard <= kicks.number_last {
             kicks.waiting.retain(|kick| kick.number > heard);
+        } else if let Some(last) = heard.checked_add(kicks.waiting.len() as u64) {
+            // It was given before a restart, by a clock that was ahead. All that wait are news, so they come after it.
+            kicks.number_last = last;
+            for (kick, number) in kicks.waiting.iter_mut().zip(heard + 1..) {
+                kick.number = number;
+            }
         }
         kicks.waiting.iter().copied().collect()
     }
 
-    /// Takes a status that was pushed. Its public key is ours to say, so that of `report` is not asked for.
+    /// Takes a status that was pushed, with the news that came with it. Its public key is ours to say, so that of `status`
+    /// is not asked for. What it says of kicks and arrivals is for the caller to act on, once this is `Ok`.
     ///
     /// # Errors
     /// See [`StatusFault`]; what the board said before stays.
     pub fn push(
         &self,
         now_ms: u64,
-        report: RealmReport,
+        status: RealmReport,
         signature: [u8; SIGNATURE_BYTES],
+        news: &News,
+        push_signature: &[u8; SIGNATURE_BYTES],
     ) -> Result<(), StatusFault> {
-        let Some(Realm::Remote(realm)) = self.0.get(&report.realm_id) else {
+        let Some(Realm::Remote(realm)) = self.0.get(&status.realm_id) else {
             return Err(StatusFault::Unsigned);
         };
-        let as_of_ms = report.as_of_ms;
+        let as_of_ms = status.as_of_ms;
         if now_ms.abs_diff(as_of_ms) > limits::STATUS_SKEW_MS {
             return Err(StatusFault::Stale);
         }
-        if !report.is_presentable() {
+        if !status.is_presentable() {
             return Err(StatusFault::Unpresentable);
         }
-        let signed = SignedReport { report, public_key: realm.public_key, signature };
+        let key = UnparsedPublicKey::new(&ED25519, &realm.public_key);
+        if key.verify(&news.signed_bytes(&status), push_signature).is_err() {
+            return Err(StatusFault::Unsigned);
+        }
+        // The other one is for those who read the list.
+        let signed = SignedReport { report: status, public_key: realm.public_key, signature };
         if !signed.is_genuine() {
             return Err(StatusFault::Unsigned);
         }
         let mut last = realm.last();
         // A push that was overheard is older than the one that follows it; a second of the same age is no news. One from
         // a time that is not about now is from before the clocks were set right.
-        let is_news = last.as_ref().is_none_or(|SignedReport { report: last, .. }| {
-            as_of_ms > last.as_of_ms || now_ms.abs_diff(last.as_of_ms) > limits::STATUS_SKEW_MS
-        });
+        let is_news =
+            last.as_ref().is_none_or(|Said { signed: SignedReport { report: last, .. }, .. }| {
+                as_of_ms > last.as_of_ms || now_ms.abs_diff(last.as_of_ms) > limits::STATUS_SKEW_MS
+            });
         if !is_news {
             return Err(StatusFault::Stale);
         }
-        *last = Some(signed);
+        *last = Some(Said { signed, token_keys: news.token_keys.clone(), received_ms: now_ms });
         Ok(())
     }
 }

@@ -105,6 +105,9 @@ counters! {
     chores_panicked,
     /// Statuses pushed by realms.
     realm_statuses,
+    /// Looks at which an account could not be named yet to a realm elsewhere that is to put it out: as many wait for that
+    /// realm as may. It is tried again each second.
+    kicks_put_off,
     /// Certificates loaded anew while running.
     certificates_reloaded,
     /// Certificate or key files that changed and could not be used; the old ones stay.

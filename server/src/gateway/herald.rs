@@ -1,8 +1,8 @@
 //! A realm whose gateway runs elsewhere: it says there once a second how it is.
 //!
 //! ```text
-//!   realm ──► RealmStatus ──► signed ──► POST /v1/realm-status ──► the gateway's board
-//!         ──► Arrivals ─────────────────┘        │             ──► its queue: those seats are taken
+//!   realm ──► RealmStatus ──► signed ──► POST /v1/realm-status ──► the gateway's board: its numbers, its token keys
+//!         ──► Arrivals ─────────┘                │             ──► its queue: those seats are taken
 //!         ◄── Orders ◄── whom to put out ◄───────┘
 //! ```
 //!
@@ -14,13 +14,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ::ring::signature::Ed25519KeyPair;
+use rustls::CertificateError;
 use rustls::crypto::ring;
 use serde::Deserialize;
 use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
-use super::board::{Board, BoardError, LocalRealm, Realm};
+use super::board::{Board, BoardError, LocalRealm, News, Realm, RealmStatus};
+use super::counters::Count;
 use super::keys::unix_ms;
 use super::limits;
 use super::routes::realms::{KickBody, Kicks, StatusPush};
@@ -68,9 +71,12 @@ pub struct Herald {
     realm_id: u32,
     /// Only this realm: what would be listed here is what is sent.
     board: Board,
+    key: Arc<Ed25519KeyPair>,
+    status: Arc<RealmStatus>,
     arrivals: Arc<Arrivals>,
     orders: Arc<Orders>,
     said: Mutex<Said>,
+    failed: Count,
 }
 
 #[derive(Default)]
@@ -122,9 +128,20 @@ impl Herald {
             .build()
             .new_agent();
         let url = format!("{}/v1/realm-status", gateway.trim_end_matches('/'));
-        let realm_id = realm.id;
+        let (realm_id, key, status) = (realm.id, Arc::clone(&realm.key), Arc::clone(&realm.status));
         let board = Board::new([Realm::Local(realm)])?;
-        Ok(Self { agent, url, realm_id, board, arrivals, orders, said: Mutex::default() })
+        Ok(Self {
+            agent,
+            url,
+            realm_id,
+            board,
+            key,
+            status,
+            arrivals,
+            orders,
+            said: Mutex::default(),
+            failed: Count::default(),
+        })
     }
 
     /// Says how the realm is now, does what the answer asks for, and tells the log when this begins or ceases to work.
@@ -140,7 +157,18 @@ impl Herald {
                 ),
             }
         }
+        self.failed.add(u64::from(outcome.is_err()));
         said.outcome = Some(outcome);
+    }
+
+    /// How it went last; none before the first time.
+    pub fn outcome(&self) -> Option<Result<(), String>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).outcome.clone()
+    }
+
+    /// How many statuses did not reach the gateway, or were refused there.
+    pub fn failed(&self) -> u64 {
+        self.failed.get()
     }
 
     fn push(&self, said: &mut Said) -> Result<(), String> {
@@ -152,10 +180,15 @@ impl Herald {
         // Settings make sure that the address does not depend on who asks.
         let reached = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let listing = self.board.listing(self.realm_id, reached, unix_ms()).ok_or("there is no realm")?;
-        let push = StatusPush::new(listing.signed, &said.arrived[..told], said.kicks_heard);
+        let news = News {
+            kicks_heard: said.kicks_heard,
+            token_keys: self.status.token_keys(),
+            arrived: said.arrived[..told].to_vec(),
+        };
+        let push = StatusPush::new(listing.signed, news, &self.key);
         let body = serde_json::to_vec(&push).map_err(|error| error.to_string())?;
         let sent = self.agent.post(&self.url).header("content-type", "application/json").send(&body);
-        let mut answer = sent.map_err(|error| error.to_string())?;
+        let mut answer = sent.map_err(|error| unheard(&error))?;
         if answer.status().is_success() {
             said.arrived.drain(..told);
             if answer.status() != StatusCode::NO_CONTENT {
@@ -180,10 +213,6 @@ impl Herald {
     }
 
     fn obey(&self, Kicks { kicks }: Kicks, said: &mut Said) {
-        // A gateway that began anew, with a clock that was ahead before.
-        if kicks.last().is_some_and(|last| last.number < said.kicks_heard) {
-            said.kicks_heard = 0;
-        }
         for KickBody { number, account } in kicks {
             if number > said.kicks_heard
                 && let Ok(account) = account.parse()
@@ -192,6 +221,52 @@ impl Herald {
             }
             said.kicks_heard = said.kicks_heard.max(number);
         }
+    }
+}
+
+/// Why nothing was heard, and what helps.
+fn unheard(error: &ureq::Error) -> String {
+    let tls = match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
+        _ => None,
+    };
+    match (error, tls) {
+        // The second is that of another gateway that made its certificate itself: all of them bear one subject.
+        (
+            _,
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )),
+        ) => {
+            "its certificate is not what gateway.report_ca names here; needed there is a copy of tls/cert.pem in that \
+             gateway's data_dir, or the certificate of who signed its own, and then a restart of this realm"
+                .to_owned()
+        }
+        (
+            _,
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )),
+        ) => "its certificate is for other names than the one in gateway.report_to; add that to gateway.tls_names \
+              there and restart that gateway, or name it here as its certificate does"
+            .to_owned(),
+        (_, Some(error)) => format!(
+            "{error}; needed is a certificate that is valid now and a gateway with TLS: look at gateway.tls there and at \
+             the clocks of both machines"
+        ),
+        (ureq::Error::HostNotFound, _) => {
+            "there is no such host; correct the name in gateway.report_to, or what looks names up here".to_owned()
+        }
+        (ureq::Error::Io(error), _) => format!(
+            "{error}; is that gateway running (throng gateway), are its name and port right in gateway.report_to, and do \
+             firewalls let this machine through?"
+        ),
+        (ureq::Error::Timeout(_), _) => format!(
+            "no answer within {} s; do firewalls let this machine through, and is that gateway's machine up?",
+            ANSWER_TIMEOUT.as_secs()
+        ),
+        (error, _) => error.to_string(),
     }
 }
 

@@ -91,8 +91,9 @@ pub const REALM_RETRY_S: u32 = 5;
 /// Milliseconds after which a pushed status is old: ten pushes of one a second may be lost.
 pub const STATUS_MAX_AGE_MS: u64 = 10_000;
 
-/// Milliseconds that the clocks of a realm and the gateway may differ.
-pub const STATUS_SKEW_MS: u64 = 10_000;
+/// Milliseconds that the clocks of a realm and the gateway may differ: as much as the realm allows for when it compares a
+/// token's time with that of its start, or with that of a kick.
+pub const STATUS_SKEW_MS: u64 = crate::limits::CLOCK_SKEW_MS as u64;
 
 /// Accounts that wait to be put out of one realm elsewhere.
 pub const KICKS_MAX: usize = 1024;

@@ -16,7 +16,9 @@
 //! * [`keys`] keeps what tokens are made with, and whose files may be read by whom.
 //! * [`open`](mod@open) puts a gateway together from settings and a data directory; [`run`] keeps it: threads, chores, end.
 //! * [`herald`] is the other end of a realm that runs elsewhere: it posts the numbers of the realm in this process.
-//! * [`board`] is all that crosses between a realm and the gateway: five numbers, in atomics or signed over HTTP.
+//! * [`board`] is all that crosses between a realm and the gateway: five numbers, in atomics or signed over HTTP, and from
+//!   a realm elsewhere who has arrived and which token keys it holds.
+//! * [`kicks`] sees to it that operators' commands reach all realms.
 //!
 //! The gateway knows no world, no session of datagrams and no tick. A realm knows nothing of accounts' passwords and
 //! has no way to the store; what it trusts is the connect token, sealed under a key that only the two hold.
@@ -30,6 +32,7 @@ pub mod counters;
 pub mod fuzzing;
 pub mod herald;
 pub mod keys;
+pub mod kicks;
 pub mod limits;
 pub mod listen;
 pub mod open;

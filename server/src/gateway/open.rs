@@ -22,13 +22,13 @@ use throng_store::{SqliteOptions, SqliteStore};
 use super::board::{Board, BoardError, LocalRealm, Realm, RealmStatus, RemoteRealm};
 use super::herald::{Herald, HeraldError};
 use super::keys::{DataDir, KeyError, KeyRing, SETTLE_MS};
+use super::kicks::Kicks;
 use super::limits;
 use super::listen::ListenSettings;
 use super::passwords::Passwords;
 use super::run::{Chore, RunSettings, Running, StartError};
 use super::state::{Gateway, Parts, Settings, system_clock};
 use super::tls::{Certificates, TlsError};
-use crate::account::commands::{self, RealmCommand};
 use crate::config::Config;
 use crate::realm::{Arrivals, Orders};
 
@@ -67,10 +67,16 @@ pub enum OpenError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The threads that hash passwords.
-    #[error("cannot start the threads that check passwords: {0}")]
+    #[error(
+        "cannot start the threads that check passwords: {0}\n  \
+         lower gateway.password_threads, or raise the limit on processes (ulimit -u)"
+    )]
     Passwords(io::Error),
     /// No random bytes.
-    #[error("the system gives no random bytes")]
+    #[error(
+        "the system gives no random bytes; needed is the system call getrandom or /dev/urandom: allow one of them in the \
+         container's profile"
+    )]
     NoEntropy,
     /// Its socket and threads.
     #[error(transparent)]
@@ -182,20 +188,17 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
                     SETTLE_MS / 1000
                 );
             } else {
-                tracing::info!("connect tokens are made with key {minting} now");
+                tracing::info!(
+                    "connect tokens are made with key {minting} now, for realms elsewhere once they have a copy of it"
+                );
             }
         }
         Err(error) => tracing::error!("the new keys are not used, the old ones stay: {error}"),
     });
 
-    // What operators' commands have left, for the realm here and for those elsewhere.
-    let take_commands: Chore = Box::new(move |gateway| {
-        let taken = commands::take_up(&dir, |RealmCommand::Kick { account }| {
-            own_orders.iter().for_each(|orders| orders.kick(account));
-            gateway.board.kick(gateway.now_ms(), account);
-            true
-        });
-        if let Err(error) = taken {
+    let mut kicks = Kicks::new(dir.clone(), own_orders, &gateway);
+    let pass_on_kicks: Chore = Box::new(move |gateway| {
+        if let Err(error) = kicks.look(gateway) {
             tracing::warn!("cannot look for operators' commands in {}: {error}", dir.path().display());
         }
     });
@@ -212,7 +215,7 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
         RunSettings {
             listen,
             certificates,
-            chores: seats.into_iter().chain([renew_keys, take_commands]).collect(),
+            chores: seats.into_iter().chain([renew_keys, pass_on_kicks]).collect(),
         },
     )?;
     Ok(running)

@@ -40,7 +40,7 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The threads.
-    #[error("cannot start the gateway's threads: {0}")]
+    #[error("cannot start the gateway's threads: {0}\n  raise the limit on processes (ulimit -u, TasksMax)")]
     Threads(io::Error),
     /// The system does not say which port was taken.
     #[error("cannot find out where the gateway listens: {0}")]

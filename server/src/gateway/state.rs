@@ -8,13 +8,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use throng_net::protocol::keys::{Entropy, SecretBytes};
-use throng_net::protocol::token::RealmKeys;
+use throng_net::protocol::token::{RealmKey, RealmKeys};
 use throng_store::{
     AccountId, Ban, Credential, Credentials, DeviceLabel, Name, NewPassword, Revoke, Store, StoreError,
 };
 
 use super::board::Board;
 use super::counters::Counters;
+use super::limits;
 use super::passwords::{Overloaded, Passwords};
 use super::queue::{Queue, TicketKey};
 use super::refusal::{ApiError, ApiResult, Refusal};
@@ -96,11 +97,29 @@ pub struct Gateway {
     entropy: Mutex<Entropy>,
     clock: Clock,
     /// When a failure of the store was logged last.
-    told_ms: AtomicU64,
+    store_told: Told,
+    /// When a realm without a key was logged last.
+    keyless_told: Told,
+    /// When a realm that does not hear of its kicks was logged last.
+    kicks_told: Told,
 }
 
-/// Milliseconds between two lines about the store: a full disk fails every request alike.
+/// When something was logged last, Unix ms.
+#[derive(Debug, Default)]
+struct Told(AtomicU64);
+
+/// Milliseconds between two lines about one thing: a full disk, or a key that is missing, fails every request alike.
 const TELL_EVERY_MS: u64 = 10_000;
+
+impl Told {
+    /// Whether to log it now.
+    fn is_due(&self, now_ms: u64) -> bool {
+        let told_ms = self.0.load(Ordering::Relaxed);
+        // Either way: a clock that is set right after having been ahead must not silence anything.
+        now_ms.abs_diff(told_ms) >= TELL_EVERY_MS
+            && self.0.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
 
 impl Gateway {
     /// A gateway of these parts, without any realm's keys.
@@ -121,7 +140,9 @@ impl Gateway {
             throttle: Mutex::default(),
             entropy: Mutex::new(entropy),
             clock,
-            told_ms: AtomicU64::new(0),
+            store_told: Told::default(),
+            keyless_told: Told::default(),
+            kicks_told: Told::default(),
         })
     }
 
@@ -184,9 +205,35 @@ impl Gateway {
         self.realm_keys.write().unwrap_or_else(PoisonError::into_inner).insert(keys.realm_id(), keys);
     }
 
-    /// Calls `with` with the keys of a realm. None: there are none.
-    pub fn with_realm_keys<T>(&self, realm_id: u32, with: impl FnOnce(&RealmKeys) -> T) -> Option<T> {
-        self.realm_keys.read().unwrap_or_else(PoisonError::into_inner).get(&realm_id).map(with)
+    /// Calls `with` with the key that tokens for a realm are made with now. None: there is none that the realm holds.
+    pub fn with_minting_key<T>(&self, realm_id: u32, with: impl FnOnce(&RealmKey) -> T) -> Option<T> {
+        let all = self.realm_keys.read().unwrap_or_else(PoisonError::into_inner);
+        self.board.minting_key(realm_id, all.get(&realm_id)?).map(with)
+    }
+
+    /// The refusal for a realm that there is no such key for. Logged, one in ten seconds.
+    pub fn keyless(&self, realm_id: u32) -> ApiError {
+        if self.keyless_told.is_due(self.now_ms()) {
+            tracing::error!(
+                "nobody gets into realm {realm_id}: it holds none of the token keys that there are here\n  \
+                 copy keys/realm-{realm_id}.keys from the data_dir here to the one there; if there is none here: \
+                 throng keys rotate"
+            );
+        }
+        let refusal = ApiError::from(Refusal::RealmOffline).retry_after_s(limits::REALM_RETRY_S);
+        refusal.saying("this realm cannot be entered for now; its operator has been told")
+    }
+
+    /// Counts a kick that has to wait, for its realm has not heard of as many as the board keeps. Logged, one in ten seconds.
+    pub fn kick_put_off(&self, realm_id: u32) {
+        self.counters.kicks_put_off.add(1);
+        if self.kicks_told.is_due(self.now_ms()) {
+            tracing::warn!(
+                "realm {realm_id} has yet to hear of {} accounts that it is to put out; more wait in the folder commands of \
+                 gateway.data_dir\n  start that realm, or take it out of gateway.realms if it is gone for good",
+                limits::KICKS_MAX
+            );
+        }
     }
 
     /// The account whose password this is: that of `account`, or else the one called `name`. Throttled by both name
@@ -295,8 +342,8 @@ impl Gateway {
     /// The refusal for what the store answered, where the route has no better words. Failures of the store itself are
     /// logged, one in ten seconds.
     pub fn store_failed(&self, error: StoreError) -> ApiError {
-        if error.is_failure() {
-            self.tell(&error);
+        if error.is_failure() && self.store_told.is_due(self.now_ms()) {
+            tracing::error!("{error}");
         }
         match error {
             StoreError::Banned(ban) => self.banned(&ban),
@@ -313,15 +360,18 @@ impl Gateway {
             _ => Refusal::Internal.into(),
         }
     }
+}
 
-    fn tell(&self, error: &StoreError) {
-        let (now_ms, told_ms) = (self.now_ms(), self.told_ms.load(Ordering::Relaxed));
-        if now_ms < told_ms.saturating_add(TELL_EVERY_MS) {
-            return;
-        }
-        let swapped = self.told_ms.compare_exchange(told_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed);
-        if swapped.is_ok() {
-            tracing::error!("{error}");
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_told_of_once_in_ten_seconds_and_whatever_the_clock_does() {
+        let told = Told::default();
+        let start_ms = 1_800_000_000_000;
+        let due = [0, 9_999, 10_000, 10_001, 3_600_000, 3_600_001, 20_000, 20_001];
+        let due = due.map(|later_ms| told.is_due(start_ms + later_ms));
+        assert_eq!(due, [true, false, true, false, true, false, true, false]);
     }
 }

@@ -244,9 +244,9 @@ impl Inbox {
         Some(rest)
     }
 
-    /// Puts every session of an account out, and lets nobody in by a token made for it until now.
-    pub fn kick(&mut self, now_us: u64, unix_ms: u64, account: u64, sender: &mut dyn Sender) {
-        for session in self.residents.kick(account, unix_ms, now_us) {
+    /// Puts every session of an account out, and lets nobody in by a token made for it until `until_ms`, Unix time.
+    pub fn kick(&mut self, now_us: u64, until_ms: u64, account: u64, sender: &mut dyn Sender) {
+        for session in self.residents.kick(account, until_ms, now_us) {
             self.counters.kicked += 1;
             self.close(now_us, session, DISCONNECT_KICKED, sender);
         }

@@ -45,6 +45,7 @@ use throng_net::protocol::token::RealmKeys;
 use throng_net::protocol::{self, Server};
 
 use crate::config::{Config, Problems};
+use crate::gateway::board::RealmStatus;
 use crate::gateway::keys::unix_ms;
 use crate::land::NoLand;
 use crate::limits;
@@ -371,19 +372,28 @@ impl Realm {
     }
 
     /// Does what the gateway has asked for meanwhile.
-    fn obey(&mut self, orders: &Orders) {
+    fn obey(&mut self, Controls { orders, status, .. }: &Controls) {
         let now_us = self.now_ns() / 1000;
-        if let Some(keys) = orders.take_keys()
-            && let Err(error) = self.inbox.protocol.set_keys(keys)
-        {
-            tracing::error!("the new token keys cannot be used, the old ones stay: {error}");
+        if let Some(keys) = orders.take_keys() {
+            if let Err(error) = self.inbox.protocol.set_keys(keys) {
+                tracing::error!("the new token keys cannot be used, the old ones stay: {error}");
+            }
+            self.tell_keys(status);
         }
+        // Tokens bear the gateway's time. Where that is another machine's, its clock may be ahead of this one, and a token from
+        // before the kick would look as if made after it.
+        let until_ms = unix_ms().saturating_add(setup::clock_skew_ms(&self.config).into());
         with_sender(|sender| {
             for account in orders.take_kicks() {
-                self.inbox.kick(now_us, unix_ms(), account, sender);
+                self.inbox.kick(now_us, until_ms, account, sender);
             }
             sender.flush();
         });
+    }
+
+    /// Tells the gateway which token keys this realm holds.
+    fn tell_keys(&self, status: &RealmStatus) {
+        status.set_token_keys(self.inbox.protocol.key_ids().collect());
     }
 
     /// All counters by layer and name.

@@ -34,6 +34,11 @@ impl Orders {
         self.are_there.store(true, Ordering::Release);
     }
 
+    /// Accounts that are to be put out at the next tick.
+    pub fn waiting_kicks(&self) -> Vec<u64> {
+        self.lock().kicks.clone()
+    }
+
     /// Gives the realm other keys to open tokens with. Of several before one tick the last ones count.
     pub fn set_keys(&self, keys: RealmKeys) {
         self.lock().keys = Some(keys);

@@ -87,6 +87,7 @@ impl Realm {
     pub fn run(&mut self, controls: &Controls, notify: &mut dyn FnMut(Event)) -> RealmReport {
         let tick_hz = self.config.realm.tick_hz;
         controls.status.set_capacity(self.config.realm.players_max);
+        self.tell_keys(&controls.status);
         let mut schedule = Schedule::new(tick_hz, self.now_ns());
         let mut whole = Window::new(self.now_ns(), schedule.counts());
         let mut recent = whole.clone();
@@ -113,7 +114,7 @@ impl Realm {
             }
             schedule.begin(self.now_ns());
             if controls.orders.are_there() {
-                self.obey(&controls.orders);
+                self.obey(controls);
             }
             // What this tick's snapshots say of the pace holds until the next tick.
             schedule.set_interval_ns(self.governor.effort().interval_ns(schedule.period_ns()));

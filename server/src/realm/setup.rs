@@ -111,6 +111,12 @@ fn rules(settings: &RulesSettings, tick_hz: u16) -> Rules {
     rules
 }
 
+/// Milliseconds that the clock of whoever makes this realm's tokens may be ahead: another machine's, where the gateway is
+/// not in this process.
+pub(super) fn clock_skew_ms(config: &Config) -> u32 {
+    if config.gateway.enabled { 0 } else { limits::CLOCK_SKEW_MS }
+}
+
 pub(super) fn server_config(config: &Config) -> ServerConfig {
     ServerConfig {
         sessions_max: config.realm.players_max,
@@ -118,8 +124,8 @@ pub(super) fn server_config(config: &Config) -> ServerConfig {
         input_rate_hz: config.net.input_rate_hz,
         input_burst: config.net.input_burst,
         realm_id: config.realm.id,
-        // Another machine's clock may be ahead: then a token used before a restart would look as if made after it.
-        clock_skew_ms: if config.gateway.enabled { 0 } else { limits::CLOCK_SKEW_MS },
+        // Else a token used before a restart could look as if made after it.
+        clock_skew_ms: clock_skew_ms(config),
         caps: PrefixCaps {
             ipv4: config.caps.ipv4,
             ipv4_24: config.caps.ipv4_24,

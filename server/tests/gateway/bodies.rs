@@ -19,7 +19,7 @@ use throng_store::{
 };
 use tower_service::Service as _;
 
-use crate::support::{Folder, gateway, new_clock, realm_keys};
+use crate::support::{Folder, HERE, gateway, new_clock, realm_keys};
 
 /// What a mutation does to a well-formed body.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ fn no_mutated_body_is_more_than_refused() {
     // Nobody can register, so that no case costs a password's hash.
     let clock = new_clock();
     let (gateway, _) = gateway(&store, Registration::Closed, &clock);
-    gateway.set_realm_keys(realm_keys());
+    gateway.set_realm_keys(realm_keys(HERE));
     let router = api::router(Arc::clone(&gateway));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     // Whoever has no session gets no further than that. Of this one's account the seeds name the character.

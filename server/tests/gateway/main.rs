@@ -5,6 +5,7 @@ mod certificates;
 mod chores;
 mod document;
 mod failing_store;
+mod herald;
 mod players;
 mod realms;
 mod refusals;

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 use throng_net::protocol::token::{TokenHeader, TokenName, open};
-use throng_server::gateway::board::RealmState;
+use throng_server::gateway::board::{News, RealmState};
 use throng_server::gateway::secrets::{decode, encode};
 
-use crate::support::{CAPACITY, Client, ELSEWHERE, HERE, Login, PROTOCOL_HASH, Reply, World};
+use crate::realms::{push, report};
+use crate::support::{CAPACITY, Client, ELSEWHERE, HERE, Login, PROTOCOL_HASH, Plan, Reply, World};
 
 fn create(client: &Client, login: &Login, name: &str) -> Reply {
     client.post("/v1/characters", Some(&login.access), &json!({ "name": name }))
@@ -153,6 +154,51 @@ fn who_may_not_play_is_told_why() {
     draining.refused(503, "realm_draining");
     assert!(draining.header("retry-after").is_some());
     assert_eq!(world.counter("connect_tokens_minted"), 0);
+}
+
+/// What every try would cost otherwise: a turn in the line, a write, a character's epoch.
+#[test]
+fn a_realm_without_a_key_is_refused_before_anything_is_used_up() {
+    let world = World::planned(Plan { keys_of: None, ..Plan::default() });
+    let client = world.client();
+    let ada = Player::new(&world, &client, "Ada");
+    for population in [0, CAPACITY] {
+        world.status.set_population(population);
+        let refused = ada.play(&client, &ada.ask(HERE, None));
+        refused.refused(503, "realm_offline");
+        assert_eq!(refused.header("retry-after"), Some("5"));
+    }
+    assert_eq!((world.counter("queued"), world.counter("refused_internal")), (0, 0));
+    world.status.set_population(0);
+    world.gateway().set_realm_keys(world.realm_keys.clone());
+    let body = ada.play(&client, &ada.ask(HERE, None)).expect(200);
+    let token: [u8; 328] = decode(body["token"].as_str().expect("text")).expect("328 bytes");
+    let opened = open(&token, world.realm_keys.current()).expect("sealed for this realm");
+    assert_eq!(opened.session_epoch, 1, "the first that was made");
+}
+
+#[test]
+fn a_realm_elsewhere_is_sent_the_newest_key_that_it_holds() {
+    let world = World::planned(Plan { keys_of: Some(ELSEWHERE), ..Plan::default() });
+    let client = world.client();
+    let ada = Player::new(&world, &client, "Ada");
+    let play_holding = |held: &[u16]| {
+        world.pass_s(1);
+        let mut report = report(world.now_ms());
+        (report.vitals.state, report.vitals.population) = (RealmState::Open, 0);
+        let news = News { token_keys: held.to_vec(), ..News::default() };
+        client.post("/v1/realm-status", None, &push(report, news)).expect(204);
+        ada.play(&client, &ada.ask(ELSEWHERE, None))
+    };
+    let key_of = |held: &[u16]| {
+        let body = play_holding(held).expect(200);
+        let token: [u8; 328] = decode(body["token"].as_str().expect("text")).expect("328 bytes");
+        TokenHeader::read(&token).expect("a token").key_id
+    };
+    // A rotation has made key 4, and its file is copied in time, late, or not before 3 is revoked.
+    assert_eq!([key_of(&[3, 2]), key_of(&[4, 3]), key_of(&[3, 4])], [3, 4, 4]);
+    play_holding(&[2, 1]).refused(503, "realm_offline");
+    assert_eq!(world.counter("connect_tokens_minted"), 3);
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! The list of realms.
 
+use std::sync::Arc;
+
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
-use throng_server::gateway::board::{RealmReport, RealmState, Vitals};
+use throng_server::account::commands::{self, RealmCommand};
+use throng_server::gateway::board::{News, RealmReport, RealmState, Vitals};
+use throng_server::gateway::keys::DataDir;
+use throng_server::gateway::kicks::Kicks;
 use throng_server::gateway::queue::{Queue, Room, Turn};
 use throng_server::gateway::routes::realms::StatusPush;
 use throng_server::gateway::secrets::{decode, encode};
+use throng_server::realm::Orders;
 
-use crate::support::{CAPACITY, ELSEWHERE, HERE, World, public_key, signing_key};
+use crate::support::{CAPACITY, ELSEWHERE, Folder, HERE, Reply, World, public_key, signing_key};
 
 /// What a browser does, from the document alone.
 fn is_genuine(realm: &Value) -> bool {
@@ -29,7 +35,7 @@ fn is_genuine(realm: &Value) -> bool {
     UnparsedPublicKey::new(&ED25519, key).verify(&bytes, &signature).is_ok()
 }
 
-fn report(as_of_ms: u64) -> RealmReport {
+pub fn report(as_of_ms: u64) -> RealmReport {
     RealmReport {
         realm_id: ELSEWHERE,
         as_of_ms,
@@ -39,9 +45,14 @@ fn report(as_of_ms: u64) -> RealmReport {
     }
 }
 
-fn push(world: &World, report: RealmReport) -> Value {
-    let _ = world;
-    serde_json::to_value(StatusPush::from(report.sign(&signing_key(ELSEWHERE)))).expect("JSON")
+/// A push of this status.
+pub fn push(report: RealmReport, news: News) -> Value {
+    let key = signing_key(ELSEWHERE);
+    serde_json::to_value(StatusPush::new(report.sign(&key), news, &key)).expect("JSON")
+}
+
+fn news() -> News {
+    News { token_keys: vec![3], ..News::default() }
 }
 
 #[test]
@@ -82,22 +93,25 @@ fn a_realm_elsewhere_keeps_its_own_line() {
     let client = world.client();
     let send = |body: &Value| client.post("/v1/realm-status", None, body);
     let now_ms = world.now_ms();
-    let first = push(&world, report(now_ms));
+    let first = push(report(now_ms), news());
     send(&first).expect(204);
     send(&first).refused(409, "status_stale");
-    send(&push(&world, report(now_ms - 1))).refused(409, "status_stale");
-    send(&push(&world, report(now_ms + 60_000))).refused(409, "status_stale");
-    let mut forged = push(&world, report(now_ms + 1));
+    send(&push(report(now_ms - 1), news())).refused(409, "status_stale");
+    send(&push(report(now_ms + 60_000), news())).refused(409, "status_stale");
+    let mut forged = push(report(now_ms + 1), news());
     forged["population"] = 0.into();
     send(&forged).refused(401, "status_unsigned");
     forged["signature"] = "x".into();
     send(&forged).refused(401, "status_unsigned");
+    for keys in [vec![], vec![3; 9]] {
+        send(&push(report(now_ms + 1), News { token_keys: keys, ..news() })).refused(422, "field_invalid");
+    }
     for other in [HERE, 77] {
         let stranger = RealmReport { realm_id: other, ..report(now_ms + 1) };
-        send(&push(&world, stranger)).refused(401, "status_unsigned");
+        send(&push(stranger, news())).refused(401, "status_unsigned");
     }
     let nameless = RealmReport { name: String::new(), ..report(now_ms + 1) };
-    send(&push(&world, nameless)).refused(422, "field_invalid");
+    send(&push(nameless, news())).refused(422, "field_invalid");
 
     let realms = client.get("/v1/realms", None).expect(200)["realms"].clone();
     let realm = &realms[1];
@@ -113,34 +127,117 @@ fn a_realm_elsewhere_keeps_its_own_line() {
     assert_eq!(world.counter("realm_statuses"), 1);
 }
 
+/// What anybody can read in the list, and a push that was heard, sent again to a gateway that has begun anew.
+#[test]
+fn a_listing_is_no_push() {
+    let [before, after] = [World::new(), World::new()];
+    let first = push(report(before.now_ms()), News { kicks_heard: u64::MAX - 1, ..news() });
+    before.client().post("/v1/realm-status", None, &first).expect(204);
+    let mut listed = before.client().get("/v1/realms", None).expect(200)["realms"][1].clone();
+    for unsigned in ["public_key", "load", "online"] {
+        listed.as_object_mut().expect("an object").remove(unsigned);
+    }
+    let client = after.client();
+    client.post("/v1/realm-status", None, &listed).refused(400, "body_malformed");
+    listed["token_keys"] = json!([3]);
+    listed["push_signature"] = listed["signature"].clone();
+    client.post("/v1/realm-status", None, &listed).refused(401, "status_unsigned");
+    let mut changed = first.clone();
+    changed["arrived"] = json!(["7"]);
+    client.post("/v1/realm-status", None, &changed).refused(401, "status_unsigned");
+    client.post("/v1/realm-status", None, &first).expect(204);
+}
+
+/// A second passes, and the realm elsewhere says up to which number it has heard.
+fn hear(world: &World, kicks_heard: u64) -> Reply {
+    world.pass_s(1);
+    let body = push(report(world.now_ms()), News { kicks_heard, ..news() });
+    world.client().post("/v1/realm-status", None, &body)
+}
+
 #[test]
 fn a_realm_elsewhere_learns_whom_to_put_out_until_it_says_that_it_knows() {
     let world = World::new();
-    let client = world.client();
-    let send = |kicks_heard: u64| {
-        world.pass_s(1);
-        let mut body = push(&world, report(world.now_ms()));
-        body["kicks_heard"] = kicks_heard.into();
-        client.post("/v1/realm-status", None, &body)
-    };
-    send(0).expect(204);
+    hear(&world, 0).expect(204);
     let first = world.now_ms();
     for account in [7, u64::MAX] {
-        world.gateway().board.kick(first, account);
+        assert!(world.gateway().board.kick(first, ELSEWHERE, account));
     }
     let [seven, most] = [(first, 7), (first + 1, u64::MAX)]
         .map(|(number, who)| json!({ "number": number, "account": who.to_string() }));
     // An answer may be lost.
     for _ in 0..2 {
-        assert_eq!(send(0).expect(200)["kicks"], json!([seven, most]));
+        assert_eq!(hear(&world, 0).expect(200)["kicks"], json!([seven, most]));
     }
-    assert_eq!(send(u64::MAX).expect(200)["kicks"], json!([seven, most]), "a number that was never given");
-    assert_eq!(send(first).expect(200)["kicks"], json!([most]));
-    send(first + 1).expect(204);
-    for account in 0..5000 {
-        world.gateway().board.kick(world.now_ms(), account);
+    assert_eq!(
+        hear(&world, u64::MAX).expect(200)["kicks"],
+        json!([seven, most]),
+        "a number that was never given"
+    );
+    assert_eq!(hear(&world, first).expect(200)["kicks"], json!([most]));
+    hear(&world, first + 1).expect(204);
+}
+
+/// A ban, as an operator's command leaves it, until the realm has heard of it: through a restart of the gateway, and behind as
+/// many others as can wait.
+#[test]
+fn a_kick_is_kept_on_disk_until_its_realm_has_heard_of_it() {
+    let folder = Folder::new();
+    let dir = DataDir::create(folder.path()).expect("writable");
+    let left = || {
+        let names = std::fs::read_dir(folder.path().join("commands")).expect("a folder");
+        names
+            .map(|entry| entry.expect("readable").file_name().into_string().expect("text"))
+            .collect::<Vec<_>>()
+    };
+    let accounts = |reply: Reply| {
+        let kicks = reply.expect(200)["kicks"].as_array().expect("a list").clone();
+        let last = kicks.last().expect("somebody")["number"].as_u64().expect("a number");
+        (
+            kicks.iter().map(|kick| kick["account"].as_str().expect("text").to_owned()).collect::<Vec<_>>(),
+            last,
+        )
+    };
+    commands::leave(&dir, RealmCommand::Kick { account: 7 }).expect("left");
+    commands::leave(&dir, RealmCommand::KickThere { account: 8, realm_id: 77 }).expect("left");
+
+    let world = World::new();
+    let orders = Arc::new(Orders::default());
+    let mut kicks = Kicks::new(dir.clone(), Some(Arc::clone(&orders)), world.gateway());
+    for _ in 0..3 {
+        kicks.look(world.gateway()).expect("readable");
     }
-    assert_eq!(send(first + 1).expect(200)["kicks"].as_array().map(Vec::len), Some(1024), "bounded");
+    assert_eq!(left(), ["kick-7-2"], "and none for a realm that there is not");
+    assert_eq!(orders.waiting_kicks(), [7], "here it is done once");
+    assert_eq!(accounts(hear(&world, 0)).0, ["7"]);
+    drop(kicks);
+
+    let world = World::new();
+    let board = &world.gateway().board;
+    assert!((1000..2024).all(|account| board.kick(world.now_ms(), ELSEWHERE, account)));
+    let mut kicks = Kicks::new(dir.clone(), None, world.gateway());
+    kicks.look(world.gateway()).expect("readable");
+    let (told, last) = accounts(hear(&world, 0));
+    assert_eq!((told.len(), told[0].as_str(), told[1023].as_str()), (1024, "1000", "2023"), "none gives way");
+    assert_eq!((world.counter("kicks_put_off"), left()), (1, vec!["kick-7-2".to_owned()]));
+
+    hear(&world, last).expect(204);
+    for _ in 0..3 {
+        kicks.look(world.gateway()).expect("readable");
+    }
+    let (told, last) = accounts(hear(&world, last));
+    assert_eq!((told, left()), (vec!["7".to_owned()], vec!["kick-7-2".to_owned()]));
+    // Banned again before it has heard of the first: another number.
+    commands::leave(&dir, RealmCommand::Kick { account: 7 }).expect("left");
+    kicks.look(world.gateway()).expect("readable");
+    let (told, again) = accounts(hear(&world, last));
+    assert!(told == ["7"] && again > last);
+    kicks.look(world.gateway()).expect("readable");
+    assert_eq!(left(), ["kick-7-2"]);
+    hear(&world, again).expect(204);
+    kicks.look(world.gateway()).expect("readable");
+    assert_eq!(left(), [""; 0]);
+    assert_eq!(world.counter("kicks_put_off"), 1);
 }
 
 #[test]
@@ -151,8 +248,7 @@ fn who_has_arrived_elsewhere_needs_no_seat_held() {
         world.pass_s(1);
         let report = report(world.now_ms());
         let vitals = Vitals { population, state: RealmState::Open, ..report.vitals };
-        let signed = RealmReport { vitals, ..report }.sign(&signing_key(ELSEWHERE));
-        let body = serde_json::to_value(StatusPush::new(signed, arrived, 0)).expect("JSON");
+        let body = push(RealmReport { vitals, ..report }, News { arrived: arrived.to_vec(), ..news() });
         client.post("/v1/realm-status", None, &body)
     };
     let ask = |population, account| {

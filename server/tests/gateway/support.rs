@@ -63,6 +63,8 @@ pub struct Plan {
     pub is_plain: bool,
     pub store: SqliteOptions,
     pub chores: Vec<Chore>,
+    /// Of which realm it has token keys.
+    pub keys_of: Option<u32>,
 }
 
 impl Default for Plan {
@@ -73,6 +75,7 @@ impl Default for Plan {
             is_plain: false,
             store: SqliteOptions::default(),
             chores: Vec::new(),
+            keys_of: Some(HERE),
         }
     }
 }
@@ -98,10 +101,10 @@ pub fn public_key(realm_id: u32) -> [u8; 32] {
     signing_key(realm_id).public_key().as_ref().try_into().expect("32 bytes")
 }
 
-/// What the tokens of the realm here are made with.
-pub fn realm_keys() -> RealmKeys {
-    let root = RootKey::new(3, SecretBytes::new([9; 32]));
-    RealmKeys::new([root.realm_key(HERE)]).expect("one key")
+/// What the tokens of a realm are made with, the key 4 before all.
+pub fn realm_keys(realm_id: u32) -> RealmKeys {
+    let root = |key_id: u16| RootKey::new(key_id, SecretBytes::new([key_id as u8; 32]));
+    RealmKeys::new([4, 3].map(|key_id| root(key_id).realm_key(realm_id))).expect("two keys")
 }
 
 /// A gateway that nobody listens for yet.
@@ -150,8 +153,8 @@ impl World {
         let clock = new_clock();
         let store = SqliteStore::open(&folder.path().join("throng.db"), &plan.store).expect("a new database");
         let (gateway, status) = gateway(&store, plan.registration, &clock);
-        let realm_keys = realm_keys();
-        gateway.set_realm_keys(realm_keys.clone());
+        let realm_keys = realm_keys(HERE);
+        plan.keys_of.into_iter().for_each(|realm_id| gateway.set_realm_keys(self::realm_keys(realm_id)));
         let certificates = (!plan.is_plain).then(|| {
             let source =
                 CertificateSource::SelfSigned { folder: folder.path().join("tls"), names: Vec::new() };

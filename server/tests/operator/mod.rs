@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rustls::crypto::ring::default_provider;
 use serde_json::Value;
-use throng_server::gateway::board::{RealmReport, RealmState, Vitals};
+use throng_server::gateway::board::{News, RealmReport, RealmState, Vitals};
 use throng_server::gateway::routes::realms::StatusPush;
 use throng_server::gateway::secrets::encode;
 use ureq::Agent;
@@ -218,7 +218,9 @@ pub fn status_push() -> Value {
         name: "Elsewhere".to_owned(),
         address: "127.0.0.1:7777".to_owned(),
     };
-    serde_json::to_value(StatusPush::from(report.sign(&signing_key()))).expect("JSON")
+    // The first key that a gateway makes.
+    let (news, key) = (News { token_keys: vec![1], ..News::default() }, signing_key());
+    serde_json::to_value(StatusPush::new(report.sign(&key), news, &key)).expect("JSON")
 }
 
 /// A realm that tells the gateway once a second that it is there.

@@ -9,7 +9,7 @@
 //!    keys/queue.key             what places in the login queue are signed with
 //!    tls/cert.pem, tls/key.pem  the certificate, where no other is configured
 //!
-//!   throng keys rotate ──► realm-<id>.keys, then root.keys ──► noticed within a second by realm and gateway
+//!   throng keys rotate ──► realm-<id>.keys, then root.keys ──► noticed within a second by the gateway and a realm beside it
 //! ```
 //!
 //! Key files are text, one record a line, `#` begins a comment; keys are 64 hexadecimal digits. They are replaced whole
@@ -21,9 +21,11 @@
 //! * `realm-<id>.signing`: `throng signing key 1`, then `key <hex>`, an Ed25519 seed.
 //! * `queue.key`: `throng queue key 1`, then `key <hex>`.
 //!
-//! **A new key is not used at once.** The gateway makes tokens with it only [`SETTLE_MS`] after it was made, when every
-//! realm that looks at its file once a second has it; and the one before is accepted until the next rotation, or longer
-//! while tokens made with it can be alive. So a rotation refuses nobody. A revoked key is gone at once, and the tokens made with it.
+//! **A new key is not used at once.** The gateway makes tokens with it only [`SETTLE_MS`] after it was made, when the realm
+//! here, which looks at its file once a second, has it. To a realm elsewhere somebody has to copy the file, and until then its
+//! tokens are made with the newest key that it says it holds. The one before is accepted until the next rotation, or longer
+//! while tokens made with it can be alive. So a rotation refuses nobody, if files are copied before the next. A revoked key is
+//! gone at once, and the tokens made with it; a realm elsewhere that holds no other lets nobody in until its file is copied.
 
 mod file;
 mod realm;
@@ -111,7 +113,10 @@ pub enum KeyError {
         wait_s: u64,
     },
     /// The system failed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error(
+        "cannot {action} {path}: {source}\n  \
+         needed is a folder that whoever runs this program owns, on a disk with room; gateway.data_dir names another"
+    )]
     Io {
         /// What was being done.
         action: &'static str,
@@ -121,7 +126,10 @@ pub enum KeyError {
         source: std::io::Error,
     },
     /// No random bytes.
-    #[error("the system gives no random bytes for a key")]
+    #[error(
+        "the system gives no random bytes for a key; needed is the system call getrandom or /dev/urandom: allow one of them \
+         in the container's profile"
+    )]
     NoEntropy,
 }
 

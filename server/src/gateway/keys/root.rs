@@ -10,8 +10,8 @@ use super::{DataDir, KeyError, random_key};
 const TITLE: &str = "throng root keys 1";
 const REMEDY: &str = "remove it and run throng keys rotate: new keys are made, and connect tokens that are under way are refused";
 
-/// How old a key must be before tokens are made with it. Realms and gateway each look at their file once a second; the
-/// third second is for a machine that is busy.
+/// How old a key must be before tokens are made with it for a realm beside the gateway. Both look at their file once a second;
+/// the third second is for a machine that is busy.
 pub const SETTLE_MS: u64 = 3000;
 
 /// How long a key is kept after its successor was made: until the last token that was made with it is dead, with a
@@ -148,7 +148,7 @@ impl RootKeys {
         self.0.iter().map(|root| (root.key.key_id(), root.created_ms))
     }
 
-    /// The id of the key that tokens are made with now: the newest that every realm has had time to see.
+    /// The id of the key that tokens are made with now: the newest that whoever looks at these files has had time to see.
     pub fn minting(&self, now_ms: u64) -> u16 {
         self.0[self.minting_index(now_ms)].key.key_id()
     }

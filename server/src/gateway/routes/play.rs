@@ -110,6 +110,8 @@ pub async fn play(
     if vitals.state == RealmState::Draining {
         return Err(ApiError::from(Refusal::RealmDraining).retry_after_s(limits::REALM_RETRY_S));
     }
+    // Before anything is used up. Looked for again at the end, for a key must not be held while something is waited for.
+    gateway.with_minting_key(body.realm_id, |_| ()).ok_or_else(|| gateway.keyless(body.realm_id))?;
 
     // Before the line: who has no such character should learn it now and not at its head.
     let characters = gateway.store.characters(session.account).await;
@@ -165,11 +167,8 @@ pub async fn play(
         },
     };
     let salt = gateway.draw();
-    let token = gateway.with_realm_keys(body.realm_id, |keys| mint(&fields, keys.current(), &salt));
-    let token = token.ok_or_else(|| {
-        tracing::error!("there is no token key of realm {}; make one: throng keys rotate", body.realm_id);
-        Refusal::Internal
-    })?;
+    let token = gateway.with_minting_key(body.realm_id, |key| mint(&fields, key, &salt));
+    let token = token.ok_or_else(|| gateway.keyless(body.realm_id))?;
     gateway.counters.connect_tokens_minted.add(1);
     let admission = Admission {
         token: encode(&token),

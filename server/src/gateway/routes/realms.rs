@@ -5,11 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use ring::signature::Ed25519KeyPair;
 use serde::{Deserialize, Serialize};
+use throng_net::limits::REALM_KEYS_MAX;
 use utoipa::ToSchema;
 
 use crate::gateway::api::Json;
-use crate::gateway::board::{Kick, Listing, RealmReport, RealmState, SignedReport, StatusFault, Vitals};
+use crate::gateway::board::{
+    Kick, Listing, News, RealmReport, RealmState, SignedReport, StatusFault, Vitals,
+};
 use crate::gateway::connection::Peer;
 use crate::gateway::limits;
 use crate::gateway::refusal::{ApiError, ApiResult, ErrorBody, Refusal};
@@ -105,7 +109,9 @@ pub struct RealmsBody {
     realms: Vec<RealmBody>,
 }
 
-/// What a realm in another process pushes, about once a second.
+/// What a realm in another process pushes, about once a second. `signature` is that of a listing. `push_signature` is by
+/// the same key over `throng push 1`, then the bytes that `signature` is over, kicks_heard u64, and token_keys and arrived
+/// each as a u16 number of entries and these, u16 and u64; numbers little-endian.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatusPush {
@@ -123,11 +129,15 @@ pub struct StatusPush {
     tick_p99_us: u32,
     /// Whether it lets players in.
     state: RealmState,
-    /// When all this was so, Unix ms: later than in the push before, and within 10 s of the gateway's clock.
+    /// When all this was so, Unix ms: later than in the push before, and within 5 s of the gateway's clock.
     as_of_ms: u64,
-    /// 64 bytes in base64url, over the same bytes as in a listing. What follows is not signed: it is looked at only
-    /// with a status that is newer than all before, which nobody but the realm can sign.
+    /// 64 bytes in base64url, over the same bytes as in a listing, which shows it to everybody.
     signature: String,
+    /// 64 bytes in base64url, over all fields. It is shown to nobody.
+    push_signature: String,
+    /// The ids of the keys that the realm opens connect tokens with: it is sent no others.
+    #[schema(min_items = 1, max_items = 8)]
+    token_keys: Vec<u16>,
     /// Accounts that have entered since the last push that was answered, decimal: no seat is held for them any longer.
     #[serde(default)]
     #[schema(max_items = 500)]
@@ -155,16 +165,10 @@ pub struct KickBody {
 }
 
 impl StatusPush {
-    /// The push of a status with all that goes with it.
-    pub fn new(status: SignedReport, arrived: &[u64], kicks_heard: u64) -> Self {
-        let arrived = arrived.iter().map(u64::to_string).collect();
-        Self { arrived, kicks_heard, ..Self::from(status) }
-    }
-}
-
-impl From<SignedReport> for StatusPush {
-    fn from(signed: SignedReport) -> Self {
-        let SignedReport { report, signature, .. } = signed;
+    /// The push of a status with all that goes with it, signed with the realm's key.
+    pub fn new(status: SignedReport, news: News, key: &Ed25519KeyPair) -> Self {
+        let push_signature = news.sign(&status.report, key);
+        let SignedReport { report, signature, .. } = status;
         Self {
             id: report.realm_id,
             population: report.vitals.population,
@@ -173,10 +177,12 @@ impl From<SignedReport> for StatusPush {
             state: report.vitals.state,
             as_of_ms: report.as_of_ms,
             signature: encode(&signature),
+            push_signature: encode(&push_signature),
             name: report.name,
             address: report.address,
-            arrived: Vec::new(),
-            kicks_heard: 0,
+            token_keys: news.token_keys,
+            arrived: news.arrived.iter().map(u64::to_string).collect(),
+            kicks_heard: news.kicks_heard,
         }
     }
 }
@@ -188,7 +194,7 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, peer: Peer) -> axum::Json
     axum::Json(RealmsBody { realms })
 }
 
-/// For realms in other processes: their numbers, signed. They learn whom to put out.
+/// For realms in other processes: their numbers and what else the gateway needs, signed. They learn whom to put out.
 #[utoipa::path(post, path = "/v1/realm-status", tag = "realms", request_body = StatusPush, responses(
     (status = 200, body = Kicks, description = "listed, and there is somebody to put out"),
     (status = 204, description = "listed"),
@@ -199,12 +205,17 @@ pub async fn push_status(
     State(gateway): State<Arc<Gateway>>,
     Json(body): Json<StatusPush>,
 ) -> ApiResult<Response> {
-    let (realm_id, kicks_heard) = (body.id, body.kicks_heard);
+    let realm_id = body.id;
     let arrived: Option<Vec<u64>> = body.arrived.iter().map(|account| account.parse().ok()).collect();
     let arrived = arrived.filter(|arrived| arrived.len() <= limits::ARRIVED_MAX).ok_or_else(|| {
         ApiError::from(Refusal::FieldInvalid).saying("arrived has at most 500 accounts, decimal numbers")
     })?;
+    if !(1..=REALM_KEYS_MAX).contains(&body.token_keys.len()) {
+        return Err(ApiError::from(Refusal::FieldInvalid).saying("token_keys has 1 to 8 ids"));
+    }
+    let news = News { kicks_heard: body.kicks_heard, token_keys: body.token_keys, arrived };
     let signature = decode(&body.signature).ok_or(Refusal::StatusUnsigned)?;
+    let push_signature = decode(&body.push_signature).ok_or(Refusal::StatusUnsigned)?;
     let report = RealmReport {
         realm_id: body.id,
         as_of_ms: body.as_of_ms,
@@ -217,15 +228,16 @@ pub async fn push_status(
         name: body.name,
         address: body.address,
     };
-    gateway.board.push(gateway.now_ms(), report, signature).map_err(|fault| match fault {
+    let pushed = gateway.board.push(gateway.now_ms(), report, signature, &news, &push_signature);
+    pushed.map_err(|fault| match fault {
         StatusFault::Unsigned => Refusal::StatusUnsigned.into(),
         StatusFault::Stale => Refusal::StatusStale.into(),
         StatusFault::Unpresentable => ApiError::from(Refusal::FieldInvalid)
             .saying("name has 1 to 64 printable bytes, address is a host and a port"),
     })?;
     gateway.counters.realm_statuses.add(1);
-    gateway.queue(realm_id, |queue| arrived.into_iter().for_each(|account| queue.arrived(account)));
-    let kicks = gateway.board.kicks(realm_id, kicks_heard);
+    gateway.queue(realm_id, |queue| news.arrived.iter().for_each(|&account| queue.arrived(account)));
+    let kicks = gateway.board.kicks(realm_id, news.kicks_heard);
     if kicks.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
