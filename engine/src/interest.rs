@@ -1,11 +1,13 @@
 //! Asking who is near: for systems (whom does this creature notice?) rather than for snapshots.
 
+use glam::Vec4;
+
 use crate::column::Columns;
 use crate::grid::{Bounds, LOT, Runs};
-use crate::history::{Positions, pack, quantise, quantise_row};
+use crate::history::{Positions, WHOLE, pack, quantise};
 use crate::limits::{BLOCK_ROWS, UNITS_PER_METRE, VIEW_RADIUS_M_MAX};
 use crate::simd::{LaneKernel, Lanes, dispatch_lanes};
-use crate::world::{World, WorldConfig, bounded};
+use crate::world::{World, WorldConfig};
 
 /// Scratch of the queries here, kept by whoever asks often.
 #[derive(Debug, Default)]
@@ -48,10 +50,24 @@ impl LaneKernel for Within<'_> {
                 return count;
             }
             let slots = Found::reserve(&mut self.found.slots, count, blocks);
-            for &block in &lot[..blocks] {
+            let (pairs, last) = lot[..blocks].as_chunks();
+            for &[one, other] in pairs {
+                let in_one = lanes.in_range(&self.now[one as usize], self.centre, self.radius2);
+                let in_other = lanes.in_range(&self.now[other as usize], self.centre, self.radius2);
+                let Some(slots) = slots[count..].first_chunk_mut::<{ 2 * BLOCK_ROWS }>() else {
+                    unreachable!("reserved")
+                };
+                let (ones, others) = (in_one.count_ones() as usize, in_other.count_ones() as usize);
+                // Plain sums cannot overflow here either, but their checks are a twelfth of a query.
+                let Some(front) = slots.first_chunk_mut() else { unreachable!("twice a block") };
+                lanes.slots(in_one, one.wrapping_mul(BLOCK_ROWS as u32), front);
+                let Some(behind) = slots[ones..].first_chunk_mut() else { unreachable!("a block in front") };
+                lanes.slots(in_other, other.wrapping_mul(BLOCK_ROWS as u32), behind);
+                count = count.wrapping_add(ones).wrapping_add(others);
+            }
+            for &block in last {
                 let mask = lanes.in_range(&self.now[block as usize], self.centre, self.radius2);
                 let Some(slots) = slots[count..].first_chunk_mut() else { unreachable!("reserved") };
-                // Plain sums cannot overflow here either, but their checks are a twelfth of a query.
                 lanes.slots(mask, block.wrapping_mul(BLOCK_ROWS as u32), slots);
                 count = count.wrapping_add(mask.count_ones() as usize);
             }
@@ -72,7 +88,7 @@ impl LaneKernel for Nearest<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> usize {
-        let (mut count, mut lot) = (0, [0; LOT]);
+        let (mut count, mut lot) = (0usize, [0; LOT]);
         loop {
             let blocks = self.runs.next_lot(&mut lot);
             if blocks == 0 {
@@ -88,8 +104,9 @@ impl LaneKernel for Nearest<'_> {
                 else {
                     unreachable!("reserved")
                 };
-                lanes.ranks(positions, self.centre, mask, block * BLOCK_ROWS as u32, slots, distances);
-                count += mask.count_ones() as usize;
+                let first = block.wrapping_mul(BLOCK_ROWS as u32);
+                lanes.ranks(positions, self.centre, mask, first, slots, distances);
+                count = count.wrapping_add(mask.count_ones() as usize);
             }
         }
     }
@@ -188,7 +205,16 @@ pub(crate) fn bounds(x_m: f32, y_m: f32, radius_m: f32) -> Bounds {
 
 #[inline(always)]
 pub(crate) fn units_of(config: &WorldConfig, x_m: f32, y_m: f32, radius_m: f32) -> (i32, i32, i32) {
-    let near = |place_m, side_m| quantise_row(bounded(place_m, -OUTSIDE_M, side_m + OUTSIDE_M));
-    let radius = quantise_row(bounded(radius_m, 0.0, VIEW_RADIUS_M_MAX));
-    (near(x_m, config.width_m), near(y_m, config.height_m), radius)
+    // As `bounded` and `quantise_row`, but side by side: one instruction does for all three.
+    let least = Vec4::new(-OUTSIDE_M, -OUTSIDE_M, 0.0, 0.0);
+    let most = Vec4::new(config.width_m + OUTSIDE_M, config.height_m + OUTSIDE_M, VIEW_RADIUS_M_MAX, 0.0);
+    let metres = Vec4::new(x_m, y_m, radius_m, 0.0);
+    let metres = Vec4::select(metres.cmpgt(least), metres, least);
+    let metres = Vec4::select(metres.cmplt(most), metres, most);
+    let units = metres * UNITS_PER_METRE as f32;
+    let nearest = units + WHOLE - WHOLE;
+    let whole = nearest - Vec4::select(nearest.cmpgt(units), Vec4::ONE, Vec4::ZERO);
+    let [x, y, radius, _] =
+        (whole + WHOLE).to_array().map(|sum| sum.to_bits().wrapping_sub(WHOLE.to_bits()) as i32);
+    (x, y, radius)
 }
