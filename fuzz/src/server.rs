@@ -114,7 +114,9 @@ impl Watched {
             ..ServerConfig::default()
         };
         let Ok(keys) = RealmKeys::new([realm_key()]) else { unreachable!("one key") };
-        let Ok(server) = Server::new(config, [7; 32], keys) else { unreachable!("a sound configuration") };
+        let Ok(server) = Server::new(config, &[7; 32].into(), keys) else {
+            unreachable!("a sound configuration")
+        };
         let sessions_max = sessions_max as usize;
         let (issued, used) = (HashSet::new(), HashSet::new());
         Self { server, now_us: 60_000_000, sessions_max, issued, used, payload: Vec::new() }

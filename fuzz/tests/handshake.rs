@@ -116,7 +116,7 @@ fn the_server_takes_the_golden_token() {
         started_unix_ms: token["issued_at_ms"].as_u64().unwrap(),
         ..ServerConfig::default()
     };
-    let mut server = Server::new(config, [7; 32], keys).unwrap();
+    let mut server = Server::new(config, &[7; 32].into(), keys).unwrap();
     let mut client = client(&vectors);
     let from = "192.0.2.7:40000".parse().unwrap();
     let mut out = [0; 1200];

@@ -57,7 +57,7 @@ impl Gateway {
 
     /// A server that takes this gateway's tokens.
     pub fn server(&self, config: ServerConfig) -> Server {
-        Server::new(config, [7; 32], self.realm_keys()).expect("a sound configuration")
+        Server::new(config, &[7; 32].into(), self.realm_keys()).expect("a sound configuration")
     }
 
     /// What the next client is given.

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 use sockets::{ALL, drain_until, open, pattern};
 use throng_net::Address;
-use throng_net::io::{Backend, BackendChoice, BindError, SocketConfig, bind};
+use throng_net::io::{Apart, Backend, BackendChoice, BindError, SocketConfig, bind};
 use throng_net::limits::{DATAGRAM_BYTES_MAX, HEADER_BYTES};
 
 /// Runs a test over every backend that this machine allows.
@@ -27,6 +27,9 @@ over_backends! {
     a_dual_stack_socket_speaks_both,
     every_size_passes_and_larger_ones_are_counted,
     empty_datagrams_are_datagrams,
+    datagrams_that_are_too_large_count_as_taken,
+    what_is_apart_waits_in_a_queue_of_its_own,
+    a_flood_of_what_is_apart_takes_no_room_from_the_rest,
     a_datagram_may_be_overwritten_where_it_lies,
     a_drain_keeps_to_its_limit_and_loses_nothing,
     a_drain_tells_how_a_datagram_to_come_begins,
@@ -124,6 +127,74 @@ fn every_size_passes_and_larger_ones_are_counted(choice: BackendChoice) {
     drain_until(bound.receiver.as_mut(), |_, datagram| datagram == b"end");
     let stats = bound.receiver.stats();
     assert_eq!((stats.oversized, stats.datagrams), (oversized.len() as u64, DATAGRAM_BYTES_MAX as u64 + 1));
+}
+
+fn datagrams_that_are_too_large_count_as_taken(choice: BackendChoice) {
+    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for i in 0..20 {
+        peer.send_to(&vec![0; if i < 10 { 1201 } else { 4 }], bound.report.local_addr).unwrap();
+    }
+    // Whoever asks for ten and is given none must know that more are waiting.
+    assert_eq!(bound.receiver.drain(10, &mut |_, _| panic!("too large")).unwrap(), 10);
+    assert_eq!(bound.receiver.drain(100, &mut |_, datagram| assert_eq!(datagram, [0; 4])).unwrap(), 10);
+    assert_eq!((bound.receiver.stats().oversized, bound.receiver.stats().datagrams), (10, 10));
+}
+
+/// Datagrams that begin with 5, 6 or 7 stay at home.
+const APART: Apart = Apart { home_first: 5, home_last: 7, buffer_bytes: 4 << 20 };
+
+fn what_is_apart_waits_in_a_queue_of_its_own(choice: BackendChoice) {
+    let has_ipv6 = UdpSocket::bind("[::1]:0").is_ok();
+    let ipv4 = [("127.0.0.1:0", "127.0.0.1:0"), ("0.0.0.0:0", "127.0.0.1:0")];
+    let ipv6 = [("[::1]:0", "[::1]:0"), ("[::]:0", "[::1]:0"), ("[::]:0", "127.0.0.1:0")];
+    for (listen, peer) in ipv4.into_iter().chain(ipv6.into_iter().filter(|_| has_ipv6)) {
+        let config = SocketConfig { apart: Some(APART), ..SocketConfig::new(listen.parse().unwrap()) };
+        let Some(mut bound) = open(choice, config) else { return };
+        assert!(bound.report.apart_buffer.is_some(), "{}", bound.report);
+        let peer = UdpSocket::bind(peer).unwrap();
+        let to = SocketAddr::new(peer.local_addr().unwrap().ip(), bound.report.local_addr.port());
+        peer.send_to(&[], to).unwrap();
+        for first in 0..=255u8 {
+            peer.send_to(&[first, 9, 9], to).unwrap();
+        }
+        let (mut home, mut apart) = (Vec::new(), Vec::new());
+        let taken = bound.receiver.drain(1000, &mut |_, datagram| home.push(datagram.first().copied()));
+        assert_eq!(taken.unwrap(), 4);
+        let taken = bound.receiver.drain_apart(1000, &mut |_, datagram| apart.push(datagram[0]));
+        assert_eq!(taken.unwrap(), 253);
+        assert_eq!(home, [None, Some(5), Some(6), Some(7)], "{listen}");
+        assert_eq!(apart, (0..=4).chain(8..=255).collect::<Vec<u8>>(), "{listen}");
+        // Answers leave by the one socket, and the port is free again when all is dropped.
+        let mut sender = bound.senders.make().unwrap();
+        sender.send(b"answer", &Address::from(peer.local_addr().unwrap()));
+        sender.flush();
+        let mut back = [0; 10];
+        assert_eq!(peer.recv_from(&mut back).unwrap(), (6, to));
+        let listen = bound.report.local_addr;
+        drop((bound, sender));
+        assert!(UdpSocket::bind(listen).is_ok());
+    }
+}
+
+fn a_flood_of_what_is_apart_takes_no_room_from_the_rest(choice: BackendChoice) {
+    let apart = Some(Apart { buffer_bytes: 100_000, ..APART });
+    let config = SocketConfig { apart, ..SocketConfig::new("127.0.0.1:0".parse().unwrap()) };
+    let Some(mut bound) = open(choice, config) else { return };
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for i in 0..10_000 {
+        peer.send_to(&[1; DATAGRAM_BYTES_MAX], bound.report.local_addr).unwrap();
+        if i % 100 == 0 {
+            peer.send_to(&[5; 100], bound.report.local_addr).unwrap();
+        }
+    }
+    assert_eq!(bound.receiver.drain(1000, &mut |_, datagram| assert_eq!(datagram, [5; 100])).unwrap(), 100);
+    let heard = bound.receiver.drain_apart(50, &mut |_, _| {}).unwrap();
+    assert_eq!(heard, 50, "a drain keeps to its limit");
+    let heard = heard + bound.receiver.drain_apart(10_000, &mut |_, _| {}).unwrap();
+    let stats = bound.receiver.stats();
+    assert_eq!((stats.kernel_drops, stats.kernel_drops_apart), (0, 10_000 - heard as u64), "{stats:?}");
+    assert!(heard < 1000, "{heard}");
 }
 
 fn empty_datagrams_are_datagrams(choice: BackendChoice) {

@@ -169,7 +169,7 @@ fn a_restart_takes_no_token_from_before() {
     // Killed and back within a second, with another secret and no memory.
     let keys = Gateway::default().realm_keys();
     let restarted = ServerConfig { started_unix_ms: 101_000, ..config() };
-    let mut server = Server::new(restarted, [8; 32], keys).unwrap();
+    let mut server = Server::new(restarted, &[8; 32].into(), keys).unwrap();
     for (from, salt) in [(address(1), 1), (address(2), 2)] {
         let hello = proven_hello(&mut server, &mut client_of(0, salt, &grant), 0, from);
         assert_eq!(deliver(&mut server, 0, from, &hello), Got::Dropped(Reject::TokenBeforeStart));
@@ -188,7 +188,7 @@ fn keys_are_replaced_while_clients_connect() {
         RealmKeys::new(keys).unwrap()
     };
     let (mut old, mut new) = (Gateway::with_key(1), Gateway::with_key(2));
-    let mut server = Server::new(config(), [7; 32], realm(&[&old])).unwrap();
+    let mut server = Server::new(config(), &[7; 32].into(), realm(&[&old])).unwrap();
     let (mut before, session) = old.connect(&mut server, 0, address(1));
     // One in the middle of its handshake, one with a token in its hand, one with a token of the new key.
     let mut halfway = old.client(0, *b"");

@@ -39,8 +39,7 @@ fn gateway(dir: &DataDir) -> (Running, Arc<RealmStatus>) {
         status: Arc::clone(&status),
         key: Arc::new(dir.signing_key(REALM).expect("a key")),
     };
-    let mut seed = [0; 32];
-    SystemRandom::new().fill(&mut seed).expect("entropy");
+    let seed = SecretBytes::filled(|bytes| SystemRandom::new().fill(bytes)).expect("entropy");
     let gateway = Gateway::new(Parts {
         store: Arc::clone(&store) as _,
         credentials: store as _,
@@ -52,7 +51,7 @@ fn gateway(dir: &DataDir) -> (Running, Arc<RealmStatus>) {
             admit_per_s: settings.admit_per_s,
         },
         clock: system_clock(),
-        entropy: Entropy::new(seed),
+        entropy: Entropy::new(&seed),
         ticket_secret: dir.queue_secret().expect("a key"),
     });
     let ring = KeyRing::open(dir.clone(), vec![REALM], unix_ms()).expect("keys");

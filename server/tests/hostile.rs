@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::raw::{Raw, input};
 use common::{
     Player, Stage, assert_undisturbed, grant, now_us, on_both_backends, players, socket_to, step, step_until,
@@ -15,6 +17,7 @@ use throng_net::testing::Gateway;
 use throng_schema::limits::{COMMAND_BYTES_MAX, DATAGRAM_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use throng_schema::wire::{Outcome, Told, Verb};
 use throng_schema::{CommandFields, KIND_INPUT, SCHEMA_VERSION, write_command, write_hello};
+use throng_server::limits::STRANGERS_PER_S;
 use throng_server::realm::{DISCONNECT_UNACKNOWLEDGED, REFUSED_HELLO, REFUSED_NAME, REFUSED_SCHEMA, Realm};
 
 /// A realm counter by name.
@@ -502,6 +505,40 @@ fn strangers_replays_and_floods_are_counted_and_reach_nobody() {
             step(realm, &mut players);
             assert!(counted(realm, "rejected_rate_limited") >= 300);
             assert_eq!(realm.client_count(), 4);
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn a_flood_of_strangers_waits_until_a_tick_is_over_and_has_a_bound() {
+    on_both_backends(
+        |config| config.realm.tick_hz = 20,
+        |realm| {
+            let (_, mut players) = guests(realm);
+            let stranger = socket_to(realm);
+            let flood =
+                |count| (0..count).for_each(|_| _ = stranger.send(&[0; 40]).expect("loopback takes it"));
+            let heard = |realm: &Realm| counted(realm, "rejected_unknown_type");
+            let inputs = counted(realm, "input_taken");
+            flood(50);
+            realm.advance_clock(Duration::from_millis(50));
+            let now_us = now_us(realm);
+            players.iter_mut().for_each(|player| player.send(now_us));
+            realm.tick();
+            assert_eq!((heard(realm), counted(realm, "input_taken") - inputs), (0, players.len() as u64));
+
+            const MOST: u64 = STRANGERS_PER_S as u64 / 20;
+            for _ in 0..MOST / 100 + 10 {
+                flood(100);
+                realm.receive(200);
+            }
+            assert_eq!((heard(realm), counted(realm, "strangers_full")), (MOST, 1));
+            for _ in 0..10 {
+                step(realm, &mut players);
+            }
+            assert_eq!(heard(realm), 50 + (MOST / 100 + 10) * 100, "who waited is heard later");
+            assert_eq!(counted(realm, "strangers_full"), 1);
             assert_undisturbed(&players);
         },
     );

@@ -269,7 +269,7 @@ impl Run {
                 .unwrap_or_else(|error| unreachable!("{error}")),
             settings: Settings { registration, protocol_hash: 7, admit_per_s: 100 },
             clock: Arc::new(move || now.load(Ordering::Relaxed)),
-            entropy: Entropy::new([7; 32]),
+            entropy: Entropy::new(&[7; 32].into()),
             ticket_secret: SecretBytes::new([8; 32]),
         });
         world.realm_keys.iter().for_each(|keys| gateway.set_realm_keys(keys.clone()));

@@ -211,9 +211,9 @@ impl ReceiveBatch {
         Ok(ReceiveBatch { slots, names, controls, _iovecs: iovecs, headers, count })
     }
 
-    /// Receives until the socket is empty or about `limit` datagrams have come, and hands each one that is whole to
-    /// `each` with its sender, where asked for the local address that it came to, and how one of the next begins.
-    /// Returns how many those were.
+    /// Receives until the socket is empty or `limit` datagrams have come, and hands each one that is whole to `each`
+    /// with its sender, where asked for the local address that it came to, and how one of the next begins.
+    /// Returns how many were taken from the socket, those that were too large and errors in place of one among them.
     pub fn drain(
         &mut self,
         fd: RawFd,
@@ -221,7 +221,6 @@ impl ReceiveBatch {
         stats: &mut ReceiveStats,
         mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
     ) -> io::Result<usize> {
-        let before = stats.datagrams;
         let mut taken = 0;
         while taken < limit {
             let wanted = (limit - taken).min(self.count);
@@ -241,7 +240,7 @@ impl ReceiveBatch {
                 Err(error) => return Err(error),
             }
         }
-        Ok((stats.datagrams - before) as usize)
+        Ok(taken)
     }
 
     fn receive(&mut self, fd: RawFd, wanted: usize) -> io::Result<usize> {

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use super::batch::{ReceiveBatch, SendBatch};
@@ -16,14 +17,17 @@ const RECEIVE_SLOTS: usize = 256;
 
 pub(super) struct MmsgReceiver {
     socket: Arc<OwnedFd>,
+    /// The queue of what is apart.
+    apart: Option<OwnedFd>,
+    /// For both queues, which are read in turns.
     batch: ReceiveBatch,
     stats: ReceiveStats,
 }
 
 impl MmsgReceiver {
-    pub fn new(socket: Arc<OwnedFd>) -> io::Result<Self> {
+    pub fn new(socket: Arc<OwnedFd>, apart: Option<OwnedFd>) -> io::Result<Self> {
         let batch = ReceiveBatch::new(RECEIVE_SLOTS, false)?;
-        Ok(MmsgReceiver { socket, batch, stats: ReceiveStats::default() })
+        Ok(MmsgReceiver { socket, apart, batch, stats: ReceiveStats::default() })
     }
 }
 
@@ -33,9 +37,23 @@ impl Receive for MmsgReceiver {
         self.batch.drain(fd, limit, &mut self.stats, |from, _, datagram, coming| each(from, datagram, coming))
     }
 
+    fn drain_apart(
+        &mut self,
+        limit: usize,
+        each: &mut dyn FnMut(SocketAddr, &mut [u8]),
+    ) -> io::Result<usize> {
+        let Some(apart) = &self.apart else { return Ok(0) };
+        self.batch
+            .drain(apart.as_raw_fd(), limit, &mut self.stats, |from, _, datagram, _| each(from, datagram))
+    }
+
     fn stats(&self) -> ReceiveStats {
-        let kernel_drops = u64::from(socket::kernel_drops(self.socket.as_raw_fd()));
-        ReceiveStats { kernel_drops, ..self.stats }
+        let drops = |fd: RawFd| u64::from(socket::kernel_drops(fd));
+        ReceiveStats {
+            kernel_drops: drops(self.socket.as_raw_fd()),
+            kernel_drops_apart: self.apart.as_ref().map_or(0, |apart| drops(apart.as_raw_fd())),
+            ..self.stats
+        }
     }
 }
 

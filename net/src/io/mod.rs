@@ -14,6 +14,7 @@
 //!
 //! Every call returns at once. Waiting for a datagram costs receiver and sender eight times what polling does.
 
+mod apart;
 mod batch;
 pub mod cpu;
 mod error;
@@ -31,6 +32,7 @@ use std::os::fd::OwnedFd;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub use apart::Apart;
 pub use error::BindError;
 pub use socket::BufferGrant;
 pub use stats::{ReceiveStats, SendStats};
@@ -107,6 +109,8 @@ pub struct SocketConfig {
     pub listen: SocketAddr,
     /// Bytes of kernel buffer for what has arrived and not been drained.
     pub receive_buffer_bytes: usize,
+    /// Which datagrams have a queue of their own, apart from all others. None: there is one queue.
+    pub apart: Option<Apart>,
     /// Bytes of kernel buffer for what is sent and not yet on the wire.
     pub send_buffer_bytes: usize,
     /// Which backend.
@@ -121,6 +125,7 @@ impl SocketConfig {
         SocketConfig {
             listen,
             receive_buffer_bytes: BUFFER_BYTES_DEFAULT,
+            apart: None,
             send_buffer_bytes: BUFFER_BYTES_DEFAULT,
             backend: BackendChoice::Auto,
             simulate_uring_refused: false,
@@ -139,6 +144,8 @@ pub struct BindReport {
     pub reason: String,
     /// Kernel buffer for receiving.
     pub receive_buffer: BufferGrant,
+    /// Kernel buffer of the queue for what is [apart](SocketConfig::apart); `None` where there is one queue for all.
+    pub apart_buffer: Option<BufferGrant>,
     /// Kernel buffer for sending.
     pub send_buffer: BufferGrant,
     /// What falls short, each with its remedy.
@@ -157,10 +164,11 @@ pub type TakeAhead<'a> = dyn FnMut(SocketAddr, &mut [u8], &[u8; HEADER_BYTES]) +
 
 /// Takes datagrams from the socket.
 pub trait Receive: Send {
-    /// Hands each datagram that has arrived to `each`, up to about `limit`, and returns how many. Never waits.
+    /// Takes what has arrived from the socket, at most `limit`, hands each datagram to `each`, and returns how many were
+    /// taken: as many as `limit` mean that more may be waiting. Never waits.
     /// The bytes are the kernel's slot itself, for `each` to decrypt in place or overwrite as it likes.
     ///
-    /// Datagrams of more than 1,200 bytes are dropped and counted; errors that the network caused are counted.
+    /// Datagrams of more than 1,200 bytes are taken, dropped and counted; so are errors that the network caused.
     ///
     /// # Errors
     /// When the socket can no longer be read.
@@ -175,7 +183,14 @@ pub trait Receive: Send {
     /// When the socket can no longer be read.
     fn drain_ahead(&mut self, limit: usize, each: &mut TakeAhead<'_>) -> io::Result<usize>;
 
-    /// What has been counted so far.
+    /// As [`drain`](Self::drain), from the queue of what is [apart](SocketConfig::apart); 0 where there is none.
+    ///
+    /// # Errors
+    /// When that queue can no longer be read.
+    fn drain_apart(&mut self, limit: usize, each: &mut dyn FnMut(SocketAddr, &mut [u8]))
+    -> io::Result<usize>;
+
+    /// What has been counted so far, of both queues.
     fn stats(&self) -> ReceiveStats;
 }
 
@@ -262,7 +277,21 @@ impl fmt::Debug for Bound {
 /// When the address cannot be had, or io_uring is demanded and refused. Limits that are merely too small are
 /// [`warnings`](BindReport::warnings).
 pub fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
-    let opened = socket::open(config.listen, config.receive_buffer_bytes, config.send_buffer_bytes)?;
+    let mut opened = socket::open(config.listen, config.receive_buffer_bytes, config.send_buffer_bytes)?;
+    let mut apart_buffer = None;
+    let mut second = None;
+    match config.apart.as_ref().map(|apart| apart::open(&opened.socket, opened.local_addr, apart)) {
+        None => {}
+        Some(Ok(opened_second)) => {
+            apart_buffer = Some(opened_second.buffer);
+            opened.warnings.extend(opened_second.warnings);
+            second = Some(opened_second.socket);
+        }
+        Some(Err(error)) => opened.warnings.push(format!(
+            "hellos cannot have a queue of their own ({error}): beside a flood of them players' input may be dropped. \
+             Needed: Linux 4.5 or newer, and a sandbox that allows SO_REUSEPORT and SO_ATTACH_REUSEPORT_CBPF"
+        )),
+    }
     let socket = Arc::new(opened.socket);
     let uring = match config.backend {
         BackendChoice::Mmsg => Err("asked for".to_owned()),
@@ -276,7 +305,7 @@ pub fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
         }
         Err(reason) => (Backend::Mmsg, reason),
     };
-    let receiver = mmsg::MmsgReceiver::new(socket.clone())
+    let receiver = mmsg::MmsgReceiver::new(socket.clone(), second)
         .map_err(|error| BindError::new("allocate receive slots", config.listen, error))?;
     Ok(Bound {
         receiver: Box::new(receiver),
@@ -286,6 +315,7 @@ pub fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
             backend,
             reason,
             receive_buffer: opened.receive_buffer,
+            apart_buffer,
             send_buffer: opened.send_buffer,
             warnings: opened.warnings,
         },

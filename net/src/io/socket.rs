@@ -46,11 +46,7 @@ pub(super) fn open(
     send_buffer_bytes: usize,
 ) -> Result<Opened, BindError> {
     let fail = |action| move |source| BindError::new(action, listen, source);
-    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))
-        .map_err(fail("open a UDP socket"))?;
-    if listen.is_ipv6() && listen.ip().is_unspecified() {
-        socket.set_only_v6(false).map_err(fail("take IPv4 as well"))?;
-    }
+    let socket = unbound(listen).map_err(fail("open a UDP socket"))?;
     let mut warnings = Vec::new();
     let receive_buffer = Buffer::Receive.set(&socket, receive_buffer_bytes, &mut warnings);
     let send_buffer = Buffer::Send.set(&socket, send_buffer_bytes, &mut warnings);
@@ -65,6 +61,15 @@ pub(super) fn open(
         .and_then(|address| address.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported)))
         .map_err(fail("read the address"))?;
     Ok(Opened { socket: socket.into(), local_addr, receive_buffer, send_buffer, warnings })
+}
+
+/// A UDP socket for `listen`, to be bound; for `[::]`, one that takes IPv4 as well.
+pub(super) fn unbound(listen: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
+    if listen.is_ipv6() && listen.ip().is_unspecified() {
+        socket.set_only_v6(false)?;
+    }
+    Ok(socket)
 }
 
 /// "Probe" sends with the don't-fragment bit and ignores what routers claim the path takes: our datagrams fit every
@@ -107,23 +112,27 @@ pub(super) fn set_option(
 }
 
 #[derive(Clone, Copy)]
-enum Buffer {
+pub(super) enum Buffer {
     Receive,
+    /// Of the queue for what is [apart](super::Apart).
+    Apart,
     Send,
 }
 
 impl Buffer {
     /// Asks for a buffer, with privilege first, and warns when the kernel gives less.
-    fn set(self, socket: &Socket, asked_bytes: usize, warnings: &mut Vec<String>) -> BufferGrant {
+    pub(super) fn set(self, socket: &Socket, asked_bytes: usize, warnings: &mut Vec<String>) -> BufferGrant {
         let capped = asked_bytes.clamp(1, BUFFER_BYTES_MAX);
         let (force, granted) = match self {
-            Buffer::Receive => (SO_RCVBUFFORCE, Socket::recv_buffer_size as fn(&Socket) -> io::Result<usize>),
+            Buffer::Receive | Buffer::Apart => {
+                (SO_RCVBUFFORCE, Socket::recv_buffer_size as fn(&Socket) -> io::Result<usize>)
+            }
             Buffer::Send => (SO_SNDBUFFORCE, Socket::send_buffer_size as fn(&Socket) -> io::Result<usize>),
         };
         // Beyond the sysctl's limit only CAP_NET_ADMIN gets through; the plain option is capped in silence.
         if set_option(socket.as_raw_fd(), libc::SOL_SOCKET, force, capped as libc::c_int).is_err() {
             let plain = match self {
-                Buffer::Receive => socket.set_recv_buffer_size(capped),
+                Buffer::Receive | Buffer::Apart => socket.set_recv_buffer_size(capped),
                 Buffer::Send => socket.set_send_buffer_size(capped),
             };
             if let Err(error) = plain {
@@ -142,7 +151,14 @@ impl Buffer {
             return None;
         }
         let (sysctl, consequence) = match self {
-            Buffer::Receive => ("net.core.rmem_max", "bursts of input may be dropped"),
+            Buffer::Receive => (
+                "net.core.rmem_max",
+                "bursts of input may be dropped, and beside a flood of datagrams that look like input most input is",
+            ),
+            Buffer::Apart => (
+                "net.core.rmem_max",
+                "of many who enter at once, or beside a flood of hellos, some must ask more often; who plays notices nothing",
+            ),
             Buffer::Send => ("net.core.wmem_max", "snapshots may be dropped when the network is slow"),
         };
         Some(format!(
@@ -156,6 +172,7 @@ impl fmt::Display for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Buffer::Receive => "receive",
+            Buffer::Apart => "hello",
             Buffer::Send => "send",
         })
     }
@@ -172,6 +189,8 @@ mod tests {
         for part in ["212992", "33554432", "sysctl -w net.core.rmem_max=33554432", "CAP_NET_ADMIN"] {
             assert!(text.contains(part), "{text}");
         }
+        assert!(text.contains("flood"), "{text}");
+        assert!(Buffer::Apart.warning(grant).unwrap().contains("who plays notices nothing"));
         assert!(Buffer::Send.warning(grant).unwrap().contains("net.core.wmem_max"));
         let grant = BufferGrant { asked_bytes: 1, granted_bytes: 1_152 };
         assert_eq!(Buffer::Receive.warning(grant), None);

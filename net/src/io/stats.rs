@@ -57,6 +57,8 @@ stats! {
         errors,
         /// Dropped by the kernel: the socket's receive buffer was full.
         kernel_drops,
+        /// The same of the queue for what is apart: strangers beyond what was to be heard of them.
+        kernel_drops_apart,
     }
 }
 

@@ -21,6 +21,11 @@
 //! (RFC 9001 §6.6); this is an eighth of that.
 //!
 //! Secrets are wiped when dropped and do not print. Randomness is an argument everywhere.
+//!
+//! What is not wiped: ring wipes nothing, so what it keeps while it derives (HMAC and HKDF states, on the stack) stays until
+//! something else is written there; a [`Key`] is overwritten with another one, by us. `siphasher` does not wipe the cookie
+//! key, which lives as long as the process. A secret that is moved may leave a copy where it was: long-lived ones lie in a
+//! [`Box`] or a table and are dropped there. `x25519-dalek` and `zeroize` wipe theirs.
 
 use std::fmt;
 use std::hint::black_box;
@@ -52,6 +57,16 @@ impl SecretBytes {
     /// Takes the bytes over; the caller wipes its own copy.
     pub const fn new(bytes: [u8; 32]) -> Self {
         SecretBytes(bytes)
+    }
+
+    /// Lets `fill` write the bytes where they stay.
+    ///
+    /// # Errors
+    /// What `fill` gives.
+    pub fn filled<E>(fill: impl FnOnce(&mut [u8; 32]) -> Result<(), E>) -> Result<Self, E> {
+        let mut bytes = SecretBytes([0; 32]);
+        fill(&mut bytes.0)?;
+        Ok(bytes)
     }
 
     /// The bytes themselves, for a key file or an answer over HTTPS. Never for a log.
@@ -118,25 +133,34 @@ impl PrivateKey {
 pub struct Entropy(SecretBytes);
 
 impl Entropy {
-    /// `seed` must come from the operating system and be used for nothing else.
-    pub fn new(seed: [u8; 32]) -> Self {
-        Entropy(hkdf(&[], &Zeroizing::new(seed)[..], b"throng entropy 1"))
+    /// `seed` must come from the operating system and be used for nothing else; the caller drops it.
+    pub fn new(seed: &SecretBytes) -> Self {
+        Entropy(hkdf(&[], &seed.0, b"throng entropy 1"))
     }
 
-    /// The next `N` bytes, at most 8,160.
-    pub fn draw<const N: usize>(&mut self) -> [u8; N] {
+    /// The next `N` bytes, at most 8,160. Wiped when dropped, for whoever draws a secret; what is public is copied out.
+    pub fn draw<const N: usize>(&mut self) -> Zeroizing<[u8; N]> {
         const { assert!(N <= 255 * 32, "the longest output of HKDF-SHA-256") };
-        let mut out = [0; N];
-        expand(&self.0, b"draw", &mut out);
-        let mut next = SecretBytes([0; 32]);
-        expand(&self.0, b"next", &mut next.0);
-        self.0 = next;
+        let mut out = Zeroizing::new([0; N]);
+        self.fill(&mut out[..]);
         out
+    }
+
+    /// The next 32 bytes, as a secret.
+    pub fn secret(&mut self) -> SecretBytes {
+        let mut out = SecretBytes([0; 32]);
+        self.fill(&mut out.0);
+        out
+    }
+
+    fn fill(&mut self, out: &mut [u8]) {
+        expand(&self.0, b"draw", out);
+        self.0 = next_secret(&self.0);
     }
 
     /// A private key that nobody has had before.
     pub fn private_key(&mut self) -> PrivateKey {
-        PrivateKey(SecretBytes(self.draw()))
+        PrivateKey(self.secret())
     }
 }
 

@@ -257,16 +257,16 @@ fn the_last_generation_is_like_any_other() {
 
 #[test]
 fn entropy_never_repeats_and_depends_on_its_seed() {
-    let (mut a, mut b) = (Entropy::new([1; 32]), Entropy::new([2; 32]));
-    let mut drawn: Vec<[u8; 8]> = (0..50_000).flat_map(|_| [a.draw(), b.draw()]).collect();
+    let (mut a, mut b) = (Entropy::new(&[1; 32].into()), Entropy::new(&[2; 32].into()));
+    let mut drawn: Vec<[u8; 8]> = (0..50_000).flat_map(|_| [*a.draw(), *b.draw()]).collect();
     drawn.sort_unstable();
     drawn.dedup();
     assert_eq!(drawn.len(), 100_000);
-    assert_eq!(Entropy::new([1; 32]).private_key(), Entropy::new([1; 32]).private_key());
+    assert_eq!(Entropy::new(&[1; 32].into()).private_key(), Entropy::new(&[1; 32].into()).private_key());
     // A longer draw begins like a shorter one, but what follows it is new all the same.
-    let (mut a, mut b) = (Entropy::new([1; 32]), Entropy::new([1; 32]));
-    assert_eq!(a.draw::<64>()[..8], b.draw::<8>());
-    assert_ne!(a.draw::<64>()[..8], Entropy::new([1; 32]).draw::<8>());
+    let (mut a, mut b) = (Entropy::new(&[1; 32].into()), Entropy::new(&[1; 32].into()));
+    assert_eq!(a.draw::<64>()[..8], b.draw::<8>()[..]);
+    assert_ne!(a.draw::<64>()[..8], Entropy::new(&[1; 32].into()).draw::<8>()[..]);
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn nothing_secret_is_printed() {
     let private = PrivateKey::new(canary.clone());
     let transcript = Transcript { token: &[0; TOKEN_BYTES], salt: 0, server_public: &[9; 32] };
     let keys = SessionKeys::derive(&private, &private.public(), &canary, transcript).unwrap();
-    let entropy = Entropy::new(*canary.expose());
+    let entropy = Entropy::new(&canary);
     let texts = [
         format!("{canary:?} {canary:#?}"),
         format!("{private:?} {private:#?}"),

@@ -54,10 +54,10 @@ fn long_session(recorder: &mut Recorder, sealers: &mut [Sealer; 2], packets: u32
 /// Half of the packets over rekeys in one session, half over restarts.
 fn repeats(packets: u32, rekeys: u32, restarts: u32, seed_of: impl Fn(u32) -> [u8; 32]) -> usize {
     let mut recorder = Recorder::default();
-    let mut sealers = session(&mut Entropy::new(seed_of(0)));
+    let mut sealers = session(&mut Entropy::new(&seed_of(0).into()));
     long_session(&mut recorder, &mut sealers, packets / 4, rekeys);
     for restart in 1..=restarts {
-        let mut sealers = session(&mut Entropy::new(seed_of(restart)));
+        let mut sealers = session(&mut Entropy::new(&seed_of(restart).into()));
         long_session(&mut recorder, &mut sealers, packets / 4 / restarts, 1);
     }
     let sealed = recorder.streams.len();

@@ -221,13 +221,17 @@ impl Table {
         self.unconfirmed += usize::from(!opening.session.is_confirmed);
         match self.vacant.pop_front() {
             Some(place) => {
-                debug_assert_eq!(place, index.0);
+                assert_eq!(place, index.0, "a session's id names the place that is its own");
                 self.transmits[index.get()] = transmit;
                 self.sessions[index.get()] = Some(opening.session);
                 self.sealers[index.get()] = Some(opening.sealer);
             }
             None => {
-                debug_assert_eq!(self.transmits.len(), index.get());
+                assert_eq!(
+                    self.transmits.len(),
+                    index.get(),
+                    "a session's id names the place that is its own"
+                );
                 self.transmits.push(transmit);
                 self.sessions.push(Some(opening.session));
                 self.sealers.push(Some(opening.sealer));
@@ -291,6 +295,12 @@ mod tests {
         };
         let index = table.open(Opening { address, connection_id, session, sealer: Sealer::new(&secret) });
         Some((index, connection_id))
+    }
+
+    #[test]
+    fn a_place_takes_as_much_memory_as_is_told() {
+        let bytes = size_of::<Option<Session>>() + size_of::<Transmit>() + size_of::<Option<Sealer>>();
+        assert!((2500..=2900).contains(&bytes), "{bytes}: correct `ServerConfig::sessions_max`");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-use throng_net::protocol::keys::Entropy;
+use throng_net::protocol::keys::{Entropy, SecretBytes};
 use throng_store::{SqliteOptions, SqliteStore};
 
 use super::board::{Board, BoardError, LocalRealm, Realm, RealmStatus, RemoteRealm};
@@ -156,8 +156,8 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
     let mut ring = KeyRing::open(dir.clone(), board.ids().collect(), now_ms)?;
 
     let store = SqliteStore::open(&dir.database(), &SqliteOptions::default())?;
-    let mut seed = [0; 32];
-    SystemRandom::new().fill(&mut seed).map_err(|_| OpenError::NoEntropy)?;
+    let seed =
+        SecretBytes::filled(|bytes| SystemRandom::new().fill(bytes)).map_err(|_| OpenError::NoEntropy)?;
     let gateway = Gateway::new(Parts {
         store: Arc::clone(&store) as _,
         credentials: store,
@@ -169,7 +169,7 @@ pub fn open(config: &Config, own: Option<OwnRealm>, protocol_hash: u64) -> Resul
             admit_per_s: settings.admit_per_s,
         },
         clock,
-        entropy: Entropy::new(seed),
+        entropy: Entropy::new(&seed),
         ticket_secret: dir.queue_secret()?,
     });
     for keys in ring.realm_keys(now_ms)? {

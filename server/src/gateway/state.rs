@@ -12,6 +12,7 @@ use throng_net::protocol::token::{RealmKey, RealmKeys};
 use throng_store::{
     AccountId, Ban, Credential, Credentials, DeviceLabel, Name, NewPassword, Revoke, Store, StoreError,
 };
+use zeroize::Zeroizing;
 
 use super::board::Board;
 use super::counters::Counters;
@@ -179,14 +180,19 @@ impl Gateway {
         i64::try_from(self.now_ms()).unwrap_or(i64::MAX)
     }
 
-    /// Random bytes.
-    pub fn draw<const N: usize>(&self) -> [u8; N] {
+    /// Random bytes. Wiped when dropped, for whoever draws a secret.
+    pub fn draw<const N: usize>(&self) -> Zeroizing<[u8; N]> {
         self.entropy.lock().unwrap_or_else(PoisonError::into_inner).draw()
+    }
+
+    /// 32 random bytes that only their owners may know.
+    pub fn draw_secret(&self) -> SecretBytes {
+        self.entropy.lock().unwrap_or_else(PoisonError::into_inner).secret()
     }
 
     /// A random number.
     pub fn draw_u64(&self) -> u64 {
-        u64::from_le_bytes(self.draw())
+        u64::from_le_bytes(*self.draw())
     }
 
     /// The throttles. Not to be held while waiting for anything.
@@ -283,7 +289,7 @@ impl Gateway {
     }
 
     /// Replaces a hash of weaker parameters while the password is at hand. Whatever fails, the login is still good.
-    async fn rehashed(&self, credential: Credential, password: zeroize::Zeroizing<String>) -> Credential {
+    async fn rehashed(&self, credential: Credential, password: Zeroizing<String>) -> Credential {
         let account = credential.account.id;
         let Ok(hash) = self.passwords.hash(password).await else { return credential };
         let new = NewPassword {

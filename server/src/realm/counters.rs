@@ -99,6 +99,8 @@ counters! {
     unacknowledged,
     /// Ticks at whose start the socket held more than `net.receive_batch_max` datagrams: the rest waited a tick.
     receive_batch_full,
+    /// Ticks before which as many strangers were heard as may be: the others waited, or the kernel dropped them.
+    strangers_full,
     /// Failed looks at the socket; the next look tries again.
     receive_error,
     /// Steps of the overload ladder taken.

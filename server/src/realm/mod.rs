@@ -38,7 +38,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use throng_game::{Game, GameError, Imbalance, Input};
-use throng_net::io::{BindError, Receive};
+use throng_net::io::{BindError, Receive, Sender};
 use throng_net::limits::FRAME_BYTES_ALONE_MAX;
 use throng_net::protocol::packet::DISCONNECT_STOPPING;
 use throng_net::protocol::token::RealmKeys;
@@ -99,9 +99,16 @@ pub enum RealmError {
         /// What the system said.
         reason: rayon::ThreadPoolBuildError,
     },
-    /// No entropy for the cookies' secret.
-    #[error("cannot read 32 random bytes from /dev/urandom: {0}\n  mount /dev in the container or chroot")]
-    Entropy(std::io::Error),
+    /// The system gives no entropy for cookies and keys.
+    #[error(
+        "the system gives no random bytes for keys\n  allow getrandom(2) in the sandbox, or mount /dev in the container or chroot"
+    )]
+    NoEntropy,
+}
+
+/// Datagrams of strangers that are looked into between two ticks.
+fn strangers_max(config: &Config) -> usize {
+    (limits::STRANGERS_PER_S / u32::from(config.realm.tick_hz)) as usize
 }
 
 /// Whether nine tenths are taken.
@@ -157,6 +164,8 @@ pub struct Realm {
     /// Time spent receiving and datagrams received since the last tick.
     receive_ns: u64,
     received: u64,
+    /// How many more datagrams of strangers are looked into before the next tick.
+    strangers_left: usize,
     clients_peak: u32,
     governor: Governor,
     /// Added to each tick's work as the governor sees it.
@@ -171,7 +180,7 @@ impl Realm {
     /// Binds the socket, makes the world and gives every thread of the current pool its sender.
     fn open(config: &Config, keys: RealmKeys, threads: usize) -> Result<Self, RealmError> {
         let game = setup::game(config)?;
-        let protocol = Server::new(setup::server_config(config), setup::secret()?, keys)?;
+        let protocol = Server::new(setup::server_config(config), &setup::seed()?, keys)?;
         let bound = throng_net::io::bind(&setup::socket_config(config))?;
         let startup = setup::startup(config, &game, threads, &bound.report);
         let senders = bound.senders;
@@ -187,6 +196,7 @@ impl Realm {
             inbox: Inbox::new(protocol, game, players_max),
             receive_ns: 0,
             received: 0,
+            strangers_left: strangers_max(config),
             clients_peak: 0,
             governor: Governor::new(&config.overload, config.world.refresh_ticks),
             burden_ns: 0,
@@ -253,16 +263,46 @@ impl Realm {
         self.inbox.protocol.counters()
     }
 
-    /// Takes in at most `limit` datagrams that have arrived, answers handshakes, and returns how many there were.
-    /// Never waits.
+    /// Takes in at most `limit` datagrams of sessions and as many of strangers, answers handshakes, and returns how many
+    /// there were of both. Never waits.
     pub fn receive(&mut self, limit: usize) -> usize {
+        self.hear_sessions(limit) + self.hear_strangers(limit)
+    }
+
+    /// Takes in at most `limit` datagrams of sessions, and of everybody where the kernel does not keep strangers apart.
+    fn hear_sessions(&mut self, limit: usize) -> usize {
+        self.hear(|receiver, inbox, now_us, sender| {
+            receiver.drain_ahead(limit, &mut |from, datagram, coming| {
+                inbox.prefetch(coming);
+                inbox.datagram(now_us, from, datagram, sender);
+            })
+        })
+    }
+
+    /// Takes in at most `limit` datagrams of strangers, and none once there have been as many as fit between two ticks:
+    /// the kernel drops what finds their queue full.
+    fn hear_strangers(&mut self, limit: usize) -> usize {
+        let limit = limit.min(self.strangers_left);
+        if limit == 0 {
+            return 0;
+        }
+        let heard = self.hear(|receiver, inbox, now_us, sender| {
+            receiver.drain_apart(limit, &mut |from, datagram| inbox.datagram(now_us, from, datagram, sender))
+        });
+        self.strangers_left -= heard.min(limit);
+        self.inbox.counters.strangers_full += u64::from(self.strangers_left == 0);
+        heard
+    }
+
+    /// Takes in what `drain` gets, and returns how much that was.
+    fn hear(
+        &mut self,
+        drain: impl FnOnce(&mut dyn Receive, &mut Inbox, u64, &mut dyn Sender) -> std::io::Result<usize>,
+    ) -> usize {
         let start_ns = self.now_ns();
         let Self { receiver, inbox, .. } = self;
         let drained = with_sender(|sender| {
-            let drained = receiver.drain_ahead(limit, &mut |from, datagram, coming| {
-                inbox.prefetch(coming);
-                inbox.datagram(start_ns / 1000, from, datagram, sender);
-            });
+            let drained = drain(receiver.as_mut(), inbox, start_ns / 1000, sender);
             sender.flush();
             drained
         });
@@ -282,11 +322,12 @@ impl Realm {
     /// Runs one tick: takes in what has arrived, moves the world, sends every client what it is told and its snapshot.
     pub fn tick(&mut self) -> (TickTimes, Traffic) {
         let start_ns = self.now_ns();
-        // A tick may begin with all that honest clients sent meanwhile, and some of a flood.
+        // A tick may begin with all that honest clients sent meanwhile, and some of a flood. Strangers wait until it is over.
         let limit = self.config.net.receive_batch_max as usize + 2 * self.client_count() as usize;
-        if self.receive(limit) == limit {
+        if self.hear_sessions(limit) == limit {
             self.inbox.counters.receive_batch_full += 1;
         }
+        self.strangers_left = strangers_max(&self.config);
         let received_ns = self.now_ns();
         self.inbox.expire(received_ns / 1000);
         self.inbox.note_acks();

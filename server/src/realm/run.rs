@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Arrivals, Orders, Realm};
 use crate::gateway::board::{RealmState, RealmStatus};
 use crate::gateway::keys::unix_ms;
+use crate::limits::STRANGERS_BATCH;
 use crate::metrics::Window;
 use crate::process;
 use crate::report::{Event, Progress, RealmReport};
@@ -194,10 +195,11 @@ impl Realm {
         let poll_ns = u64::from(self.config.net.poll_us) * 1000;
         let batch_max = self.config.net.receive_batch_max as usize;
         while schedule.wait_ns(self.now_ns()) > 0 {
-            let received = self.receive(batch_max);
+            let sessions = self.hear_sessions(batch_max);
+            let strangers = self.hear_strangers(STRANGERS_BATCH);
             let wait_ns = schedule.wait_ns(self.now_ns()).min(poll_ns);
             // A full batch means that more is waiting: look again at once.
-            if received < batch_max && wait_ns > 0 {
+            if sessions < batch_max && strangers < STRANGERS_BATCH && wait_ns > 0 {
                 thread::sleep(Duration::from_nanos(wait_ns));
             }
         }

@@ -84,7 +84,8 @@ impl Seats {
         if self.places.len() <= place {
             self.places.resize(place + 1, Place::EMPTY);
         }
-        debug_assert_eq!(self.places[place].seat, VACANT);
+        // Two seats would seal two snapshots with one sequence, which gives both away.
+        assert_eq!(self.places[place].seat, VACANT, "a session has one seat");
         self.places[place] = Place { seat: self.in_order.len() as u32, said: Said::nothing(player) };
         self.in_order.push(Seat::new(place as u32, player));
     }

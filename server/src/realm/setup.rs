@@ -1,12 +1,13 @@
 //! What a realm is made with, from its settings: game, sessions, socket, and the lines that tell of it.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use ring::rand::{SecureRandom as _, SystemRandom};
 use throng_game::{Game, GameConfig, Land, LandSource, Rules, Spawn, WorldConfig};
-use throng_net::io::{BackendChoice, BindReport, SocketConfig};
+use throng_net::io::{Apart, BackendChoice, BindReport, SocketConfig};
+use throng_net::protocol::keys::SecretBytes;
+use throng_net::protocol::packet::{TYPE_CONTROL, TYPE_DATA, TYPE_DISCONNECT};
 use throng_net::protocol::token::protocol_hash;
 use throng_net::protocol::{PrefixCaps, ServerConfig};
 use throng_schema::SCHEMA_VERSION;
@@ -143,6 +144,11 @@ pub(super) fn server_config(config: &Config) -> ServerConfig {
 pub(super) fn socket_config(config: &Config) -> SocketConfig {
     SocketConfig {
         receive_buffer_bytes: config.net.receive_buffer_bytes as usize,
+        apart: Some(Apart {
+            home_first: TYPE_DATA,
+            home_last: TYPE_CONTROL,
+            buffer_bytes: limits::STRANGERS_BUFFER_BYTES,
+        }),
         send_buffer_bytes: config.net.send_buffer_bytes as usize,
         backend: match config.net.io {
             IoChoice::Auto => BackendChoice::Auto,
@@ -180,13 +186,12 @@ pub(super) fn startup(config: &Config, game: &Game, threads: usize, bound: &Bind
     }
 }
 
-/// 32 random bytes.
-pub(super) fn secret() -> Result<[u8; 32], RealmError> {
-    let mut secret = [0; 32];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut secret))
-        .map_err(RealmError::Entropy)?;
-    Ok(secret)
+const _: () =
+    assert!(TYPE_DATA < TYPE_DISCONNECT && TYPE_DISCONNECT < TYPE_CONTROL && TYPE_CONTROL - TYPE_DATA == 2);
+
+/// What all randomness of a realm comes from.
+pub(super) fn seed() -> Result<SecretBytes, RealmError> {
+    SecretBytes::filled(|bytes| SystemRandom::new().fill(bytes)).map_err(|_| RealmError::NoEntropy)
 }
 
 #[cfg(test)]

@@ -286,6 +286,7 @@ pub fn step(realm: &mut Stage<'_>, players: &mut [Player]) {
     for player in players.iter_mut() {
         player.send(now_us);
     }
+    realm.receive(usize::MAX);
     realm.tick();
     for player in players {
         player.receive(now_us);

@@ -133,7 +133,7 @@ pub fn gateway(
         board: Board::new([Realm::Local(here), Realm::Remote(elsewhere)]).expect("two realms"),
         settings: Settings { registration, protocol_hash: PROTOCOL_HASH, admit_per_s: 100 },
         clock: Arc::new(move || clock.load(Ordering::Relaxed)),
-        entropy: Entropy::new([7; 32]),
+        entropy: Entropy::new(&[7; 32].into()),
         ticket_secret: SecretBytes::new([8; 32]),
     });
     (gateway, status)

@@ -7,8 +7,8 @@ use crate::limits::{ACCEPTS_PER_S, SESSIONS_MAX, STRANGER_SETS, STRANGER_SETS_MA
 /// How a [`Server`](super::Server) is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Most sessions at a time, 1 to [`SESSIONS_MAX`]. Places are reserved at the start, some
-    /// hundred bytes each; what a session's keys take comes when it does.
+    /// Most sessions at a time, 1 to [`SESSIONS_MAX`]. Places, of 2.6 KiB with their keys, are reserved at the start and
+    /// take memory from when a session comes.
     pub sessions_max: u32,
     /// Microseconds without an authentic datagram after which a session ends, at least 1. A token may ask for less.
     pub timeout_us: u64,
@@ -26,8 +26,8 @@ pub struct ServerConfig {
     /// How far the gateway's clock may be behind, milliseconds: tokens made within that time after the start are not
     /// taken either. 0 when the gateway is in the same process.
     pub clock_skew_ms: u32,
-    /// Handshakes a second that may be completed, at least 1. Each costs 150 us, so this bounds what holders of good
-    /// tokens can cost.
+    /// Handshakes a second that may be completed, at least 1, and a twentieth of that at once. Each costs 53 us (Zen 5;
+    /// `--bench flood`), so this bounds what holders of good tokens can cost.
     pub accepts_per_s: u32,
     /// Sets of 8 addresses, or tokens, whose rates are remembered, 1 to [`STRANGER_SETS_MAX`]; a power of two, or the
     /// next one is taken. Three tables of 64 bytes a set.

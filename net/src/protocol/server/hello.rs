@@ -226,7 +226,7 @@ impl Server {
     }
 
     fn next_id(&mut self) -> Result<u32, Reject> {
-        let bits = u32::from_le_bytes(self.entropy.draw());
+        let bits = u32::from_le_bytes(*self.entropy.draw());
         self.table.next_id(bits).ok_or(Reject::UnconfirmedFull)
     }
 

@@ -20,7 +20,7 @@ pub use hello::{Admission, Asking, Ticket};
 use super::caps::PrefixCounts;
 use super::cookie::CookieKey;
 use super::counters::{Counters, Reject};
-use super::keys::Entropy;
+use super::keys::{Entropy, SecretBytes};
 use super::packet::{Header, TYPE_CONTROL, TYPE_DATA, TYPE_DISCONNECT, TYPE_HELLO};
 use super::rate::{Bucket, Rate};
 use super::strangers::Strangers;
@@ -29,8 +29,8 @@ use super::token::{RealmKey, RealmKeys};
 use super::transmit::TransmitHalves;
 use super::used::UsedTokens;
 use crate::limits::{
-    ANSWER_BYTES_MAX, CLOCK_BACK_MS_MAX, CONFIRM_US, DATAGRAM_BYTES_MAX, HEADER_BYTES, SEALED_BYTES_MIN,
-    SWEEP_SESSIONS, TOKEN_HELLO_BURST, TOKEN_HELLO_HZ,
+    ACCEPT_BURSTS_PER_S, ANSWER_BYTES_MAX, CLOCK_BACK_MS_MAX, CONFIRM_US, DATAGRAM_BYTES_MAX, HEADER_BYTES,
+    SEALED_BYTES_MIN, SWEEP_SESSIONS, TOKEN_HELLO_BURST, TOKEN_HELLO_HZ,
 };
 
 /// A datagram to send back, at most [`ANSWER_BYTES_MAX`] bytes.
@@ -170,17 +170,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server without sessions. `secret` must be random and its own: the cookie key and every ephemeral key come
-    /// from it, the cookie key first. `keys` open the tokens of this realm.
+    /// A server without sessions. `seed` must be random and its own: the cookie key and every ephemeral key come from it,
+    /// the cookie key first. `keys` open the tokens of this realm.
     ///
     /// # Errors
     /// When a limit of the configuration cannot be kept, or the keys are another realm's.
-    pub fn new(config: ServerConfig, secret: [u8; 32], keys: RealmKeys) -> Result<Server, ConfigError> {
+    pub fn new(config: ServerConfig, seed: &SecretBytes, keys: RealmKeys) -> Result<Server, ConfigError> {
         config.check(&keys)?;
-        let mut entropy = Entropy::new(secret);
+        let mut entropy = Entropy::new(seed);
         let cookie_key = CookieKey::new(&entropy.draw());
         let mut hash_keys = || {
-            let bytes: [u8; 16] = entropy.draw();
+            let bytes = entropy.draw::<16>();
             let (low, high) = bytes.split_at(8);
             [low, high].map(|half| half.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
         };
@@ -199,8 +199,7 @@ impl Server {
             used: UsedTokens::new(hash_keys()),
             table: Table::new(config.sessions_max, hash_keys()),
             accepts: Bucket::default(),
-            // A quarter of a second at once.
-            accept_rate: Rate::new(config.accepts_per_s, config.accepts_per_s.div_ceil(4)),
+            accept_rate: Rate::new(config.accepts_per_s, config.accepts_per_s.div_ceil(ACCEPT_BURSTS_PER_S)),
             keys,
             entropy,
             epoch_unix_ms: config.started_unix_ms,
@@ -254,10 +253,14 @@ impl Server {
     }
 
     /// Asks for what [`handle`](Self::handle) will read of the session of a datagram that begins so. Worth it a few
-    /// datagrams ahead, for sessions come in no order. Whatever the bytes say, nothing else happens.
+    /// datagrams ahead, for sessions come in no order. Whatever the bytes say, nothing else happens; those of a hello name
+    /// no session, and a flood of them asks for nothing.
     #[inline]
     pub fn prefetch(&self, head: &[u8; HEADER_BYTES]) {
-        self.table.prefetch(Table::place_of(Header::of(head).connection_id));
+        let header = Header::of(head);
+        if matches!(header.packet_type, TYPE_DATA | TYPE_DISCONNECT | TYPE_CONTROL) {
+            self.table.prefetch(Table::place_of(header.connection_id));
+        }
     }
 
     /// Takes one datagram in. A sealed one is decrypted where it lies; of any other, and of one that is dropped, the

@@ -35,7 +35,7 @@ impl Server {
         // Asked again, an address is asked the same: its answer may be on its way for longer than between two questions.
         let path = match open.filter(|path| path.to == from) {
             Some(path) => Path { asked_us: now_us, ..path },
-            None => Path { to: from, challenge: self.entropy.draw(), since_us: now_us, asked_us: now_us },
+            None => Path { to: from, challenge: *self.entropy.draw(), since_us: now_us, asked_us: now_us },
         };
         let Live { session, transmit, sealer } = self.table.live_mut(index)?;
         session.origin.path = Some(path);

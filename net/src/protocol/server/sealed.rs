@@ -90,6 +90,7 @@ impl Server {
         if header.packet_type == TYPE_DISCONNECT {
             return Ok(self.left(index, header.kind));
         }
+        // It came and is acknowledged like any other: what is cut is the use of its payload.
         if !session.bucket.take(now_us, self.rate) {
             return Err(Reject::RateLimited);
         }

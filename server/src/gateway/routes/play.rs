@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use throng_net::limits::TOKEN_LIFE_MS;
-use throng_net::protocol::keys::SecretBytes;
 use throng_net::protocol::token::{TokenBody, TokenFields, TokenName, mint};
 use throng_store::{CharacterId, StoreError};
 use utoipa::ToSchema;
@@ -147,12 +146,12 @@ pub async fn play(
     })?;
     // Now, not when the request came: the store may have taken a while, and a realm refuses what is too old.
     let issued_at_ms = gateway.now_ms();
-    let secret = SecretBytes::new(gateway.draw());
+    let secret = gateway.draw_secret();
     let fields = TokenFields {
         not_after_ms: issued_at_ms + TOKEN_LIFE_MS,
         protocol_hash: gateway.settings.protocol_hash,
         body: TokenBody {
-            token_id: gateway.draw(),
+            token_id: *gateway.draw(),
             account: session.account.get(),
             character: character.get(),
             session_epoch: begun.session_epoch,
@@ -166,7 +165,7 @@ pub async fn play(
             user_data: [0; 16],
         },
     };
-    let salt = gateway.draw();
+    let salt = *gateway.draw();
     let token = gateway.with_minting_key(body.realm_id, |key| mint(&fields, key, &salt));
     let token = token.ok_or_else(|| gateway.keyless(body.realm_id))?;
     gateway.counters.connect_tokens_minted.add(1);

@@ -75,9 +75,9 @@ impl Pair {
     fn draw(gateway: &Gateway) -> Self {
         let now_ms = gateway.now_ms();
         Self {
-            access: Token::new(gateway.draw()),
+            access: Token::new(*gateway.draw()),
             access_expires_ms: now_ms + limits::ACCESS_MS,
-            refresh: Token::new(gateway.draw()),
+            refresh: Token::new(*gateway.draw()),
             refresh_expires_ms: now_ms + limits::REFRESH_MS,
         }
     }
@@ -181,7 +181,7 @@ pub(super) async fn open_session(
     let (access, refresh) = pair.stored();
     let new = NewSession {
         account,
-        family: FamilyId(gateway.draw()),
+        family: FamilyId(*gateway.draw()),
         access,
         refresh: Some(refresh),
         device,
