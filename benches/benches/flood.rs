@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use criterion::Criterion;
 use throng_benches::{Race, criterion, stay_on_this_thread};
 use throng_net::limits::DATAGRAM_BYTES_MAX;
-use throng_net::protocol::{Client, Received, Server};
+use throng_net::protocol::{Admission, Client, Received, Server};
 use throng_net::testing::Gateway;
 
 /// Datagrams in a lap.
@@ -159,10 +159,44 @@ fn sealed(criterion: &mut Criterion) {
     race.run(criterion);
 }
 
+/// Clients in a lap of handshakes: fewer than may be unconfirmed at a time.
+const ACCEPTED: usize = 512;
+
+/// What is let in costs: opening the token, agreeing on keys, expanding them, a place. Good tokens are what a flood of these
+/// needs, and they are rationed.
+fn accepts(criterion: &mut Criterion) {
+    let mut race = Race::new("handshakes", ACCEPTED as u64);
+    race.lap("accept", move |watch| {
+        let mut gateway = Gateway::default();
+        let mut server = gateway.server(gateway.config());
+        let mut hellos = Vec::new();
+        for number in 0..ACCEPTED {
+            let from = SocketAddr::from((Ipv4Addr::from(0x0a00_0000 | number as u32), 4000));
+            let mut client = gateway.client(0, *b"flood");
+            let mut hello = [0; DATAGRAM_BYTES_MAX];
+            client.poll(0, &mut hello).expect("a hello");
+            let Received::Reply(answer) = server.handle(0, from, &mut hello) else { panic!("no challenge") };
+            client.handle(0, &mut answer.to_vec());
+            client.poll(0, &mut hello).expect("a hello with a cookie");
+            hellos.push((from, hello));
+        }
+        let accepted = watch.time(|| {
+            let accept = |(from, hello): &mut (SocketAddr, Datagram)| {
+                let Received::Asking(asking) = server.handle(0, *from, hello) else { return false };
+                matches!(server.admit(0, asking), Admission::Opened { .. })
+            };
+            hellos.iter_mut().map(accept).filter(|accepted| *accepted).count()
+        });
+        assert_eq!(accepted, ACCEPTED);
+    });
+    race.run(criterion);
+}
+
 fn main() {
     stay_on_this_thread();
     let mut criterion = criterion();
     hellos(&mut criterion);
+    accepts(&mut criterion);
     sealed(&mut criterion);
     criterion.final_summary();
 }
