@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a flood of invented hellos costs players, told apart from what the flooder's own process costs this machine.
 
-    tools/flood_rounds.py target/release/throng [--clients 1000] [--rate 200000] [--seconds 15] [--rounds 6]
+    tools/flood_rounds.py target/release/throng [--clients 1000] [--rate 200000] [--seconds 15] [--rounds 6] [--attacker nice]
 
 Clients play beside one and the same `throng attack`, which in turns is aimed at
 
@@ -9,7 +9,11 @@ Clients play beside one and the same `throng attack`, which in turns is aimed at
     nobody   a socket that is bound and never read: once its buffer is full the kernel drops what comes
     quiet    nothing: no attack at all
 
-so the realm's own work is the difference between the first two, the attacker's share of the processors that between the
+An attacker elsewhere takes no processor time here. This one sends fifty hellos a call, and is scheduled as `--attacker` says:
+`nice` is the lowest priority (nice 19), `idle` (SCHED_IDLE) takes what nobody else wants, and `usual` competes like any
+other process.
+
+So the realm's own work is the difference between the first two, the attacker's share of the processors that between the
 last two. The realm tells each second the slowest of its 20 ticks. Of such maxima the 0.82 quantile is the ticks' own p99
 (0.99 to the power of 20 is 0.82); it is given over all rounds of a kind.
 """
@@ -27,6 +31,11 @@ import time
 KINDS = ("realm", "nobody", "quiet")
 # The first seconds of a round still hold ticks of the one before, and caches of it.
 SETTLE_S = 2
+SCHEDULING = {
+    "idle": lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)),
+    "nice": lambda: os.nice(19),
+    "usual": None,
+}
 PORT, GATEWAY_PORT = 17777, 17780
 
 
@@ -73,6 +82,7 @@ def main():
     parser.add_argument("--rate", type=int, default=200_000, help="hellos a second")
     parser.add_argument("--seconds", type=int, default=15, help="of each round")
     parser.add_argument("--rounds", type=int, default=6, help="of each kind")
+    parser.add_argument("--attacker", choices=SCHEDULING, default="nice", help="how it is scheduled")
     args = parser.parse_args()
     throng = os.path.abspath(args.throng)
 
@@ -101,10 +111,9 @@ def main():
             for kind in KINDS[number % 3:] + KINDS[: number % 3]:
                 attack = None
                 if kind in aims:
-                    # An attacker elsewhere takes no processor time here: this one takes what nobody else wants.
-                    attack = ["nice", "-n", "19", throng, "attack", "--kind", "hello", "--server", aims[kind], "--rate", str(args.rate)]
+                    attack = [throng, "attack", "--kind", "hello", "--server", aims[kind], "--rate", str(args.rate)]
                     attack += ["--seconds", str(args.seconds + SETTLE_S)]
-                    attack = subprocess.Popen(attack, stdout=subprocess.PIPE, text=True)
+                    attack = subprocess.Popen(attack, stdout=subprocess.PIPE, text=True, preexec_fn=SCHEDULING[args.attacker])
                 time.sleep(SETTLE_S)
                 begin = len(realm.seconds)
                 time.sleep(args.seconds - 0.5)
@@ -118,13 +127,14 @@ def main():
         players.wait()
         report = realm.stop()
 
-    print(f"\n{args.clients} clients, {args.rate} hellos a second, {args.rounds} rounds of {args.seconds} s each")
+    print(f"\n{args.clients} clients, {args.rate} hellos a second ({args.attacker}), {args.rounds} rounds of {args.seconds} s each")
     for kind in KINDS:
         median, cpu = statistics.median(worst[kind]), statistics.mean(cores[kind])
         p99 = quantile(worst[kind], 0.82)
         print(f"{kind:7} tick p99 {p99:6.2f} ms, median second's worst {median:6.2f} ms, {cpu:.2f} cores of the realm")
     p99 = {kind: quantile(worst[kind], 0.82) for kind in KINDS}
-    print(f"realm / nobody {p99['realm'] / p99['nobody']:.3f}   nobody / quiet {p99['nobody'] / p99['quiet']:.3f}")
+    ratios = [("realm", "quiet"), ("realm", "nobody"), ("nobody", "quiet")]
+    print("   ".join(f"{a} / {b} {p99[a] / p99[b]:.3f}" for a, b in ratios))
     print(f"clients disconnected: {lost}; ticks late: {report['whole']['ticks_late']}")
 
 

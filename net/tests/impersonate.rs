@@ -91,6 +91,29 @@ fn an_address_that_is_not_ours_is_counted_and_the_others_are_sent() {
 }
 
 #[test]
+fn a_train_arrives_as_single_datagrams_from_one_address() {
+    let mut clients = Impersonator::bind(0, 1 << 20, 1 << 20).unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let SocketAddr::V4(to) = peer.local_addr().unwrap() else { panic!() };
+    let train: Vec<u8> = (0..40u8).flat_map(|i| [i; 1200]).collect();
+    clients.send_train(local(3), to, &train, 1200);
+    // The last one may be shorter.
+    clients.send_train(local(4), to, &train[..1200 + 7], 1200);
+    // And what nobody may send from is lost as ever.
+    clients.send_train(Ipv4Addr::new(203, 0, 113, 9), to, &train[..2400], 1200);
+    clients.flush();
+    let sizes = (0..40).map(|i| (3, i, 1200)).chain([(4, 0, 1200), (4, 1, 7)]);
+    for (from, value, bytes) in sizes {
+        let mut back = [0; 2000];
+        let (received, sender) = peer.recv_from(&mut back).unwrap();
+        assert_eq!((sender.ip(), sender.port(), received), (local(from).into(), clients.port(), bytes));
+        assert!(back[..bytes].iter().all(|byte| *byte == value));
+    }
+    let stats = clients.send_stats();
+    assert_eq!((stats.datagrams, stats.bytes, stats.lost()), (42, 41 * 1200 + 7, 2));
+}
+
+#[test]
 fn what_its_own_buffer_loses_is_counted() {
     let mut clients = Impersonator::bind(0, 1, 1 << 20).unwrap();
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -29,7 +29,7 @@ Examples:
   throng attack --kind reconnect --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --sessions players.tokens
       everybody of that file comes back at once
   throng attack --kind hello --server 127.0.0.1:7777 --rate 200000 --seconds 60
-      hellos from addresses all over, with connect tokens that nobody made
+      hellos from addresses all over, fifty from each, with connect tokens that nobody made
   throng attack --kind slow --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --sockets 5000
 
 Only a server on 127.0.0.0/8 can be named: the attackers' addresses are taken from there too.
