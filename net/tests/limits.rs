@@ -9,7 +9,7 @@ use std::process::Command;
 
 use sockets::open;
 use throng_net::Address;
-use throng_net::io::{BackendChoice, SocketConfig};
+use throng_net::io::{Apart, BackendChoice, SocketConfig};
 
 /// Moves this thread into a namespace of its own and sets it up with `ip`; `false`, with the reason, if it may not.
 fn enter_own_network(commands: &[&str]) -> bool {
@@ -118,10 +118,15 @@ fn no_way_to_a_network_is_counted() {
 fn a_buffer_beyond_the_systems_limit_is_granted_or_warned_about() {
     for choice in [BackendChoice::Mmsg, BackendChoice::Uring] {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let config = SocketConfig { receive_buffer_bytes: 900 << 20, ..SocketConfig::new(listen) };
+        let apart = Some(Apart { home_first: 5, home_last: 7, buffer_bytes: 800 << 20 });
+        let config = SocketConfig { receive_buffer_bytes: 900 << 20, apart, ..SocketConfig::new(listen) };
         let Some(bound) = open(choice, config) else { continue };
         let granted = bound.report.receive_buffer.granted_bytes >= 900 << 20;
         let warned = bound.report.warnings.iter().any(|text| text.contains("net.core.rmem_max=943718400"));
         assert_ne!(granted, warned, "{}", bound.report);
+        // Whoever follows both remedies in turn would be left with the lesser one.
+        let remedies =
+            bound.report.warnings.iter().filter(|text| text.contains("net.core.rmem_max=")).count();
+        assert_eq!(remedies, usize::from(warned), "{}", bound.report);
     }
 }

@@ -284,7 +284,10 @@ pub fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
         None => {}
         Some(Ok(opened_second)) => {
             apart_buffer = Some(opened_second.buffer);
-            opened.warnings.extend(opened_second.warnings);
+            // The remedy for the other one is greater, and cures both.
+            if opened.receive_buffer.granted_bytes >= opened.receive_buffer.asked_bytes {
+                opened.warnings.extend(opened_second.warnings);
+            }
             second = Some(opened_second.socket);
         }
         Some(Err(error)) => opened.warnings.push(format!(
