@@ -18,6 +18,7 @@ use throng_server::config::{Config, IoChoice, LAND_FLAT};
 use throng_server::gateway::keys::unix_ms;
 use throng_server::realm::{Controls, DISCONNECT_KICKED, Measure, REFUSED_KICKED, REFUSED_STALE, RealmError};
 use throng_server::report::{Event, RealmReport};
+use throng_server::schedule::Schedule;
 
 #[test]
 fn players_join_see_each_other_exactly_and_leave() {
@@ -291,6 +292,28 @@ fn no_more_sessions_of_one_address_than_its_cap() {
             step_until(realm, &mut players, "the next is in", |_, players| players[0].visible() > 0);
             assert_undisturbed(&players);
             assert_eq!(realm.client_count(), 2);
+        },
+    );
+}
+
+#[test]
+fn a_realm_that_is_always_late_lets_somebody_in() {
+    on_both_backends(
+        |_| {},
+        |realm| {
+            let late = Schedule::new(20, 0);
+            let mut player = Player::new(realm, 100);
+            // A challenge, an accept and the first input that confirms it take a tick each.
+            for _ in 0..10 {
+                realm.advance_clock(Duration::from_millis(50));
+                assert_eq!(late.wait_ns(realm.now_ns()), 0);
+                let now_us = now_us(realm);
+                player.send(now_us);
+                realm.wait_for(&late);
+                realm.tick();
+                player.receive(now_us);
+            }
+            assert!(player.is_connected() && player.snapshots > 0, "{:?}", realm.protocol_counters());
         },
     );
 }

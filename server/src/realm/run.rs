@@ -190,13 +190,17 @@ impl Realm {
         self.now_ns().saturating_add(u64::from(drain_s) * 1_000_000_000)
     }
 
-    /// Looks at the socket every `poll_us` until the next tick is due.
-    fn wait_for(&mut self, schedule: &Schedule) {
+    /// Looks at the socket every `poll_us` until the next tick of `schedule` is due; once at strangers if it is due already.
+    /// A tick itself hears sessions only: a realm whose ticks are always late would let nobody in.
+    pub fn wait_for(&mut self, schedule: &Schedule) {
         let poll_ns = u64::from(self.config.net.poll_us) * 1000;
         let batch_max = self.config.net.receive_batch_max as usize;
-        while schedule.wait_ns(self.now_ns()) > 0 {
-            let sessions = self.hear_sessions(batch_max);
+        loop {
             let strangers = self.hear_strangers(STRANGERS_BATCH);
+            if schedule.wait_ns(self.now_ns()) == 0 {
+                return;
+            }
+            let sessions = self.hear_sessions(batch_max);
             let wait_ns = schedule.wait_ns(self.now_ns()).min(poll_ns);
             // A full batch means that more is waiting: look again at once.
             if sessions < batch_max && strangers < STRANGERS_BATCH && wait_ns > 0 {
