@@ -474,7 +474,7 @@ fn keys_change_while_players_play() {
         play_until(since, &mut players, "the first is in", |players| players[0].visible() == SHOPS);
         assert_eq!(
             controls.status.token_keys(),
-            before.realm_keys().iter().map(RealmKey::key_id).collect::<Vec<_>>()
+            before.realm_keys().iter().map(RealmKey::name).collect::<Vec<_>>()
         );
         controls.orders.set_keys(after.realm_keys());
         players.push(player(&mut after, 2));

@@ -662,6 +662,7 @@ fn spoiled(body: &str) -> [Vec<u8>; 6] {
 
 /// What the realm elsewhere says of itself, signed.
 fn status_push() -> String {
+    use throng_net::protocol::token::KeyName;
     use throng_server::gateway::board::{News, RealmReport, RealmState, Vitals};
     use throng_server::gateway::routes::realms::StatusPush;
     let vitals = Vitals { population: 1, capacity: 2, tick_p99_us: 3, state: RealmState::Open };
@@ -672,6 +673,8 @@ fn status_push() -> String {
         name: "There".to_owned(),
         address: "there.example:7777".to_owned(),
     };
-    let (news, key) = (News { token_keys: vec![3], ..News::default() }, http::signing_key(http::ELSEWHERE));
+    let held = KeyName { key_id: 3, fingerprint: [3; 8] };
+    let (news, key) =
+        (News { token_keys: vec![held], ..News::default() }, http::signing_key(http::ELSEWHERE));
     serde_json::to_string(&StatusPush::new(report.sign(&key), news, &key)).unwrap()
 }

@@ -58,6 +58,7 @@ const CIPHER_AES_256_GCM: u8 = 1;
 const REALM_KEY_LABEL: &[u8; 18] = b"throng realm key 1";
 const TOKEN_LABEL: &[u8] = b"throng token 1";
 const GUARD_LABEL: &[u8] = b"throng token guard 1";
+const FINGERPRINT_LABEL: &[u8] = b"throng key fingerprint 1";
 
 /// Random bytes in every token, from which its key is derived.
 pub const TOKEN_SALT_BYTES: usize = 24;
@@ -112,6 +113,19 @@ impl RootKey {
     }
 }
 
+/// Bytes of a realm key's fingerprint.
+pub const FINGERPRINT_BYTES: usize = 8;
+
+/// Which key a [`RealmKey`] is, for those who may not see it. Every gateway numbers its keys from 1, so that the number alone
+/// says little.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyName {
+    /// Its number.
+    pub key_id: u16,
+    /// The first bytes of HKDF(input = the key, info = "throng key fingerprint 1"). The key cannot be told from them.
+    pub fingerprint: [u8; FINGERPRINT_BYTES],
+}
+
 /// A key that makes and opens the tokens of one realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealmKey {
@@ -120,18 +134,25 @@ pub struct RealmKey {
     key: SecretBytes,
     /// Derived from the key, here so that checking a guard derives nothing.
     guard_key: SecretBytes,
+    fingerprint: [u8; FINGERPRINT_BYTES],
 }
 
 impl RealmKey {
     /// A key as it was read from a file.
     pub fn new(key_id: u16, realm_id: u32, key: SecretBytes) -> Self {
         let guard_key = hkdf(&[], key.expose(), GUARD_LABEL);
-        RealmKey { key_id, realm_id, key, guard_key }
+        let fingerprint = array(hkdf(&[], key.expose(), FINGERPRINT_LABEL).expose(), 0);
+        RealmKey { key_id, realm_id, key, guard_key, fingerprint }
     }
 
     /// Its number, which tokens name.
     pub const fn key_id(&self) -> u16 {
         self.key_id
+    }
+
+    /// Which key it is.
+    pub const fn name(&self) -> KeyName {
+        KeyName { key_id: self.key_id, fingerprint: self.fingerprint }
     }
 
     /// The realm whose tokens it is for.

@@ -52,6 +52,14 @@ fn reseal(token: &[u8; TOKEN_BYTES], change: impl FnOnce(&mut [u8])) -> [u8; TOK
 }
 
 #[test]
+fn keys_of_one_number_have_names_of_their_own() {
+    let of = |byte| RealmKey::new(1, 7, SecretBytes::new([byte; 32]));
+    assert!(of(1).name() == of(1).name() && of(1).name() != of(2).name());
+    let expected = hkdf(&[], of(1).secret().expose(), b"throng key fingerprint 1");
+    assert_eq!(of(1).name().fingerprint, expected.expose()[..8]);
+}
+
+#[test]
 fn the_layout_is_the_documented_one() {
     let token = mint(&fields(), &key(), &SALT);
     assert_eq!(token[..12], *b"THRT\x01\x01\x01\x02\x03\x04\x05\x06");

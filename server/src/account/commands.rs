@@ -77,7 +77,7 @@ pub fn leave(dir: &DataDir, command: RealmCommand) -> io::Result<()> {
 /// that `take` has not done yet (false) stays for the next look.
 ///
 /// # Errors
-/// When the folder cannot be read or written; that it is not there is no error.
+/// The first of them, once all else is taken up, when the folder cannot be read or written; that it is not there is no error.
 pub fn take_up(
     dir: &DataDir,
     elsewhere: &[u32],
@@ -89,9 +89,10 @@ pub fn take_up(
         Err(error) => return Err(error),
     };
     let mut kicks = 0;
+    let mut outcome = Ok(());
     for entry in entries {
         let entry = entry?;
-        match entry.file_name().to_str().and_then(RealmCommand::of_file_name) {
+        let done = match entry.file_name().to_str().and_then(RealmCommand::of_file_name) {
             Some(kick @ RealmCommand::Kick { account }) => {
                 kicks += 1;
                 if kicks > FILES_MAX {
@@ -104,18 +105,21 @@ pub fn take_up(
                 let given_way = given_way.and_then(|()| fs::remove_file(entry.path()));
                 // On a full disk as well; then it comes again.
                 take(kick);
-                given_way?;
+                given_way
             }
             Some(there) => {
-                if take(there) {
-                    fs::remove_file(entry.path())?;
+                if !take(there) {
+                    continue;
                 }
+                fs::remove_file(entry.path())
             }
             // It would be looked at every second for ever.
-            None => fs::remove_file(entry.path())?,
-        }
+            None => fs::remove_file(entry.path()),
+        };
+        // One that fails holds up none of those behind it.
+        outcome = outcome.and(done);
     }
-    Ok(())
+    outcome
 }
 
 fn folder(dir: &DataDir) -> PathBuf {
@@ -125,6 +129,36 @@ fn folder(dir: &DataDir) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_fails_holds_up_no_other() {
+        let path = std::env::temp_dir().join(format!("throng-commands-failing-{}", std::process::id()));
+        let dir = DataDir::create(&path).expect("the temporary folder can be written");
+        // In whatever order they are listed, not all that cannot be removed come last.
+        for account in 0..16 {
+            leave(&dir, RealmCommand::Kick { account }).expect("left");
+            let there = account + 200;
+            leave(&dir, RealmCommand::KickThere { account: there, realm_id: 2 }).expect("left");
+            for name in
+                [format!("kick-{}", account + 100), format!("kick-{account}-3"), format!("x{account}")]
+            {
+                fs::create_dir(folder(&dir).join(name)).expect("made");
+            }
+        }
+        let mut taken = std::collections::BTreeSet::new();
+        take_up(&dir, &[], |command| taken.insert(command)).expect_err("folders are no files");
+        for account in 0..16 {
+            for command in [
+                RealmCommand::Kick { account },
+                RealmCommand::Kick { account: account + 100 },
+                RealmCommand::KickThere { account, realm_id: 3 },
+                RealmCommand::KickThere { account: account + 200, realm_id: 2 },
+            ] {
+                assert!(taken.contains(&command), "{command:?}");
+            }
+        }
+        fs::remove_dir_all(path).expect("removed");
+    }
 
     #[test]
     fn a_command_stays_until_it_is_done() {

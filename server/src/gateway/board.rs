@@ -33,7 +33,7 @@
 //! | 13 | `throng push 1` |
 //! | all | what the first signature is over |
 //! | 8 | the number of the last kick that was heard of |
-//! | 2 + 2 n | ids of the token keys that the realm holds: how many, then each |
+//! | 2 + 10 n | token keys that the realm holds: how many, then the id (2) and the fingerprint (8) of each |
 //! | 2 + 8 n | accounts that have arrived: how many, then each |
 
 use std::collections::{BTreeMap, VecDeque};
@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
-use throng_net::protocol::token::{RealmKey, RealmKeys};
+use throng_net::protocol::token::{KeyName, RealmKey, RealmKeys};
 use utoipa::ToSchema;
 
 use super::limits;
@@ -76,7 +76,7 @@ pub struct RealmStatus {
     tick_p99_us: AtomicU32,
     state: AtomicU8,
     /// Written when keys change, read once a second.
-    token_keys: Mutex<Vec<u16>>,
+    token_keys: Mutex<Vec<KeyName>>,
 }
 
 impl RealmStatus {
@@ -111,13 +111,13 @@ impl RealmStatus {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
-    /// The ids of the keys that it opens connect tokens with from now on.
-    pub fn set_token_keys(&self, key_ids: Vec<u16>) {
-        *self.token_keys.lock().unwrap_or_else(PoisonError::into_inner) = key_ids;
+    /// The keys that it opens connect tokens with from now on.
+    pub fn set_token_keys(&self, keys: Vec<KeyName>) {
+        *self.token_keys.lock().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    /// The ids of the keys that it opens connect tokens with.
-    pub fn token_keys(&self) -> Vec<u16> {
+    /// The keys that it opens connect tokens with.
+    pub fn token_keys(&self) -> Vec<KeyName> {
         self.token_keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -231,8 +231,8 @@ impl SignedReport {
 pub struct News {
     /// The number of the last kick that it has heard of.
     pub kicks_heard: u64,
-    /// The ids of the keys that it opens connect tokens with.
-    pub token_keys: Vec<u16>,
+    /// The keys that it opens connect tokens with.
+    pub token_keys: Vec<KeyName>,
     /// Accounts that have entered since the last push that was answered.
     pub arrived: Vec<u64>,
 }
@@ -245,7 +245,10 @@ impl News {
         bytes.extend_from_slice(&self.kicks_heard.to_le_bytes());
         // Longer lists are refused before they get here.
         bytes.extend_from_slice(&(self.token_keys.len() as u16).to_le_bytes());
-        self.token_keys.iter().for_each(|key_id| bytes.extend_from_slice(&key_id.to_le_bytes()));
+        for key in &self.token_keys {
+            bytes.extend_from_slice(&key.key_id.to_le_bytes());
+            bytes.extend_from_slice(&key.fingerprint);
+        }
         bytes.extend_from_slice(&(self.arrived.len() as u16).to_le_bytes());
         self.arrived.iter().for_each(|account| bytes.extend_from_slice(&account.to_le_bytes()));
         bytes
@@ -301,7 +304,7 @@ pub struct RemoteRealm {
 /// What a realm elsewhere said last.
 struct Said {
     signed: SignedReport,
-    token_keys: Vec<u16>,
+    token_keys: Vec<KeyName>,
     /// When it was taken, by the gateway's clock: the realm's own may be [`limits::STATUS_SKEW_MS`] off.
     received_ms: u64,
 }
@@ -450,15 +453,15 @@ impl Board {
     }
 
     /// The key to make tokens for realm `realm_id` with: of `keys`, the first that it holds. A realm in this process looks
-    /// at the same files as the gateway; one elsewhere says which it holds, since somebody has to copy them there. None: it
-    /// holds none of them, or is unknown.
+    /// at the same files as the gateway; one elsewhere says which it holds, since somebody has to copy them there and may
+    /// copy those of another gateway. None: it holds none of them, or is unknown.
     pub fn minting_key<'k>(&self, realm_id: u32, keys: &'k RealmKeys) -> Option<&'k RealmKey> {
         match self.0.get(&realm_id)? {
             Realm::Local(_) => Some(keys.current()),
             Realm::Remote(realm) => {
                 let last = realm.last();
                 let held = &last.as_ref()?.token_keys;
-                keys.iter().find(|key| held.contains(&key.key_id()))
+                keys.iter().find(|key| held.contains(&key.name()))
             }
         }
     }

@@ -38,7 +38,8 @@ fn push_to(
 }
 
 fn news() -> News {
-    News { kicks_heard: 5, token_keys: vec![2, 0x0301], arrived: vec![7, u64::MAX] }
+    let name = |key_id| KeyName { key_id, fingerprint: *b"12345678" };
+    News { kicks_heard: 5, token_keys: [2, 0x0301].map(name).to_vec(), arrived: vec![7, u64::MAX] }
 }
 
 fn here() -> IpAddr {
@@ -61,7 +62,9 @@ fn the_signed_bytes_are_these() {
 fn the_signed_bytes_of_a_push_are_these() {
     let mut expected = b"throng push 1".to_vec();
     expected.extend_from_slice(&report(NOW_MS).signed_bytes());
-    expected.extend_from_slice(b"\x05\0\0\0\0\0\0\0\x02\0\x02\0\x01\x03\x02\0\x07\0\0\0\0\0\0\0");
+    expected.extend_from_slice(
+        b"\x05\0\0\0\0\0\0\0\x02\0\x02\x0012345678\x01\x0312345678\x02\0\x07\0\0\0\0\0\0\0",
+    );
     expected.extend_from_slice(&[0xff; 8]);
     assert_eq!(news().signed_bytes(&report(NOW_MS)), expected);
 }
@@ -128,10 +131,11 @@ fn what_a_listing_shows_makes_no_push_and_nothing_in_a_push_can_be_changed() {
         |news: &News, signature| board.push(NOW_MS, listed.report.clone(), listed.signature, news, signature);
     assert_eq!(with(&News::default(), &listed.signature), Err(StatusFault::Unsigned));
     let genuine = news().sign(&listed.report, &key);
-    let changes: [fn(&mut News); 5] = [
+    let changes: [fn(&mut News); 6] = [
         |n| n.kicks_heard += 1,
-        |n| n.token_keys.push(3),
-        |n| n.token_keys[0] = 9,
+        |n| n.token_keys.truncate(1),
+        |n| n.token_keys[0].key_id = 9,
+        |n| n.token_keys[1].fingerprint[7] = 9,
         |n| n.arrived.push(1),
         |n| n.arrived.clear(),
     ];
@@ -169,13 +173,22 @@ fn tokens_for_a_realm_elsewhere_are_made_with_the_first_key_that_it_holds() {
     use throng_net::protocol::token::RootKey;
     let key = key(1);
     let board = remote_board(&key);
-    let realm_key = |key_id: u16| RootKey::new(key_id, SecretBytes::new([key_id as u8; 32])).realm_key(7);
+    let of = |key_id, byte| RootKey::new(key_id, SecretBytes::new([byte; 32])).realm_key(7);
+    let realm_key = |key_id| of(key_id, key_id as u8);
+    // Of another gateway, which gave its keys the same numbers.
+    let other = |key_id| of(key_id, 99).name();
+    let name = |key_id| realm_key(key_id).name();
     let keys = RealmKeys::new([4, 3, 2].map(realm_key)).expect("three keys");
     let minting = || board.minting_key(7, &keys).map(RealmKey::key_id);
     assert_eq!(minting(), None, "it has not been heard of");
-    for (second, held, expected) in
-        [(1, vec![3, 2], Some(3)), (2, vec![2, 4], Some(4)), (3, vec![2], Some(2)), (4, vec![1], None)]
-    {
+    for (second, held, expected) in [
+        (1, vec![name(3), name(2)], Some(3)),
+        (2, vec![name(2), name(4)], Some(4)),
+        (3, vec![name(2)], Some(2)),
+        (4, vec![name(1)], None),
+        (5, vec![other(4), other(3)], None),
+        (6, vec![other(4), name(2)], Some(2)),
+    ] {
         let news = News { token_keys: held, ..News::default() };
         assert_eq!(push_to(&board, NOW_MS, report(NOW_MS + second), &news, &key), Ok(()));
         assert_eq!(minting(), expected);

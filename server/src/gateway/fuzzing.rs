@@ -19,7 +19,7 @@ pub const ROUTES: [(&str, &str); 7] = [
     ),
     (
         "/v1/realm-status",
-        r#"{"id":2,"name":"r","address":"h:1","population":1,"capacity":2,"tick_p99_us":3,"state":"open","as_of_ms":4,"signature":"s","push_signature":"p","token_keys":[1]}"#,
+        r#"{"id":2,"name":"r","address":"h:1","population":1,"capacity":2,"tick_p99_us":3,"state":"open","as_of_ms":4,"signature":"s","push_signature":"p","token_keys":[{"id":1,"fingerprint":"f"}]}"#,
     ),
 ];
 

@@ -42,6 +42,8 @@ impl Kicks {
             if gateway.board.kick(gateway.now_ms(), realm_id, account) {
                 given.insert((account, realm_id));
             } else {
+                // One that was heard of before may still have a file, which is from now on for this one.
+                given.remove(&(account, realm_id));
                 gateway.kick_put_off(realm_id);
             }
         };

@@ -99,10 +99,10 @@ pub struct Gateway {
     clock: Clock,
     /// When a failure of the store was logged last.
     store_told: Told,
-    /// When a realm without a key was logged last.
-    keyless_told: Told,
-    /// When a realm that does not hear of its kicks was logged last.
-    kicks_told: Told,
+    /// When each realm without a key was logged last.
+    keyless_told: ToldOfRealms,
+    /// When each realm that does not hear of its kicks was logged last.
+    kicks_told: ToldOfRealms,
 }
 
 /// When something was logged last, Unix ms.
@@ -122,6 +122,21 @@ impl Told {
     }
 }
 
+/// The same for each realm of a board, so that one does not silence another.
+#[derive(Debug)]
+struct ToldOfRealms(BTreeMap<u32, Told>);
+
+impl ToldOfRealms {
+    fn new(realms: impl Iterator<Item = u32>) -> Self {
+        Self(realms.map(|realm_id| (realm_id, Told::default())).collect())
+    }
+
+    /// Whether to log it of this realm now.
+    fn is_due(&self, realm_id: u32, now_ms: u64) -> bool {
+        self.0.get(&realm_id).is_some_and(|told| told.is_due(now_ms))
+    }
+}
+
 impl Gateway {
     /// A gateway of these parts, without any realm's keys.
     pub fn new(parts: Parts) -> Arc<Self> {
@@ -129,6 +144,7 @@ impl Gateway {
         let queue =
             |realm_id| Queue::new(realm_id, settings.admit_per_s, TicketKey::new(ticket_secret.expose()));
         let queues = board.ids().map(|realm_id| (realm_id, Mutex::new(queue(realm_id)))).collect();
+        let [keyless_told, kicks_told] = [(); 2].map(|()| ToldOfRealms::new(board.ids()));
         Arc::new(Self {
             store,
             credentials,
@@ -142,8 +158,8 @@ impl Gateway {
             entropy: Mutex::new(entropy),
             clock,
             store_told: Told::default(),
-            keyless_told: Told::default(),
-            kicks_told: Told::default(),
+            keyless_told,
+            kicks_told,
         })
     }
 
@@ -217,11 +233,12 @@ impl Gateway {
         self.board.minting_key(realm_id, all.get(&realm_id)?).map(with)
     }
 
-    /// The refusal for a realm that there is no such key for. Logged, one in ten seconds.
+    /// The refusal for a realm that there is no such key for. Logged, for each realm one in ten seconds.
     pub fn keyless(&self, realm_id: u32) -> ApiError {
-        if self.keyless_told.is_due(self.now_ms()) {
+        if self.keyless_told.is_due(realm_id, self.now_ms()) {
             tracing::error!(
-                "nobody gets into realm {realm_id}: it holds none of the token keys that there are here\n  \
+                "nobody gets into realm {realm_id}: it holds none of the token keys that there are here (one with the same \
+                 number is another gateway's)\n  \
                  copy keys/realm-{realm_id}.keys from the data_dir here to the one there; if there is none here: \
                  throng keys rotate"
             );
@@ -230,10 +247,11 @@ impl Gateway {
         refusal.saying("this realm cannot be entered for now; its operator has been told")
     }
 
-    /// Counts a kick that has to wait, for its realm has not heard of as many as the board keeps. Logged, one in ten seconds.
+    /// Counts a kick that has to wait, for its realm has not heard of as many as the board keeps. Logged,
+    /// for each realm one in ten seconds.
     pub fn kick_put_off(&self, realm_id: u32) {
         self.counters.kicks_put_off.add(1);
-        if self.kicks_told.is_due(self.now_ms()) {
+        if self.kicks_told.is_due(realm_id, self.now_ms()) {
             tracing::warn!(
                 "realm {realm_id} has yet to hear of {} accounts that it is to put out; more wait in the folder commands of \
                  gateway.data_dir\n  start that realm, or take it out of gateway.realms if it is gone for good",
@@ -379,5 +397,12 @@ mod tests {
         let due = [0, 9_999, 10_000, 10_001, 3_600_000, 3_600_001, 20_000, 20_001];
         let due = due.map(|later_ms| told.is_due(start_ms + later_ms));
         assert_eq!(due, [true, false, true, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn one_realm_that_is_told_of_silences_no_other() {
+        let told = ToldOfRealms::new([1, 2].into_iter());
+        let due = [1, 2, 1, 3].map(|realm_id| told.is_due(realm_id, 1_800_000_000_000));
+        assert_eq!(due, [true, true, false, false], "3 is no realm of this gateway");
     }
 }

@@ -434,7 +434,7 @@ impl Realm {
 
     /// Tells the gateway which token keys this realm holds.
     fn tell_keys(&self, status: &RealmStatus) {
-        status.set_token_keys(self.inbox.protocol.key_ids().collect());
+        status.set_token_keys(self.inbox.protocol.key_names().collect());
     }
 
     /// All counters by layer and name.

@@ -270,7 +270,7 @@ fn everything_fails(world: &mut World, player: &Player, access: &str) {
     world.refusals.truncate(refusals);
     let large = format!("{{\"name\":\"{}\",\"password\":\"{wrong}\"}}", "x".repeat(20_000));
     assert_eq!(world.post_raw("/v1/login", None, "application/json", large.as_bytes()).0, 413);
-    let mut forged = status_push();
+    let mut forged = status_push(&world.place.data());
     forged["name"] = wrong.as_str().into();
     assert_eq!(world.post("/v1/realm-status", None, &forged).0, 401);
 

@@ -8,12 +8,12 @@ use throng_server::gateway::board::{LocalRealm, RealmStatus};
 use throng_server::gateway::herald::Herald;
 use throng_server::gateway::listen::ListenSettings;
 
-use crate::support::{ELSEWHERE, Plan, World, signing_key};
+use crate::support::{ELSEWHERE, Plan, World, key_name, signing_key};
 
 /// What a realm that reports to `gateway` says of a try that failed.
 fn complaint(gateway: &str, ca: PathBuf) -> String {
     let status = Arc::new(RealmStatus::new(10));
-    status.set_token_keys(vec![3]);
+    status.set_token_keys(vec![key_name(3)]);
     let realm = LocalRealm {
         id: ELSEWHERE,
         name: "There".to_owned(),

@@ -1,12 +1,12 @@
 //! Characters, and the way into a realm.
 
 use serde_json::{Value, json};
-use throng_net::protocol::token::{TokenHeader, TokenName, open};
+use throng_net::protocol::token::{KeyName, TokenHeader, TokenName, open};
 use throng_server::gateway::board::{News, RealmState};
 use throng_server::gateway::secrets::{decode, encode};
 
 use crate::realms::{push, report};
-use crate::support::{CAPACITY, Client, ELSEWHERE, HERE, Login, PROTOCOL_HASH, Plan, Reply, World};
+use crate::support::{CAPACITY, Client, ELSEWHERE, HERE, Login, PROTOCOL_HASH, Plan, Reply, World, key_name};
 
 fn create(client: &Client, login: &Login, name: &str) -> Reply {
     client.post("/v1/characters", Some(&login.access), &json!({ "name": name }))
@@ -182,7 +182,7 @@ fn a_realm_elsewhere_is_sent_the_newest_key_that_it_holds() {
     let world = World::planned(Plan { keys_of: Some(ELSEWHERE), ..Plan::default() });
     let client = world.client();
     let ada = Player::new(&world, &client, "Ada");
-    let play_holding = |held: &[u16]| {
+    let play_holding = |held: &[KeyName]| {
         world.pass_s(1);
         let mut report = report(world.now_ms());
         (report.vitals.state, report.vitals.population) = (RealmState::Open, 0);
@@ -191,13 +191,18 @@ fn a_realm_elsewhere_is_sent_the_newest_key_that_it_holds() {
         ada.play(&client, &ada.ask(ELSEWHERE, None))
     };
     let key_of = |held: &[u16]| {
-        let body = play_holding(held).expect(200);
+        let held: Vec<_> = held.iter().copied().map(key_name).collect();
+        let body = play_holding(&held).expect(200);
         let token: [u8; 328] = decode(body["token"].as_str().expect("text")).expect("328 bytes");
         TokenHeader::read(&token).expect("a token").key_id
     };
     // A rotation has made key 4, and its file is copied in time, late, or not before 3 is revoked.
     assert_eq!([key_of(&[3, 2]), key_of(&[4, 3]), key_of(&[3, 4])], [3, 4, 4]);
-    play_holding(&[2, 1]).refused(503, "realm_offline");
+    play_holding(&[2, 1].map(key_name)).refused(503, "realm_offline");
+    // Those that it made itself, before it had a gateway elsewhere.
+    let others = [4, 3].map(|key_id| KeyName { fingerprint: [key_id as u8; 8], key_id });
+    play_holding(&others).refused(503, "realm_offline");
+    assert_eq!(world.counter("queued"), 0);
     assert_eq!(world.counter("connect_tokens_minted"), 3);
 }
 

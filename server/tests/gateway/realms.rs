@@ -13,7 +13,7 @@ use throng_server::gateway::routes::realms::StatusPush;
 use throng_server::gateway::secrets::{decode, encode};
 use throng_server::realm::Orders;
 
-use crate::support::{CAPACITY, ELSEWHERE, Folder, HERE, Reply, World, public_key, signing_key};
+use crate::support::{CAPACITY, ELSEWHERE, Folder, HERE, Reply, World, key_name, public_key, signing_key};
 
 /// What a browser does, from the document alone.
 fn is_genuine(realm: &Value) -> bool {
@@ -52,7 +52,7 @@ pub fn push(report: RealmReport, news: News) -> Value {
 }
 
 fn news() -> News {
-    News { token_keys: vec![3], ..News::default() }
+    News { token_keys: vec![key_name(3)], ..News::default() }
 }
 
 #[test]
@@ -103,9 +103,12 @@ fn a_realm_elsewhere_keeps_its_own_line() {
     send(&forged).refused(401, "status_unsigned");
     forged["signature"] = "x".into();
     send(&forged).refused(401, "status_unsigned");
-    for keys in [vec![], vec![3; 9]] {
+    for keys in [vec![], vec![key_name(3); 9]] {
         send(&push(report(now_ms + 1), News { token_keys: keys, ..news() })).refused(422, "field_invalid");
     }
+    let mut cut = push(report(now_ms + 1), news());
+    cut["token_keys"][0]["fingerprint"] = "AAAAAAAAAA".into();
+    send(&cut).refused(422, "field_invalid");
     for other in [HERE, 77] {
         let stranger = RealmReport { realm_id: other, ..report(now_ms + 1) };
         send(&push(stranger, news())).refused(401, "status_unsigned");
@@ -139,7 +142,7 @@ fn a_listing_is_no_push() {
     }
     let client = after.client();
     client.post("/v1/realm-status", None, &listed).refused(400, "body_malformed");
-    listed["token_keys"] = json!([3]);
+    listed["token_keys"] = first["token_keys"].clone();
     listed["push_signature"] = listed["signature"].clone();
     client.post("/v1/realm-status", None, &listed).refused(401, "status_unsigned");
     let mut changed = first.clone();
@@ -238,6 +241,37 @@ fn a_kick_is_kept_on_disk_until_its_realm_has_heard_of_it() {
     kicks.look(world.gateway()).expect("readable");
     assert_eq!(left(), [""; 0]);
     assert_eq!(world.counter("kicks_put_off"), 1);
+}
+
+/// Account after account is heard of, its file is still there, others take all the room, and it is banned again.
+#[test]
+fn a_kick_that_follows_one_that_was_heard_of_is_not_taken_for_it() {
+    let folder = Folder::new();
+    let dir = DataDir::create(folder.path()).expect("writable");
+    let world = World::new();
+    let board = &world.gateway().board;
+    let mut kicks = Kicks::new(dir.clone(), None, world.gateway());
+    // Sixteen, since the file system says whether the new command or the old one is looked at first.
+    let leave =
+        || (0..16).for_each(|account| commands::leave(&dir, RealmCommand::Kick { account }).expect("left"));
+    let last_of = |reply: Reply| {
+        let kicks = reply.expect(200)["kicks"].as_array().expect("a list").clone();
+        kicks.last().expect("somebody")["number"].as_u64().expect("a number")
+    };
+    leave();
+    kicks.look(world.gateway()).expect("readable");
+    let heard = last_of(hear(&world, 0));
+    hear(&world, heard).expect(204);
+    assert!((1000..2024).all(|account| board.kick(world.now_ms(), ELSEWHERE, account)));
+    leave();
+    kicks.look(world.gateway()).expect("readable");
+    let heard = last_of(hear(&world, heard));
+    hear(&world, heard).expect(204);
+    for _ in 0..2 {
+        kicks.look(world.gateway()).expect("readable");
+    }
+    let waiting = |account: &u64| board.has_kick(ELSEWHERE, *account);
+    assert_eq!((0..16).filter(waiting).count(), 16, "all are to be put out once more");
 }
 
 #[test]

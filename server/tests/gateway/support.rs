@@ -10,7 +10,7 @@ use ring::signature::Ed25519KeyPair;
 use rustls::crypto::ring::default_provider;
 use serde_json::{Value, json};
 use throng_net::protocol::keys::{Entropy, SecretBytes};
-use throng_net::protocol::token::{RealmKeys, RootKey};
+use throng_net::protocol::token::{KeyName, RealmKey, RealmKeys, RootKey};
 use throng_server::gateway::board::{Board, LocalRealm, Realm, RealmStatus, RemoteRealm};
 use throng_server::gateway::listen::ListenSettings;
 use throng_server::gateway::passwords::{Passwords, PoolLimits};
@@ -103,8 +103,16 @@ pub fn public_key(realm_id: u32) -> [u8; 32] {
 
 /// What the tokens of a realm are made with, the key 4 before all.
 pub fn realm_keys(realm_id: u32) -> RealmKeys {
-    let root = |key_id: u16| RootKey::new(key_id, SecretBytes::new([key_id as u8; 32]));
-    RealmKeys::new([4, 3].map(|key_id| root(key_id).realm_key(realm_id))).expect("two keys")
+    RealmKeys::new([4, 3].map(|key_id| realm_key(key_id, realm_id))).expect("two keys")
+}
+
+fn realm_key(key_id: u16, realm_id: u32) -> RealmKey {
+    RootKey::new(key_id, SecretBytes::new([key_id as u8; 32])).realm_key(realm_id)
+}
+
+/// The name of a key of the realm elsewhere that derives from this gateway's.
+pub fn key_name(key_id: u16) -> KeyName {
+    realm_key(key_id, ELSEWHERE).name()
 }
 
 /// A gateway that nobody listens for yet.

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant, SystemTime};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rustls::crypto::ring::default_provider;
 use serde_json::Value;
+use throng_net::protocol::token::RealmKey;
 use throng_server::gateway::board::{News, RealmReport, RealmState, Vitals};
+use throng_server::gateway::keys::read_realm_keys;
 use throng_server::gateway::routes::realms::StatusPush;
 use throng_server::gateway::secrets::encode;
 use ureq::Agent;
@@ -208,8 +210,8 @@ fn signing_key() -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[REALM as u8; 32]).expect("any seed is a key")
 }
 
-/// What the realm says now.
-pub fn status_push() -> Value {
+/// What the realm says now, with the keys that it has from the gateway of this data directory.
+pub fn status_push(data: &Path) -> Value {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
     let report = RealmReport {
         realm_id: REALM,
@@ -218,8 +220,10 @@ pub fn status_push() -> Value {
         name: "Elsewhere".to_owned(),
         address: "127.0.0.1:7777".to_owned(),
     };
-    // The first key that a gateway makes.
-    let (news, key) = (News { token_keys: vec![1], ..News::default() }, signing_key());
+    let keys =
+        read_realm_keys(&data.join(format!("keys/realm-{REALM}.keys")), REALM).expect("made at the start");
+    let token_keys = keys.iter().map(RealmKey::name).collect();
+    let (news, key) = (News { token_keys, ..News::default() }, signing_key());
     serde_json::to_value(StatusPush::new(report.sign(&key), news, &key)).expect("JSON")
 }
 
@@ -233,12 +237,13 @@ impl Realm {
     /// Returns once the gateway has heard of it.
     pub fn start(place: &Place, gateway: &GatewayProcess) -> Self {
         let (agent, url) = (agent(place), format!("{}/v1/realm-status", gateway.url()));
+        let data = place.data();
         let is_over = Arc::new(AtomicBool::new(false));
         let is_listed = Arc::new(AtomicBool::new(false));
         let (told_over, listed) = (Arc::clone(&is_over), Arc::clone(&is_listed));
         let thread = thread::spawn(move || {
             while !told_over.load(Ordering::Relaxed) {
-                let body = status_push().to_string();
+                let body = status_push(&data).to_string();
                 let sent = agent.post(&url).header("content-type", "application/json").send(body.as_bytes());
                 // Under a storm one or the other may fail, as it would in a real realm.
                 if sent.is_ok_and(|response| response.status() == 204) {

@@ -25,7 +25,7 @@ use super::packet::{Header, TYPE_CONTROL, TYPE_DATA, TYPE_DISCONNECT, TYPE_HELLO
 use super::rate::{Bucket, Rate};
 use super::strangers::Strangers;
 use super::table::{Live, SessionIndex, Table};
-use super::token::{RealmKey, RealmKeys};
+use super::token::{KeyName, RealmKey, RealmKeys};
 use super::transmit::TransmitHalves;
 use super::used::UsedTokens;
 use crate::limits::{
@@ -219,9 +219,9 @@ impl Server {
         Ok(())
     }
 
-    /// The ids of the keys that tokens are opened with, the newest first.
-    pub fn key_ids(&self) -> impl Iterator<Item = u16> {
-        self.keys.iter().map(RealmKey::key_id)
+    /// The names of the keys that tokens are opened with, the newest first.
+    pub fn key_names(&self) -> impl Iterator<Item = KeyName> {
+        self.keys.iter().map(RealmKey::name)
     }
 
     /// Tells the server what a Unix clock says, for computers that sleep: its own time stands still meanwhile, and

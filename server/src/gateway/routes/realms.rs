@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use ring::signature::Ed25519KeyPair;
 use serde::{Deserialize, Serialize};
 use throng_net::limits::REALM_KEYS_MAX;
+use throng_net::protocol::token::KeyName;
 use utoipa::ToSchema;
 
 use crate::gateway::api::Json;
@@ -111,7 +112,7 @@ pub struct RealmsBody {
 
 /// What a realm in another process pushes, about once a second. `signature` is that of a listing. `push_signature` is by
 /// the same key over `throng push 1`, then the bytes that `signature` is over, kicks_heard u64, and token_keys and arrived
-/// each as a u16 number of entries and these, u16 and u64; numbers little-endian.
+/// each as a u16 number of entries and these, u16 with 8 bytes and u64; numbers little-endian.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatusPush {
@@ -135,9 +136,9 @@ pub struct StatusPush {
     signature: String,
     /// 64 bytes in base64url, over all fields. It is shown to nobody.
     push_signature: String,
-    /// The ids of the keys that the realm opens connect tokens with: it is sent no others.
+    /// The keys that the realm opens connect tokens with: it is sent no others.
     #[schema(min_items = 1, max_items = 8)]
-    token_keys: Vec<u16>,
+    token_keys: Vec<TokenKeyBody>,
     /// Accounts that have entered since the last push that was answered, decimal: no seat is held for them any longer.
     #[serde(default)]
     #[schema(max_items = 500)]
@@ -145,6 +146,16 @@ pub struct StatusPush {
     /// The number of the last kick that was heard of, 0 before the first.
     #[serde(default)]
     kicks_heard: u64,
+}
+
+/// A key for connect tokens. Every gateway numbers its keys from 1, so it has to agree in both.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenKeyBody {
+    /// Its number.
+    id: u16,
+    /// 8 bytes in base64url: the first of HKDF-SHA-256 of the key without a salt, with the info `throng key fingerprint 1`.
+    fingerprint: String,
 }
 
 /// Whom the realm is to put out. It says with the next push up to which number it has heard.
@@ -180,7 +191,11 @@ impl StatusPush {
             push_signature: encode(&push_signature),
             name: report.name,
             address: report.address,
-            token_keys: news.token_keys,
+            token_keys: news
+                .token_keys
+                .iter()
+                .map(|key| TokenKeyBody { id: key.key_id, fingerprint: encode(&key.fingerprint) })
+                .collect(),
             arrived: news.arrived.iter().map(u64::to_string).collect(),
             kicks_heard: news.kicks_heard,
         }
@@ -210,10 +225,15 @@ pub async fn push_status(
     let arrived = arrived.filter(|arrived| arrived.len() <= limits::ARRIVED_MAX).ok_or_else(|| {
         ApiError::from(Refusal::FieldInvalid).saying("arrived has at most 500 accounts, decimal numbers")
     })?;
-    if !(1..=REALM_KEYS_MAX).contains(&body.token_keys.len()) {
-        return Err(ApiError::from(Refusal::FieldInvalid).saying("token_keys has 1 to 8 ids"));
-    }
-    let news = News { kicks_heard: body.kicks_heard, token_keys: body.token_keys, arrived };
+    let name = |key: &TokenKeyBody| Some(KeyName { key_id: key.id, fingerprint: decode(&key.fingerprint)? });
+    let token_keys: Option<Vec<KeyName>> = body.token_keys.iter().map(name).collect();
+    let token_keys =
+        token_keys.filter(|keys| (1..=REALM_KEYS_MAX).contains(&keys.len())).ok_or_else(|| {
+            ApiError::from(Refusal::FieldInvalid).saying(
+                "token_keys has 1 to 8 keys, each with an id and a fingerprint of 8 bytes in base64url",
+            )
+        })?;
+    let news = News { kicks_heard: body.kicks_heard, token_keys, arrived };
     let signature = decode(&body.signature).ok_or(Refusal::StatusUnsigned)?;
     let push_signature = decode(&body.push_signature).ok_or(Refusal::StatusUnsigned)?;
     let report = RealmReport {
