@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What a flood of invented hellos costs players, told apart from what the flooder's own process costs this machine.
 
-    tools/flood_rounds.py target/release/throng [--clients 1000] [--rate 200000] [--seconds 15] [--rounds 6] [--attacker nice]
+    tools/flood_rounds.py target/release/throng [--clients 1000] [--rate 200000] [--seconds 15] [--rounds 6]
+        [--attacker nice] [--train 50]
 
 Clients play beside one and the same `throng attack`, which in turns is aimed at
 
@@ -9,9 +10,10 @@ Clients play beside one and the same `throng attack`, which in turns is aimed at
     nobody   a socket that is bound and never read: once its buffer is full the kernel drops what comes
     quiet    nothing: no attack at all
 
-An attacker elsewhere takes no processor time here. This one sends fifty hellos a call, and is scheduled as `--attacker` says:
+An attacker elsewhere takes no processor time here. This one sends `--train` hellos a call, and is scheduled as `--attacker` says:
 `nice` is the lowest priority (nice 19), `idle` (SCHED_IDLE) takes what nobody else wants, and `usual` competes like any
-other process.
+other process. Fifty hellos of one call cross loopback as one buffer, so that the kernel's part of receiving them is less than
+of hellos from elsewhere; with `--train 1` it is all there, and so is the sender's own: the two bound what a flood costs.
 
 So the realm's own work is the difference between the first two, the attacker's share of the processors that between the
 last two. The realm tells each second the slowest of its 20 ticks. Of such maxima the 0.82 quantile is the ticks' own p99
@@ -82,6 +84,7 @@ def main():
     parser.add_argument("--rate", type=int, default=200_000, help="hellos a second")
     parser.add_argument("--seconds", type=int, default=15, help="of each round")
     parser.add_argument("--rounds", type=int, default=6, help="of each kind")
+    parser.add_argument("--train", type=int, default=50, help="hellos that leave together; 1: singly")
     parser.add_argument("--attacker", choices=SCHEDULING, default="nice", help="how it is scheduled")
     args = parser.parse_args()
     throng = os.path.abspath(args.throng)
@@ -112,7 +115,7 @@ def main():
                 attack = None
                 if kind in aims:
                     attack = [throng, "attack", "--kind", "hello", "--server", aims[kind], "--rate", str(args.rate)]
-                    attack += ["--seconds", str(args.seconds + SETTLE_S)]
+                    attack += ["--seconds", str(args.seconds + SETTLE_S), "--train", str(args.train)]
                     attack = subprocess.Popen(attack, stdout=subprocess.PIPE, text=True, preexec_fn=SCHEDULING[args.attacker])
                 time.sleep(SETTLE_S)
                 begin = len(realm.seconds)
@@ -127,7 +130,7 @@ def main():
         players.wait()
         report = realm.stop()
 
-    print(f"\n{args.clients} clients, {args.rate} hellos a second ({args.attacker}), {args.rounds} rounds of {args.seconds} s each")
+    print(f"\n{args.clients} clients, {args.rate} hellos a second in trains of {args.train} ({args.attacker}), {args.rounds} rounds of {args.seconds} s each")
     for kind in KINDS:
         median, cpu = statistics.median(worst[kind]), statistics.mean(cores[kind])
         p99 = quantile(worst[kind], 0.82)

@@ -56,6 +56,9 @@ pub struct AttackArgs {
     /// Logins, new slow sockets or datagrams a second [default: 500 logins, 1000 sockets, 200000 datagrams]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
+    /// Hellos that leave together, from one address each; 1: singly, which takes this process four times the processor time
+    #[arg(long, value_name = "N", default_value_t = flood::TRAIN_MAX, value_parser = clap::value_parser!(u32).range(1..=i64::from(flood::TRAIN_MAX)))]
+    pub train: u32,
     /// Seconds to go on; at most so long, for reconnects and slow sockets
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub seconds: u32,
@@ -148,6 +151,7 @@ fn flood(args: &AttackArgs, kind: FloodKind, stop: &StopFlag) -> anyhow::Result<
         kind,
         rate_hz: args.rate.unwrap_or(DATAGRAMS_PER_S),
         seconds: args.seconds,
+        train: args.train,
         realm: args.realm,
         seed: args.seed,
     };

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Hellos come in trains of up to fifty from one address each, so that the attacker's own process takes little of the
-//! processors that the realm under attack needs; all else comes singly.
+//! processors that the realm under attack needs; all else comes singly. A train crosses loopback as one buffer, so the
+//! kernel's part of receiving it is less than that of as many single datagrams: the two bound what a flood costs.
 //!
 //! What an operator wants to know is whether players notice. So this runs beside [`bots`](crate::bots), and the figures
 //! are theirs. Like the bots it reaches only this machine: no address outside 127.0.0.0/8 can be named.
@@ -31,8 +32,8 @@ const SOURCES: u64 = 1 << 23;
 /// Answers need no room: they are counted when they happen to be there.
 const BUFFER_BYTES: usize = 4 << 20;
 /// Hellos that leave together, from one address: sent singly, the attacker's own process would take most of a core from the
-/// realm that is to be measured, which no attacker elsewhere does.
-const TRAIN_MAX: usize = 50;
+/// realm that is to be measured, which no attacker elsewhere does. One datagram of UDP holds no more than 54.
+pub const TRAIN_MAX: u32 = 50;
 /// Longest burst: what falls due while this process does not run is left out.
 const BURST_MAX: u64 = 4096;
 const IDLE: Duration = Duration::from_micros(500);
@@ -62,6 +63,8 @@ pub struct FloodConfig {
     pub rate_hz: u32,
     /// How long, seconds.
     pub seconds: u32,
+    /// Hellos that leave together, 1 to [`TRAIN_MAX`].
+    pub train: u32,
     /// Realm id in the forged tokens; one that is not the realm's own is dropped sooner.
     pub realm: u32,
     /// Seed of all bytes and sources.
@@ -96,6 +99,9 @@ pub enum FloodError {
     /// Too slow or too fast.
     #[error("the rate is {0} datagrams/s, but must be 1 to {RATE_HZ_MAX}")]
     Rate(u32),
+    /// None together, or more than the kernel takes.
+    #[error("the train is {0} hellos, but must be 1 to {TRAIN_MAX}")]
+    Train(u32),
     /// The socket cannot be had.
     #[error("no socket for the flood: {0}")]
     Bind(String),
@@ -117,14 +123,14 @@ pub fn run(config: &FloodConfig, stop: &AtomicBool) -> Result<FloodReport, Flood
     let start = Instant::now();
     let (mut dealt, mut queued) = (0u64, 0u64);
     let mut datagram = [0; DATAGRAM_BYTES_MAX];
-    let mut train = vec![0; TRAIN_MAX * DATAGRAM_BYTES_MAX];
+    let mut train = vec![0; config.train as usize * DATAGRAM_BYTES_MAX];
     while !stop.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(u64::from(config.seconds)) {
         let due = (start.elapsed().as_secs_f64() * f64::from(config.rate_hz)) as u64 - dealt;
         dealt += due;
         forger.not_after_ms = unix_ms() + 20_000;
         let due_now = due.min(BURST_MAX) as usize;
-        if config.kind == FloodKind::Hello {
-            for count in train_lengths(due_now) {
+        if config.kind == FloodKind::Hello && config.train > 1 {
+            for count in train_lengths(due_now, config.train as usize) {
                 let mut source = Ipv4Addr::UNSPECIFIED;
                 for hello in train[..count * DATAGRAM_BYTES_MAX].as_chunks_mut().0 {
                     (source, _) = forger.next(hello);
@@ -158,9 +164,9 @@ pub fn run(config: &FloodConfig, stop: &AtomicBool) -> Result<FloodReport, Flood
     Ok(report)
 }
 
-/// How many hellos are in each train when so many are due.
-fn train_lengths(due: usize) -> impl Iterator<Item = usize> {
-    (0..due).step_by(TRAIN_MAX).map(move |first| (due - first).min(TRAIN_MAX))
+/// How many hellos are in each train of at most `longest` when so many are due.
+fn train_lengths(due: usize, longest: usize) -> impl Iterator<Item = usize> {
+    (0..due).step_by(longest).map(move |first| (due - first).min(longest))
 }
 
 /// Milliseconds since 1970.
@@ -172,6 +178,9 @@ impl FloodConfig {
     fn server_v4(&self) -> Result<SocketAddrV4, FloodError> {
         if !(1..=RATE_HZ_MAX).contains(&self.rate_hz) {
             return Err(FloodError::Rate(self.rate_hz));
+        }
+        if !(1..=TRAIN_MAX).contains(&self.train) {
+            return Err(FloodError::Train(self.train));
         }
         match (self.server.ip(), self.server.port()) {
             (IpAddr::V4(ip), port @ 1..) if ip.is_loopback() => Ok(SocketAddrV4::new(ip, port)),
@@ -259,7 +268,8 @@ mod tests {
 
     fn config(server: &str) -> FloodConfig {
         let server = server.parse().expect("an address");
-        FloodConfig { server, kind: FloodKind::Mixed, rate_hz: 100_000, seconds: 5, realm: 1, seed: 7 }
+        let kind = FloodKind::Mixed;
+        FloodConfig { server, kind, rate_hz: 100_000, seconds: 5, train: TRAIN_MAX, realm: 1, seed: 7 }
     }
 
     #[test]
@@ -269,6 +279,10 @@ mod tests {
         }
         let too_fast = FloodConfig { rate_hz: RATE_HZ_MAX + 1, ..config("127.0.0.1:7") };
         assert!(matches!(too_fast.server_v4(), Err(FloodError::Rate(_))));
+        for train in [0, TRAIN_MAX + 1] {
+            let config = FloodConfig { train, ..config("127.0.0.1:7") };
+            assert!(matches!(config.server_v4(), Err(FloodError::Train(_))));
+        }
         assert!(config("127.0.0.1:7").server_v4().is_ok());
     }
 
@@ -289,26 +303,34 @@ mod tests {
 
     #[test]
     fn trains_hold_what_is_due() {
-        assert_eq!(train_lengths(0).count(), 0);
-        assert_eq!(train_lengths(120).collect::<Vec<_>>(), [50, 50, 20]);
+        assert_eq!(train_lengths(0, 50).count(), 0);
+        assert_eq!(train_lengths(120, 50).collect::<Vec<_>>(), [50, 50, 20]);
     }
 
     #[test]
-    fn hellos_of_a_train_arrive_singly() {
-        let sink = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let server = sink.local_addr().expect("an address");
-        let config =
-            FloodConfig { server, kind: FloodKind::Hello, rate_hz: 100, seconds: 1, ..config("127.0.0.1:7") };
-        let report = run(&config, &AtomicBool::new(false)).expect("a flood");
-        sink.set_nonblocking(true).expect("a socket");
-        let mut room = [0; 2000];
-        let mut salts = std::collections::BTreeSet::new();
-        while let Ok((bytes, from)) = sink.recv_from(&mut room) {
-            assert!(bytes == DATAGRAM_BYTES_MAX && room[..2] == [1, 2] && from.ip().is_loopback());
-            salts.insert(room[4..12].to_vec());
+    fn hellos_arrive_singly_however_they_leave() {
+        for train in [1, TRAIN_MAX] {
+            let sink = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+            let server = sink.local_addr().expect("an address");
+            let config = FloodConfig {
+                server,
+                kind: FloodKind::Hello,
+                rate_hz: 60,
+                seconds: 1,
+                train,
+                ..config("127.0.0.1:7")
+            };
+            let report = run(&config, &AtomicBool::new(false)).expect("a flood");
+            sink.set_nonblocking(true).expect("a socket");
+            let mut room = [0; 2000];
+            let mut salts = std::collections::BTreeSet::new();
+            while let Ok((bytes, from)) = sink.recv_from(&mut room) {
+                assert!(bytes == DATAGRAM_BYTES_MAX && room[..2] == [1, 2] && from.ip().is_loopback());
+                salts.insert(room[4..12].to_vec());
+            }
+            assert_eq!(salts.len() as u64, report.sent);
+            assert!(report.sent > 0);
         }
-        assert_eq!(salts.len() as u64, report.sent);
-        assert!(report.sent > 0);
     }
 
     #[test]
