@@ -99,7 +99,9 @@ pub const UNCONFIRMED_MAX: usize = 8192;
 /// The share of all places that unconfirmed clients may take: one in this many, and at least one.
 pub const UNCONFIRMED_SHARE: usize = 4;
 
-/// Handshakes that a server completes in a second unless told otherwise: at 53 us each (Zen 5) 11 % of a core.
+/// Handshakes that a server completes in a second unless told otherwise: at 53 us each (Zen 5) 11 % of a core. Fewer where
+/// looks at the clock are further apart than one part in [`ACCEPT_BURSTS_PER_S`]: what no look claims is lost. A realm
+/// whose ticks are late looks once a tick, so five times a second lets 500 in.
 pub const ACCEPTS_PER_S: u32 = 2000;
 
 /// Microseconds between two path challenges of one session: a quarter of a second, so that a rebound client is found

@@ -160,6 +160,20 @@ fn what_only_opening_shows_is_dropped_behind_the_cookie() {
 }
 
 #[test]
+fn no_token_is_opened_while_nobody_could_be_let_in() {
+    // One at once, twenty a second.
+    let mut server = server_with(ServerConfig { accepts_per_s: 20, ..config() });
+    let mut forged = grant(0);
+    forged.token[100] ^= 1;
+    let (first, second) = (client_of(0, 1, &grant(0)), client_of(0, 2, &forged));
+    let [first, second] = [(first, 1), (second, 2)]
+        .map(|(mut client, from)| proven_hello(&mut server, &mut client, 0, address(from)));
+    assert!(matches!(deliver(&mut server, 0, address(1), &first), Got::Admitted(..)));
+    assert_eq!(deliver(&mut server, 0, address(2), &second), Got::Dropped(Reject::AcceptsLimited));
+    assert_eq!(deliver(&mut server, S, address(2), &second), Got::Dropped(Reject::TokenForged));
+}
+
+#[test]
 fn a_restart_takes_no_token_from_before() {
     let grant = grant(100 * S);
     let config = || ServerConfig { started_unix_ms: 90_000, ..config() };

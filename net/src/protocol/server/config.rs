@@ -27,7 +27,8 @@ pub struct ServerConfig {
     /// taken either. 0 when the gateway is in the same process.
     pub clock_skew_ms: u32,
     /// Handshakes a second that may be completed, at least 1, and a twentieth of that at once. Each costs 53 us (Zen 5;
-    /// `--bench flood`), so this bounds what holders of good tokens can cost.
+    /// `--bench flood`), so this bounds what holders of good tokens can cost. Whoever looks at the clock fewer than twenty
+    /// times a second completes fewer: what falls due between two looks and is more than that share is lost.
     pub accepts_per_s: u32,
     /// Sets of 8 addresses, or tokens, whose rates are remembered, 1 to [`STRANGER_SETS_MAX`]; a power of two, or the
     /// next one is taken. Three tables of 64 bytes a set.

@@ -3,9 +3,9 @@
 //! ```text
 //!   length ► version ► token's open part and guard ► buckets ► cookie ─────────────► challenge     (32 B for 1,200 B)
 //!                                                                │ address proven
-//!        zeros ► repeated? ► caps ► open token ► used? ► limits ─┴─► Asking ─► the application
-//!                    │                                                          │ admit            │ refuse
-//!                 accept again                     X25519 ► place ► accept ◄────┘    refused ◄─────┘
+//! zeros ► repeated? ► caps ► rate ► open token ► used? ► places ─┴─► Asking ─► the application
+//!             │                                                                 │ admit            │ refuse
+//!          accept again                            X25519 ► place ► accept ◄────┘    refused ◄─────┘
 //! ```
 //!
 //! Up to the cookie nothing is allocated and nothing remembered, but for buckets in tables of fixed size. Whoever has
@@ -137,6 +137,10 @@ impl Server {
         if !self.prefixes.has_room(from.ip()) {
             return Err(Reject::PrefixFull);
         }
+        // Before the token is opened, which costs more than all before it: nobody is asked more often than is let in.
+        if !self.accepts.has_token(now_us, self.accept_rate) {
+            return Err(Reject::AcceptsLimited);
+        }
         let key = self.keys.get(named.key_id).ok_or(Reject::TokenKeyUnknown)?;
         let body = Box::new(token::open(hello.token(), key)?);
         if !body.is_issued_since(self.config.started_unix_ms, self.config.clock_skew_ms) {
@@ -147,9 +151,6 @@ impl Server {
         // What admitting would find out as well: nobody need be asked in vain.
         if self.table.is_full_of_unconfirmed() {
             return Err(Reject::UnconfirmedFull);
-        }
-        if !self.accepts.has_token(now_us, self.accept_rate) {
-            return Err(Reject::AcceptsLimited);
         }
         self.counters.hello_asked += 1;
         let ticket = Box::new(Ticket {
