@@ -373,6 +373,10 @@ fn notes(realm: &RealmReport, window: &WindowSummary, bots: &BotsReport, is_trou
             "ticks were late: fewer clients, more threads or a lower tick rate fit this machine",
         ),
         (count(&counts.receive, "kernel_drops"), "datagrams found the realm's receive buffer full"),
+        (
+            count(&counts.receive, "kernel_drops_apart"),
+            "datagrams of strangers, hellos above all, found their queue full",
+        ),
         (count(&counts.send, "would_block"), "snapshots found the realm's send buffer full"),
         (bots.receive_overflows, "snapshots found the load generator's receive buffer full"),
         (bots.inputs_late, "inputs were left out because the load generator fell behind"),

@@ -39,22 +39,44 @@ pub(super) struct Second {
 
 /// Opens the second socket on the port of `first`, which is bound to `local_addr`, and divides what arrives.
 ///
-/// `first` was bound without `SO_REUSEPORT`, so a port that somebody has was found in use. Whoever of the same user joins
-/// later is given nothing, since the filter names only the first two.
+/// `first` was bound without `SO_REUSEPORT`, so a port that somebody has was found in use. A process of the same user that
+/// joins later with that option is given nothing at the same address, since the filter names only the first two, but all
+/// that is sent to a more specific one that it binds (`127.0.0.1` where `first` has `0.0.0.0`): the kernel prefers that.
+/// Without the option, or as another user, nobody joins.
 ///
 /// Between the second bind and the filter the kernel divides by a hash: what arrives then may be in either queue, and both
 /// are read.
-pub(super) fn open(first: &OwnedFd, local_addr: SocketAddr, apart: &Apart) -> io::Result<Second> {
-    let reuse_port = |fd| socket::set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1);
-    reuse_port(first.as_raw_fd())?;
+///
+/// `rmem_bytes` is what the remedy for too small a buffer names.
+pub(super) fn open(
+    first: &OwnedFd,
+    local_addr: SocketAddr,
+    apart: &Apart,
+    rmem_bytes: usize,
+) -> io::Result<Second> {
+    let second = join(first, local_addr, apart, rmem_bytes);
+    if second.is_err() {
+        // Without the filter whoever joined the port would be given a share.
+        share_port(first, 0)?;
+    }
+    second
+}
+
+fn join(first: &OwnedFd, local_addr: SocketAddr, apart: &Apart, rmem_bytes: usize) -> io::Result<Second> {
+    share_port(first, 1)?;
     let unbound = socket::unbound(local_addr)?;
-    reuse_port(unbound.as_raw_fd())?;
+    share_port(&unbound, 1)?;
     let mut warnings = Vec::new();
-    let buffer = socket::Buffer::Apart.set(&unbound, apart.buffer_bytes, &mut warnings);
+    let buffer = socket::Buffer::Apart.set(&unbound, apart.buffer_bytes, rmem_bytes, &mut warnings);
     unbound.bind(&local_addr.into())?;
     let socket = unbound.into();
     attach(&socket, apart)?;
     Ok(Second { socket, buffer, warnings })
+}
+
+/// Whether others of the same user may bind this port as well.
+fn share_port(socket: &impl AsRawFd, is_shared: libc::c_int) -> io::Result<()> {
+    socket::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, is_shared)
 }
 
 /// Lets the first byte of a datagram choose: a program of the classic packet filter, which needs no privilege.
@@ -90,6 +112,15 @@ mod tests {
     use super::super::{BindError, SocketConfig, bind};
     use super::*;
 
+    /// A socket of whoever shares the port on purpose, as the same user.
+    fn joined(address: SocketAddr) -> io::Result<UdpSocket> {
+        let socket = socket::unbound(address)?;
+        share_port(&socket, 1)?;
+        socket.bind(&address.into())?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    }
+
     #[test]
     fn who_joins_the_port_later_is_refused_or_given_nothing() {
         let apart = Some(Apart { home_first: 5, home_last: 7, buffer_bytes: 1 << 20 });
@@ -101,15 +132,35 @@ mod tests {
         assert!(matches!(bind(&again), Err(BindError::PortInUse(address)) if address == listen));
         assert!(UdpSocket::bind(listen).is_err());
 
-        // Whoever shares the port on purpose, as the same user.
-        let third = socket::unbound(listen).unwrap();
-        socket::set_option(third.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1).unwrap();
-        third.bind(&listen.into()).unwrap();
+        let _third = joined(listen).unwrap();
         for peer in 0..64u8 {
             let peer_socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             peer_socket.send_to(&[5 + peer % 4], listen).unwrap();
         }
         assert_eq!(bound.receiver.drain(100, &mut |_, _| {}).unwrap(), 48);
         assert_eq!(bound.receiver.drain_apart(100, &mut |_, _| {}).unwrap(), 16);
+    }
+
+    #[test]
+    fn who_joins_at_a_more_specific_address_is_given_what_is_sent_there() {
+        let apart = Some(Apart { home_first: 5, home_last: 7, buffer_bytes: 1 << 20 });
+        let config = SocketConfig { apart, ..SocketConfig::new("0.0.0.0:0".parse().unwrap()) };
+        let mut bound = bind(&config).unwrap();
+        let specific = SocketAddr::from(([127, 0, 0, 1], bound.report.local_addr.port()));
+        let third = joined(specific).unwrap();
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.send_to(&[5], specific).unwrap();
+        assert_eq!(bound.receiver.drain(100, &mut |_, _| {}).unwrap(), 0);
+        assert_eq!(third.recv(&mut [0; 8]).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_port_that_could_not_be_divided_is_not_shared() {
+        let opened = socket::open("127.0.0.1:0".parse().unwrap(), 1 << 20, 1 << 20, 1 << 20).unwrap();
+        let apart = Apart { home_first: 5, home_last: 7, buffer_bytes: 1 << 20 };
+        // An address for documents only: the second socket cannot have it.
+        let elsewhere = SocketAddr::from(([192, 0, 2, 1], opened.local_addr.port()));
+        assert!(open(&opened.socket, elsewhere, &apart, 1 << 20).is_err());
+        assert!(joined(opened.local_addr).is_err());
     }
 }

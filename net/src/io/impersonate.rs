@@ -69,7 +69,7 @@ impl Impersonator {
         send_buffer_bytes: usize,
     ) -> Result<Impersonator, BindError> {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        let opened = socket::open(listen, receive_buffer_bytes, send_buffer_bytes)?;
+        let opened = socket::open(listen, receive_buffer_bytes, receive_buffer_bytes, send_buffer_bytes)?;
         let fail = |action| move |source| BindError::Os { action, address: listen, source };
         socket::set_option(opened.socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
             .map_err(fail("learn local addresses"))?;

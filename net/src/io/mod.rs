@@ -1,4 +1,4 @@
-//! The kernel boundary: one UDP socket, one pair of traits, two backends.
+//! The kernel boundary: one UDP port with a socket or two, one pair of traits, two backends.
 //!
 //! | | [`Backend::Uring`] | [`Backend::Mmsg`] |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! They cost the same; io_uring leaves room to grow, `mmsg` runs everywhere. [`bind`] chooses and says why.
 //! Both receive alike: a multishot receive of io_uring was no faster (in a whole server 7 % slower, for its many slots
 //! do not stay in a cache), and while it was armed every send on the same socket woke it in vain: 3 to 4 % of a send.
-//! All threads send through the one socket, which has no lock for that; each has its own [`Sender`].
+//! All threads send through the first socket, which has no lock for that; each has its own [`Sender`].
 //! A faster way below the socket (AF_XDP) would be a third implementation of [`Sender`].
 //!
 //! Every call returns at once. Waiting for a datagram costs receiver and sender eight times what polling does.
@@ -277,14 +277,17 @@ impl fmt::Debug for Bound {
 /// When the address cannot be had, or io_uring is demanded and refused. Limits that are merely too small are
 /// [`warnings`](BindReport::warnings).
 pub fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
-    let mut opened = socket::open(config.listen, config.receive_buffer_bytes, config.send_buffer_bytes)?;
+    let apart_bytes = config.apart.map_or(0, |apart| apart.buffer_bytes);
+    let rmem_bytes = config.receive_buffer_bytes.max(apart_bytes);
+    let mut opened =
+        socket::open(config.listen, config.receive_buffer_bytes, rmem_bytes, config.send_buffer_bytes)?;
     let mut apart_buffer = None;
     let mut second = None;
-    match config.apart.as_ref().map(|apart| apart::open(&opened.socket, opened.local_addr, apart)) {
+    match config.apart.as_ref().map(|apart| apart::open(&opened.socket, opened.local_addr, apart, rmem_bytes)) {
         None => {}
         Some(Ok(opened_second)) => {
             apart_buffer = Some(opened_second.buffer);
-            // The remedy for the other one is greater, and cures both.
+            // The remedy for the other one cures both.
             if opened.receive_buffer.granted_bytes >= opened.receive_buffer.asked_bytes {
                 opened.warnings.extend(opened_second.warnings);
             }

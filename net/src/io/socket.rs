@@ -1,4 +1,4 @@
-//! Opening the one UDP socket and giving it the options that matter.
+//! Opening a UDP socket and giving it the options that matter.
 
 use std::fmt;
 use std::io;
@@ -37,19 +37,21 @@ pub(super) struct Opened {
     pub warnings: Vec<String>,
 }
 
-/// Opens a UDP socket bound to `listen`; `[::]` takes IPv4 as well.
+/// Opens a UDP socket bound to `listen`; `[::]` takes IPv4 as well. `rmem_bytes` is what the remedy for too small a receive
+/// buffer names: the greatest of all that are asked for, so that it cures all of them.
 ///
 /// The socket stays in blocking mode: every call says `MSG_DONTWAIT` itself.
 pub(super) fn open(
     listen: SocketAddr,
     receive_buffer_bytes: usize,
+    rmem_bytes: usize,
     send_buffer_bytes: usize,
 ) -> Result<Opened, BindError> {
     let fail = |action| move |source| BindError::new(action, listen, source);
     let socket = unbound(listen).map_err(fail("open a UDP socket"))?;
     let mut warnings = Vec::new();
-    let receive_buffer = Buffer::Receive.set(&socket, receive_buffer_bytes, &mut warnings);
-    let send_buffer = Buffer::Send.set(&socket, send_buffer_bytes, &mut warnings);
+    let receive_buffer = Buffer::Receive.set(&socket, receive_buffer_bytes, rmem_bytes, &mut warnings);
+    let send_buffer = Buffer::Send.set(&socket, send_buffer_bytes, send_buffer_bytes, &mut warnings);
     if let Err(error) = never_fragment(&socket, listen) {
         warnings.push(format!(
             "path MTU probing could not be set ({error}): each send costs about 10 % more. Needed: IP_MTU_DISCOVER"
@@ -120,8 +122,14 @@ pub(super) enum Buffer {
 }
 
 impl Buffer {
-    /// Asks for a buffer, with privilege first, and warns when the kernel gives less.
-    pub(super) fn set(self, socket: &Socket, asked_bytes: usize, warnings: &mut Vec<String>) -> BufferGrant {
+    /// Asks for a buffer, with privilege first, and warns when the kernel gives less; `limit_bytes` is the remedy then.
+    pub(super) fn set(
+        self,
+        socket: &Socket,
+        asked_bytes: usize,
+        limit_bytes: usize,
+        warnings: &mut Vec<String>,
+    ) -> BufferGrant {
         let capped = asked_bytes.clamp(1, BUFFER_BYTES_MAX);
         let (force, granted) = match self {
             Buffer::Receive | Buffer::Apart => {
@@ -141,11 +149,11 @@ impl Buffer {
         }
         // The kernel reports the double of what it was given, its book-keeping included.
         let grant = BufferGrant { asked_bytes, granted_bytes: granted(socket).unwrap_or(0) / 2 };
-        warnings.extend(self.warning(grant));
+        warnings.extend(self.warning(grant, limit_bytes));
         grant
     }
 
-    fn warning(self, grant: BufferGrant) -> Option<String> {
+    fn warning(self, grant: BufferGrant, limit_bytes: usize) -> Option<String> {
         let BufferGrant { asked_bytes, granted_bytes } = grant;
         if granted_bytes >= asked_bytes {
             return None;
@@ -163,7 +171,7 @@ impl Buffer {
         };
         Some(format!(
             "the {self} buffer has {granted_bytes} bytes, {asked_bytes} were asked for: {consequence}. \
-             Remedy: `sysctl -w {sysctl}={asked_bytes}`, or give the program CAP_NET_ADMIN"
+             Remedy: `sysctl -w {sysctl}={limit_bytes}`, or give the program CAP_NET_ADMIN"
         ))
     }
 }
@@ -185,14 +193,14 @@ mod tests {
     #[test]
     fn a_short_grant_names_what_was_found_needed_and_the_remedy() {
         let grant = BufferGrant { asked_bytes: 33_554_432, granted_bytes: 212_992 };
-        let text = Buffer::Receive.warning(grant).unwrap();
-        for part in ["212992", "33554432", "sysctl -w net.core.rmem_max=33554432", "CAP_NET_ADMIN"] {
+        let text = Buffer::Receive.warning(grant, 40_000_000).unwrap();
+        for part in ["212992", "33554432", "sysctl -w net.core.rmem_max=40000000", "CAP_NET_ADMIN"] {
             assert!(text.contains(part), "{text}");
         }
         assert!(text.contains("flood"), "{text}");
-        assert!(Buffer::Apart.warning(grant).unwrap().contains("who plays notices nothing"));
-        assert!(Buffer::Send.warning(grant).unwrap().contains("net.core.wmem_max"));
+        assert!(Buffer::Apart.warning(grant, 40_000_000).unwrap().contains("who plays notices nothing"));
+        assert!(Buffer::Send.warning(grant, 33_554_432).unwrap().contains("net.core.wmem_max"));
         let grant = BufferGrant { asked_bytes: 1, granted_bytes: 1_152 };
-        assert_eq!(Buffer::Receive.warning(grant), None);
+        assert_eq!(Buffer::Receive.warning(grant, 1), None);
     }
 }
