@@ -3,7 +3,7 @@
 use glam::Vec4;
 
 use crate::column::Columns;
-use crate::grid::{Bounds, LOT, Runs};
+use crate::grid::{Bounds, Lot, Runs};
 use crate::history::{Positions, WHOLE, pack, quantise};
 use crate::limits::{BLOCK_ROWS, UNITS_PER_METRE, VIEW_RADIUS_M_MAX};
 use crate::simd::{LaneKernel, Lanes, dispatch_lanes};
@@ -30,6 +30,16 @@ impl Found {
     }
 }
 
+/// Reserved room for words from `at` on. A `u32`, so that its end needs no check of overflow.
+#[inline(always)]
+fn room<const WORDS: usize>(words: &mut [u32], at: u32) -> &mut [u32; WORDS] {
+    let at = at as usize;
+    match words.get_mut(at..at + WORDS).and_then(<[u32]>::as_mut_array) {
+        Some(room) => room,
+        None => unreachable!("reserved"),
+    }
+}
+
 struct Within<'a> {
     runs: Runs<'a>,
     now: &'a [Positions],
@@ -43,33 +53,29 @@ impl LaneKernel for Within<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> usize {
-        let (mut count, mut lot) = (0usize, [0; LOT]);
+        let (mut count, mut lot) = (0u32, Lot::new());
         loop {
             let blocks = self.runs.next_lot(&mut lot);
-            if blocks == 0 {
-                return count;
+            if blocks.is_empty() {
+                return count as usize;
             }
-            let slots = Found::reserve(&mut self.found.slots, count, blocks);
-            let (pairs, last) = lot[..blocks].as_chunks();
+            let slots = Found::reserve(&mut self.found.slots, count as usize, blocks.len());
+            let (pairs, last) = blocks.as_chunks();
             for &[one, other] in pairs {
                 let in_one = lanes.in_range(&self.now[one as usize], self.centre, self.radius2);
                 let in_other = lanes.in_range(&self.now[other as usize], self.centre, self.radius2);
-                let Some(slots) = slots[count..].first_chunk_mut::<{ 2 * BLOCK_ROWS }>() else {
-                    unreachable!("reserved")
-                };
-                let (ones, others) = (in_one.count_ones() as usize, in_other.count_ones() as usize);
-                // Plain sums cannot overflow here either, but their checks are a twelfth of a query.
+                let slots = room::<{ 2 * BLOCK_ROWS }>(slots, count);
+                let ones = in_one.count_ones();
                 let Some(front) = slots.first_chunk_mut() else { unreachable!("twice a block") };
+                // Plain sums cannot overflow here either, but their checks are a twelfth of a query.
                 lanes.slots(in_one, one.wrapping_mul(BLOCK_ROWS as u32), front);
-                let Some(behind) = slots[ones..].first_chunk_mut() else { unreachable!("a block in front") };
-                lanes.slots(in_other, other.wrapping_mul(BLOCK_ROWS as u32), behind);
-                count = count.wrapping_add(ones).wrapping_add(others);
+                lanes.slots(in_other, other.wrapping_mul(BLOCK_ROWS as u32), room(slots, ones));
+                count = count.wrapping_add(ones).wrapping_add(in_other.count_ones());
             }
             for &block in last {
                 let mask = lanes.in_range(&self.now[block as usize], self.centre, self.radius2);
-                let Some(slots) = slots[count..].first_chunk_mut() else { unreachable!("reserved") };
-                lanes.slots(mask, block.wrapping_mul(BLOCK_ROWS as u32), slots);
-                count = count.wrapping_add(mask.count_ones() as usize);
+                lanes.slots(mask, block.wrapping_mul(BLOCK_ROWS as u32), room(slots, count));
+                count = count.wrapping_add(mask.count_ones());
             }
         }
     }
@@ -88,15 +94,15 @@ impl LaneKernel for Nearest<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> usize {
-        let (mut count, mut lot) = (0usize, [0; LOT]);
+        let (mut count, mut lot) = (0usize, Lot::new());
         loop {
             let blocks = self.runs.next_lot(&mut lot);
-            if blocks == 0 {
+            if blocks.is_empty() {
                 return count;
             }
-            let slots = Found::reserve(&mut self.found.slots, count, blocks);
-            let distances = Found::reserve(&mut self.found.distances, count, blocks);
-            for &block in &lot[..blocks] {
+            let slots = Found::reserve(&mut self.found.slots, count, blocks.len());
+            let distances = Found::reserve(&mut self.found.distances, count, blocks.len());
+            for &block in blocks {
                 let positions = &self.now[block as usize];
                 let mask = lanes.in_range(positions, self.centre, self.radius2);
                 let (Some(slots), Some(distances)) =
@@ -131,14 +137,14 @@ impl<C: Columns> World<C> {
     /// The blocks of all cells that a circle touches, and of some beside it, in scan order: for systems that look at
     /// sixteen rows at a time. They are right until the next [`settle`](World::settle).
     pub fn blocks_around(&self, x_m: f32, y_m: f32, radius_m: f32) -> impl Iterator<Item = usize> {
-        let (mut runs, mut lot) = (self.grid.runs(bounds(x_m, y_m, radius_m)), [0; LOT]);
+        let (mut runs, mut lot) = (self.grid.runs(bounds(x_m, y_m, radius_m)), Lot::new());
         let (mut next, mut blocks) = (0, 0);
         std::iter::from_fn(move || {
             if next == blocks {
-                (next, blocks) = (0, runs.next_lot(&mut lot));
+                (next, blocks) = (0, runs.next_lot(&mut lot).len());
             }
             next += 1;
-            lot[..blocks].get(next - 1).map(|block| *block as usize)
+            lot.first(blocks).get(next - 1).map(|block| *block as usize)
         })
     }
 

@@ -27,7 +27,7 @@ use throng_schema::limits::{PAYLOAD_BYTES_MAX, SPEED_USUAL};
 
 use crate::column::Columns;
 use crate::entity::{EntityId, Slot};
-use crate::grid::{Bounds, LOT};
+use crate::grid::{Bounds, Lot};
 use crate::history::{pack, quantise};
 use crate::limits::*;
 use crate::simd::{dispatch_lanes, soon};
@@ -172,13 +172,13 @@ impl<C: Columns> World<C> {
         // Without a baseline it is some frame.
         let [now, base] =
             [self.tick(), acked_tick].map(|tick| self.history.frame(tick).of(self.rosters.len()));
-        let (mut runs, mut lot) = (self.grid.runs(viewer.bounds()), [0; LOT]);
+        let (mut runs, mut lot) = (self.grid.runs(viewer.bounds()), Lot::new());
         loop {
             let blocks = runs.next_lot(&mut lot);
-            if blocks == 0 {
+            if blocks.is_empty() {
                 return;
             }
-            for &block in &lot[..blocks] {
+            for &block in blocks {
                 let at = block as usize;
                 soon(&now.positions[at]);
                 soon(&base.positions[at]);

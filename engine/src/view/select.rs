@@ -1,7 +1,7 @@
 //! One pass over the rows around a client: who is near now, who was at the baseline, what differs.
 
 use super::events::EVENTS_FOUND_MAX;
-use crate::grid::{LOT, Runs};
+use crate::grid::{LOT, Lot, Runs};
 use crate::history::Frame;
 use crate::limits::{BLOCK_ROWS, EVENTS_MAX, NEAR_MAX};
 use crate::simd::{BlockAt, Changes, LaneKernel, Lanes, soon};
@@ -215,15 +215,15 @@ impl LaneKernel for SelectNear<'_> {
         let (mut word, mut word_bits) = (0u64, 0u32);
         let mut fits = true;
         let bytes_max = bytes_max.min(BYTES_MAX);
-        let mut lot = [0; LOT];
+        let mut lot = Lot::new();
         loop {
             let blocks = runs.next_lot(&mut lot);
-            if blocks == 0 {
+            if blocks.is_empty() {
                 break;
             }
             // First only who is in range: independent loads and no branch, so that the processor overlaps them all.
             let mut hit_count = 0;
-            for &block in &lot[..blocks] {
+            for &block in blocks {
                 let at = block as usize;
                 let in_now = lanes.in_range(&now.positions[at], disc.centre, disc.radius2);
                 let in_base = lanes.in_range(&base.positions[at], disc_base.centre, disc_base.radius2);
@@ -343,13 +343,13 @@ impl LaneKernel for SelectFar<'_> {
     fn run<L: Lanes>(self, lanes: L) -> bool {
         let Self { mut runs, now, rosters, near, view_radius2, cursor, width, selection } = self;
         let (mut ring, mut far) = (0usize, 0usize);
-        let (mut has_room, mut lot) = (true, [0; LOT]);
+        let (mut has_room, mut lot) = (true, Lot::new());
         loop {
             let blocks = runs.next_lot(&mut lot);
-            if blocks == 0 {
+            if blocks.is_empty() {
                 break;
             }
-            for &block in &lot[..blocks] {
+            for &block in blocks {
                 let position = &now.positions[block as usize];
                 let in_view = lanes.in_range(position, near.centre, view_radius2) & near.others(block);
                 if in_view == 0 {
