@@ -33,6 +33,12 @@ pub(crate) const LOT: usize = 48;
 #[repr(C, align(64))]
 pub(crate) struct Lot([u32; LOT]);
 
+impl Default for Lot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Lot {
     pub(crate) const fn new() -> Self {
         Self([0; LOT])
@@ -372,18 +378,18 @@ pub(crate) struct Runs<'a> {
 }
 
 impl Runs<'_> {
-    /// The next blocks; none at the end.
+    /// Lists the next blocks and returns how many; none at the end.
     ///
     /// What is copied does not depend on how long a run is, which no branch predictor knows, and one loop over the lot takes
     /// the place of one per run.
     #[inline(always)]
-    pub(crate) fn next_lot<'l>(&mut self, lot: &'l mut Lot) -> &'l [u32] {
+    pub(crate) fn next_lot(&mut self, lot: &mut Lot) -> usize {
         let Lot(lot) = lot;
         let mut count = 0usize;
         loop {
             if self.start == self.end {
                 if self.runs == 0 {
-                    return &lot[..count];
+                    return count;
                 }
                 // Below the number of cells, all of them; without the checks of overflow a query is 2 ns shorter.
                 self.runs = self.runs.wrapping_sub(1);
@@ -391,7 +397,7 @@ impl Runs<'_> {
                 self.end = self.grid.first[self.cell.wrapping_add(self.cells) as usize];
                 self.cell = self.cell.wrapping_add(self.grid.columns);
             }
-            let Some(to) = lot[count..].first_chunk_mut::<GULP>() else { return &lot[..count] };
+            let Some(to) = lot[count..].first_chunk_mut::<GULP>() else { return count };
             let start = self.start as usize;
             let Some(from) = self.grid.order.get(start..start + GULP).and_then(<[u32]>::as_array) else {
                 unreachable!("there is a gulp behind the last block")

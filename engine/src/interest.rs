@@ -15,6 +15,7 @@ pub struct Found {
     pub(crate) slots: Vec<u32>,
     distances: Vec<u32>,
     nearest: Vec<u64>,
+    pub(crate) lot: Lot,
 }
 
 impl Found {
@@ -53,14 +54,14 @@ impl LaneKernel for Within<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> usize {
-        let (mut count, mut lot) = (0u32, Lot::new());
+        let mut count = 0u32;
         loop {
-            let blocks = self.runs.next_lot(&mut lot);
-            if blocks.is_empty() {
+            let blocks = self.runs.next_lot(&mut self.found.lot);
+            if blocks == 0 {
                 return count as usize;
             }
-            let slots = Found::reserve(&mut self.found.slots, count as usize, blocks.len());
-            let (pairs, last) = blocks.as_chunks();
+            let slots = Found::reserve(&mut self.found.slots, count as usize, blocks);
+            let (pairs, last) = self.found.lot.first(blocks).as_chunks();
             for &[one, other] in pairs {
                 let in_one = lanes.in_range(&self.now[one as usize], self.centre, self.radius2);
                 let in_other = lanes.in_range(&self.now[other as usize], self.centre, self.radius2);
@@ -94,15 +95,15 @@ impl LaneKernel for Nearest<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> usize {
-        let (mut count, mut lot) = (0usize, Lot::new());
+        let mut count = 0usize;
         loop {
-            let blocks = self.runs.next_lot(&mut lot);
-            if blocks.is_empty() {
+            let blocks = self.runs.next_lot(&mut self.found.lot);
+            if blocks == 0 {
                 return count;
             }
-            let slots = Found::reserve(&mut self.found.slots, count, blocks.len());
-            let distances = Found::reserve(&mut self.found.distances, count, blocks.len());
-            for &block in blocks {
+            let slots = Found::reserve(&mut self.found.slots, count, blocks);
+            let distances = Found::reserve(&mut self.found.distances, count, blocks);
+            for &block in self.found.lot.first(blocks) {
                 let positions = &self.now[block as usize];
                 let mask = lanes.in_range(positions, self.centre, self.radius2);
                 let (Some(slots), Some(distances)) =
@@ -141,7 +142,7 @@ impl<C: Columns> World<C> {
         let (mut next, mut blocks) = (0, 0);
         std::iter::from_fn(move || {
             if next == blocks {
-                (next, blocks) = (0, runs.next_lot(&mut lot).len());
+                (next, blocks) = (0, runs.next_lot(&mut lot));
             }
             next += 1;
             lot.first(blocks).get(next - 1).map(|block| *block as usize)
@@ -181,7 +182,7 @@ impl<C: Columns> World<C> {
             }
             radius = (radius * 3 / 2 + 1).min(most);
         };
-        let Found { slots, distances, nearest } = found;
+        let Found { slots, distances, nearest, .. } = found;
         let pairs = slots[..in_range].iter().zip(&distances[..in_range]);
         nearest.clear();
         nearest.extend(pairs.map(|(&slot, &distance2)| u64::from(distance2) << 32 | u64::from(slot)));

@@ -5,7 +5,7 @@
 
 use crate::column::Columns;
 use crate::entity::Slot;
-use crate::grid::{Lot, Runs};
+use crate::grid::Runs;
 use crate::history::{History, pack};
 use crate::interest::{Found, bounds, units_of};
 use crate::limits::{BLOCK_ROWS, HISTORY_TICKS, UNITS_PER_METRE};
@@ -30,14 +30,14 @@ impl LaneKernel for WithinAt<'_> {
     #[inline(always)]
     fn run<L: Lanes>(mut self, lanes: L) -> usize {
         let then = self.history.frame(self.tick).positions;
-        let (mut count, mut lot) = (0, Lot::new());
+        let mut count = 0;
         loop {
-            let blocks = self.runs.next_lot(&mut lot);
-            if blocks.is_empty() {
+            let blocks = self.runs.next_lot(&mut self.found.lot);
+            if blocks == 0 {
                 return count;
             }
-            let slots = Found::reserve(&mut self.found.slots, count, blocks.len());
-            for &block in blocks {
+            let slots = Found::reserve(&mut self.found.slots, count, blocks);
+            for &block in self.found.lot.first(blocks) {
                 let at = block as usize;
                 let since = &self.rosters[at].since;
                 let mut mask = lanes.in_range(&then[at], self.centre, self.radius2);

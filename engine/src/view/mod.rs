@@ -175,10 +175,10 @@ impl<C: Columns> World<C> {
         let (mut runs, mut lot) = (self.grid.runs(viewer.bounds()), Lot::new());
         loop {
             let blocks = runs.next_lot(&mut lot);
-            if blocks.is_empty() {
+            if blocks == 0 {
                 return;
             }
-            for &block in blocks {
+            for &block in lot.first(blocks) {
                 let at = block as usize;
                 soon(&now.positions[at]);
                 soon(&base.positions[at]);

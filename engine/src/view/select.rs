@@ -218,12 +218,12 @@ impl LaneKernel for SelectNear<'_> {
         let mut lot = Lot::new();
         loop {
             let blocks = runs.next_lot(&mut lot);
-            if blocks.is_empty() {
+            if blocks == 0 {
                 break;
             }
             // First only who is in range: independent loads and no branch, so that the processor overlaps them all.
             let mut hit_count = 0;
-            for &block in blocks {
+            for &block in lot.first(blocks) {
                 let at = block as usize;
                 let in_now = lanes.in_range(&now.positions[at], disc.centre, disc.radius2);
                 let in_base = lanes.in_range(&base.positions[at], disc_base.centre, disc_base.radius2);
@@ -346,10 +346,10 @@ impl LaneKernel for SelectFar<'_> {
         let (mut has_room, mut lot) = (true, Lot::new());
         loop {
             let blocks = runs.next_lot(&mut lot);
-            if blocks.is_empty() {
+            if blocks == 0 {
                 break;
             }
-            for &block in blocks {
+            for &block in lot.first(blocks) {
                 let position = &now.positions[block as usize];
                 let in_view = lanes.in_range(position, near.centre, view_radius2) & near.others(block);
                 if in_view == 0 {
