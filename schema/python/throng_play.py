@@ -62,7 +62,14 @@ REFUSALS = {
     18: "the name cannot be shown",
     19: "the world has no room for another avatar",
 }
-FAREWELLS = {1: "the client left", 2: "the server stops", 3: "the character entered anew"}
+FAREWELLS = {
+    1: "the client left",
+    2: "the server stops",
+    3: "the character entered anew",
+    16: "the world has no room for another avatar",
+    17: "the account may not play any more",
+    18: "messages of the server were not acknowledged",
+}
 
 
 class Failure(Exception):
@@ -292,7 +299,11 @@ class Session:
             now = time.monotonic()
             if now - started > CONNECT_S_MAX:
                 got = f"{challenges} challenges, dropped: {dict(self.dropped)}"
-                raise Failure(f"no accept from {self.address} within {CONNECT_S_MAX:.0f} s ({got})")
+                raise Failure(
+                    f"no accept from {self.address} within {CONNECT_S_MAX:.0f} s ({got}): its UDP port is shut on the way, "
+                    "caps leave no room, or the realm listens on a wildcard address of a host with several and answers from "
+                    "another (net.listen there names the right one)"
+                )
             if now >= repeat_at:
                 send(self.udp, self.client.hello())
                 repeat_at = now + HELLO_REPEAT_S[min(repeats, len(HELLO_REPEAT_S) - 1)]
