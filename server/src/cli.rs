@@ -224,9 +224,10 @@ pub enum Progress {
 Example:
   throng gateway --config throng.toml
 
-Accounts, logins and the list of realms, for the realms in [[gateway.realms]]. Each of these is a `throng serve` whose
-gateway.report_to is this gateway's address; it is offline here until it is heard. `throng serve` runs a gateway beside
-its realm by itself.")]
+Accounts, logins and the list of realms, for the realms in gateway.realms, which is written as
+    realms = [{ id = 2, public_key = \"...\" }]
+under [gateway]. Each of these is a `throng serve` whose gateway.report_to is this gateway's address; it is offline here
+until it is heard. `throng serve` runs a gateway beside its realm by itself.")]
 pub struct GatewayArgs {
     /// Settings file; without it every setting has its default
     #[arg(long, value_name = "FILE")]

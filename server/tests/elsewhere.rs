@@ -38,12 +38,16 @@ fn players_enter_a_realm_elsewhere_until_it_drains() {
              [net]\nlisten = \"127.0.0.1:0\"\n[world]\nland = \"flat\"\n[caps]\nallow = [\"127.0.0.0/8\"]\n"
         )
     };
-    // The realm's key comes first: the gateway's settings name it.
-    let there = Place::with(&settings(""));
+    // The realm's key comes first: the gateway's settings name it, and its certificate is made when it starts.
+    let there = Place::with(&settings("report_to = \"https://127.0.0.1:7780\""));
     let listed = there.run_json(&["keys", "list"]);
     let [key] = &listed[..] else { panic!("{listed:?}") };
     assert_eq!(key["realm"], REALM);
     let public_key = key["public_key"].as_str().expect("a key");
+    let refused = there.throng(&["keys", "rotate", "--config", SETTINGS]).output().expect("starts");
+    let error = String::from_utf8(refused.stderr).expect("text");
+    assert!(!refused.status.success() && !there.data().join("keys/root.keys").exists(), "{error}");
+    assert!(error.contains("https://127.0.0.1:7780") && error.contains("keys/realm-7.keys"), "{error}");
     let here = Place::for_realm(public_key, "", "[caps]\nallow = [\"127.0.0.0/8\"]");
     let gateway = GatewayProcess::start(&here);
     until("what it needs, in its log", || {
@@ -51,6 +55,12 @@ fn players_enter_a_realm_elsewhere_until_it_drains() {
         (told.contains(&format!("realm {REALM} is offline until")) && told.contains("report_to"))
             .then_some(())
     });
+
+    // The gateway lists the realm's key as it was told it, and makes none up.
+    let listed = here.run_json(&["keys", "list"]);
+    let told = listed.iter().find(|line| line["realm"] == REALM).expect("it is listed");
+    assert_eq!(told["public_key"], public_key);
+    assert!(!here.data().join(format!("keys/realm-{REALM}.signing")).exists());
 
     // What the realm needs of the gateway: the keys of its tokens, and whom to trust.
     let keys = format!("keys/realm-{REALM}.keys");

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use ring::signature::KeyPair as _;
 use serde_json::json;
 
 use super::date;
 use super::place::Place;
 use crate::cli::{KeysArgs, KeysCommand, PlaceArgs};
+use crate::config::Config;
 use crate::gateway::keys::{DataDir, RootKeys, unix_ms};
 use crate::gateway::secrets::encode;
 
@@ -25,7 +26,18 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn rotate(revoke: &[u16], args: &PlaceArgs) -> anyhow::Result<()> {
-    let place = Place::find(args)?;
+    let place = Place::find_without(args, &["gateway.report_ca"])?;
+    if is_elsewhere(&place.config) {
+        let (realm_id, to) = (place.config.realm.id, &place.config.gateway.report_to);
+        let gateway = if to.is_empty() { "its gateway".to_owned() } else { format!("the gateway at {to}") };
+        let path = place.dir.realm_keys(realm_id);
+        bail!(
+            "found the settings of a realm whose gateway runs elsewhere (gateway.enabled = false); that gateway alone makes \
+             token keys\n  run throng keys rotate on the machine of {gateway}, and copy keys/realm-{realm_id}.keys in its \
+             data_dir from there to {}",
+            path.display()
+        );
+    }
     let dir = DataDir::create(place.dir.path())?;
     let rotation = RootKeys::rotate(&dir, revoke, unix_ms()).context("the keys stay as they are")?;
     // This process's realm may not have had a file yet.
@@ -46,24 +58,46 @@ fn rotate(revoke: &[u16], args: &PlaceArgs) -> anyhow::Result<()> {
     })
 }
 
+/// True for the settings of a realm whose gateway is another process. (`throng gateway` has realms whatever `enabled` says.)
+fn is_elsewhere(config: &Config) -> bool {
+    !config.gateway.enabled && config.gateway.realms.is_empty()
+}
+
 fn list(args: &PlaceArgs) -> anyhow::Result<()> {
-    let place = Place::find(args)?;
-    // A realm whose gateway runs elsewhere has no root keys, and that gateway asks for its public key before all else.
-    let has_gateway = place.config.gateway.enabled || place.dir.root_keys().exists();
-    let realms = if has_gateway {
-        list_roots(&place)?;
-        place.dir.realms()?
-    } else {
+    // The certificate that report_ca names is made when that gateway first starts, for which it needs what is printed here.
+    let place = Place::find_without(args, &["gateway.report_ca"])?;
+    if is_elsewhere(&place.config) {
+        let realm_id = place.config.realm.id;
         DataDir::create(place.dir.path())?;
-        vec![place.config.realm.id]
-    };
-    for realm_id in realms {
-        let public_key = place.dir.signing_key(realm_id)?;
-        let public_key = encode(public_key.public_key().as_ref());
-        let value = json!({ "realm": realm_id, "public_key": public_key });
-        place.tell(&value, || format!("realm {realm_id}  public key {public_key}"))?;
+        return tell_realm(
+            &place,
+            realm_id,
+            Some(encode(place.dir.signing_key(realm_id)?.public_key().as_ref())),
+        );
+    }
+    list_roots(&place)?;
+    for realm_id in place.dir.realms()? {
+        // Whatever else is in keys/, a realm elsewhere signs with a key that only it has.
+        let public_key = match place.config.gateway.realms.iter().find(|realm| realm.id == realm_id) {
+            Some(remote) => Some(remote.public_key.clone()),
+            None if realm_id == place.config.realm.id && place.dir.realm_signing(realm_id).exists() => {
+                Some(encode(place.dir.signing_key(realm_id)?.public_key().as_ref()))
+            }
+            None => None,
+        };
+        tell_realm(&place, realm_id, public_key)?;
     }
     Ok(())
+}
+
+fn tell_realm(place: &Place, realm_id: u32, public_key: Option<String>) -> anyhow::Result<()> {
+    let value = json!({ "realm": realm_id, "public_key": public_key });
+    place.tell(&value, || match public_key {
+        Some(public_key) => format!("realm {realm_id}  public key {public_key}"),
+        None => format!(
+            "realm {realm_id}  no public key known here: none has run here, and gateway.realms names none"
+        ),
+    })
 }
 
 fn list_roots(place: &Place) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use zeroize::Zeroizing;
 
 use crate::cli::PlaceArgs;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Problems};
 use crate::gateway::keys::{DataDir, unix_ms};
 use crate::gateway::passwords::{PASSWORD_CHARS, check_length};
 use crate::pipe;
@@ -38,6 +38,11 @@ pub(super) struct Place {
 impl Place {
     /// The settings' data directory, or the one named instead.
     pub fn find(args: &PlaceArgs) -> anyhow::Result<Self> {
+        Self::find_without(args, &[])
+    }
+
+    /// The same, whatever is wrong with the settings `unchecked`: for what comes before them when a server is set up.
+    pub fn find_without(args: &PlaceArgs, unchecked: &[&str]) -> anyhow::Result<Self> {
         let Loaded { mut config, warnings } = Config::load(args.config.as_deref(), unicode_environment())?;
         for warning in warnings {
             eprintln!("throng: {warning}");
@@ -46,7 +51,12 @@ impl Place {
             config.gateway.data_dir =
                 path.to_str().context("the data directory's path is not UTF-8")?.to_owned();
         }
-        config.check()?;
+        if let Err(Problems(mut problems)) = config.check() {
+            problems.retain(|problem| !unchecked.contains(&problem.key));
+            if !problems.is_empty() {
+                return Err(Problems(problems).into());
+            }
+        }
         Self::of(config, args.json)
     }
 

@@ -31,8 +31,10 @@ pub fn run(args: &GatewayArgs) -> anyhow::Result<ExitCode> {
     }
     if config.gateway.realms.is_empty() {
         bail!(
-            "found no realm to send players to; needed is at least one [[gateway.realms]] in the settings, with its id \
-             and public_key (throng keys list)\n  for a realm and a gateway in one process: throng serve"
+            "found no realm to send players to; needed is at least one in the settings, under [gateway]:\n  \
+             realms = [{{ id = 2, public_key = \"...\" }}]\n  \
+             `throng keys list` with the realm's own settings prints both\n  \
+             for a realm and a gateway in one process: throng serve"
         );
     }
     let stop = StopFlag::new();

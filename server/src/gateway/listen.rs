@@ -1,5 +1,6 @@
 //! The accept loop: who gets a connection, and how all of them end.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -53,10 +54,8 @@ pub enum ListenError {
     },
     /// The system refused.
     #[error(
-        "the gateway cannot listen on TCP {address}: {source}\n  \
-         `ss -ltnp 'sport = :{}'` names the program that has the port: stop that one, or choose another address with \
-         gateway.listen",
-        .address.port()
+        "the gateway cannot listen on TCP {address}: {source}\n  {}",
+        remedy(*.address, .source.kind())
     )]
     Bind {
         /// The address.
@@ -64,6 +63,33 @@ pub enum ListenError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+/// What helps when the system refuses `address`.
+fn remedy(address: SocketAddr, kind: ErrorKind) -> String {
+    let port = address.port();
+    match kind {
+        ErrorKind::AddrInUse => format!(
+            "needed is a free port. `ss -ltnp 'sport = :{port}'` names the program that has this one: stop it, or choose \
+             another port with gateway.listen"
+        ),
+        ErrorKind::AddrNotAvailable => {
+            "needed is an address of this machine. `ip address` lists them; choose one of \
+             them with gateway.listen, or 0.0.0.0 for all"
+                .to_owned()
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need CAP_NET_BIND_SERVICE (setcap cap_net_bind_service+ep, or \
+             AmbientCapabilities of a service); choose one from 1024 up with gateway.listen to do without"
+                .to_owned()
+        }
+        _ if address.is_ipv6() => {
+            format!(
+                "if this machine has no IPv6, choose 0.0.0.0:{port} or another IPv4 address with gateway.listen"
+            )
+        }
+        _ => "choose another address or port with gateway.listen".to_owned(),
+    }
 }
 
 /// A bound socket that has not accepted yet.
@@ -181,4 +207,24 @@ fn raise_file_limit(wanted: u64) -> u64 {
     let raised = wanted.min(now.maximum.unwrap_or(u64::MAX));
     let limit = Rlimit { current: Some(raised), maximum: now.maximum };
     if rustix::process::setrlimit(Resource::Nofile, limit).is_ok() { raised } else { current }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_own_remedy() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 443));
+        for (kind, needle) in [
+            (ErrorKind::AddrInUse, "sport = :443"),
+            (ErrorKind::AddrNotAvailable, "ip address"),
+            (ErrorKind::PermissionDenied, "1024"),
+            (ErrorKind::Other, "gateway.listen"),
+        ] {
+            let error = ListenError::Bind { address, source: kind.into() }.to_string();
+            assert!(error.contains(needle) && error.contains("gateway.listen"), "{error}");
+            assert_eq!(error.contains("ss -ltnp"), kind == ErrorKind::AddrInUse, "{error}");
+        }
+    }
 }

@@ -8,8 +8,8 @@ use super::KeyError;
 use super::file::{self, Line};
 
 const TITLE: &str = "throng realm keys 1";
-const REMEDY: &str =
-    "throng keys rotate where the gateway runs makes it anew, to be copied here if that is elsewhere";
+const REMEDY: &str = "copy it from keys/ in the data_dir of the gateway, if that runs elsewhere; it makes one at its start for \
+                      each realm in its gateway.realms. Where the gateway runs here, throng keys rotate makes it anew";
 
 /// The token keys in a realm's file, the newest first.
 ///

@@ -8,7 +8,8 @@ use super::realm::{read_realm_keys, write_realm_keys};
 use super::{DataDir, KeyError, random_key};
 
 const TITLE: &str = "throng root keys 1";
-const REMEDY: &str = "remove it and run throng keys rotate: new keys are made, and connect tokens that are under way are refused";
+const REMEDY: &str = "remove it and run throng keys rotate: new keys are made, and connect tokens that are under way \
+                      are refused. Then copy keys/realm-<id>.keys to each realm that runs elsewhere: until then it lets nobody in";
 
 /// How old a key must be before tokens are made with it for a realm beside the gateway. Both look at their file once a second;
 /// the third second is for a machine that is busy.
