@@ -8,7 +8,8 @@ use crate::support::{Login, PASSWORD, Plan, World};
 
 #[test]
 fn a_locked_database_is_told_and_passes() {
-    let store = SqliteOptions { busy_ms: 500, ..SqliteOptions::default() };
+    // Long enough for the gateway's own writes to wait for each other on a slow disk, where 500 were not.
+    let store = SqliteOptions { busy_ms: 1_500, ..SqliteOptions::default() };
     let world = World::planned(Plan { store, ..Plan::default() });
     let client = world.client();
     let ada = world.register(&client, "Ada");
