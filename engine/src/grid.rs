@@ -380,8 +380,8 @@ pub(crate) struct Runs<'a> {
 impl Runs<'_> {
     /// Lists the next blocks and returns how many; none at the end.
     ///
-    /// What is copied does not depend on how long a run is, which no branch predictor knows, and one loop over the lot takes
-    /// the place of one per run.
+    /// A gulp is copied however short the run is, and one loop over the lot takes the place of one per run: in interest that
+    /// is 2 ns of 36, in a snapshot 20 of 300.
     #[inline(always)]
     pub(crate) fn next_lot(&mut self, lot: &mut Lot) -> usize {
         let Lot(lot) = lot;
