@@ -118,7 +118,7 @@ fn the_server_takes_the_golden_token() {
     };
     let mut server = Server::new(config, &[7; 32].into(), keys).unwrap();
     let mut client = client(&vectors);
-    let from = "192.0.2.7:40000".parse().unwrap();
+    let from: std::net::SocketAddr = "192.0.2.7:40000".parse().unwrap();
     let mut out = [0; 1200];
     client.poll(0, &mut out).unwrap();
     assert_eq!(out, named(&vectors, "hello without a cookie").as_slice());

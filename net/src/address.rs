@@ -1,34 +1,73 @@
-//! An address in the kernel's own layout.
+//! Addresses: in the kernel's own layout, and of both ends.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::NonZeroU16;
 
 /// Bytes of the largest address kept: `sockaddr_in6`.
 pub(crate) const ADDRESS_BYTES_MAX: usize = 28;
 
 const FAMILY_V4: u16 = libc::AF_INET as u16;
 const FAMILY_V6: u16 = libc::AF_INET6 as u16;
-const BYTES_V4: u32 = 16;
-const BYTES_V6: u32 = 28;
+const BYTES_V4: u16 = 16;
+const BYTES_V6: u16 = 28;
 
-/// A socket address laid out as the kernel wants it (`sockaddr_in` or `sockaddr_in6`), made once per session so that
-/// nothing is converted per datagram.
+/// One of this host's addresses, by its place among those that a socket on a wildcard address has been reached by.
+/// The default is none of them: the kernel chooses, which is what a socket on a single address needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Local(Option<NonZeroU16>);
+
+impl Local {
+    /// The address at `place`; the kernel's choice where a place is beyond any table.
+    pub(crate) fn at(place: usize) -> Self {
+        Local(u16::try_from(place).ok().and_then(|place| NonZeroU16::MIN.checked_add(place)))
+    }
+
+    /// Its place, unless it is the kernel's choice.
+    #[inline]
+    pub(crate) fn place(self) -> Option<usize> {
+        self.0.map(|number| usize::from(number.get()) - 1)
+    }
+}
+
+/// Who a datagram is from, and which of this host's addresses it came to: what answers it must leave from there, or the
+/// sender, and every router that translates addresses for it, takes them for somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The other end.
+    pub address: SocketAddr,
+    /// This end.
+    pub local: Local,
+}
+
+impl From<SocketAddr> for Peer {
+    /// A peer whose answers leave from where the kernel likes.
+    fn from(address: SocketAddr) -> Self {
+        Peer { address, local: Local::default() }
+    }
+}
+
+/// Where datagrams go, laid out as the kernel wants it (`sockaddr_in` or `sockaddr_in6`), and where they leave from; made
+/// once per session so that nothing is converted per datagram.
 ///
 /// IPv4 stays IPv4, also on a dual-stack socket: Linux takes both kinds there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(4))]
 pub struct Address {
     bytes: [u8; ADDRESS_BYTES_MAX],
-    len: u32,
+    len: u16,
+    local: Local,
 }
+
+const _: () = assert!(size_of::<Address>() == 32);
 
 impl Address {
     /// No address at all: what a table slot without a session holds.
-    pub(crate) const NONE: Address = Address { bytes: [0; ADDRESS_BYTES_MAX], len: 0 };
+    pub(crate) const NONE: Address = Address { bytes: [0; ADDRESS_BYTES_MAX], len: 0, local: Local(None) };
 
     /// The kernel's bytes: 16 for IPv4, 28 for IPv6.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len as usize]
+        &self.bytes[..usize::from(self.len)]
     }
 
     /// Whether this is `other`, without building a [`SocketAddr`]: asked once per received datagram.
@@ -39,11 +78,22 @@ impl Address {
                     && self.bytes[2..4] == v4.port().to_be_bytes()
                     && self.bytes[4..8] == v4.ip().octets()
             }
-            SocketAddr::V6(_) => *self == Address::from(*other),
+            SocketAddr::V6(_) => self.as_bytes() == Address::from(*other).as_bytes(),
         }
     }
 
-    /// The address as the standard library has it.
+    /// Which of this host's addresses datagrams leave from.
+    #[inline]
+    pub(crate) fn local(&self) -> Local {
+        self.local
+    }
+
+    /// Both ends.
+    pub fn peer(&self) -> Peer {
+        Peer { address: self.socket_addr(), local: self.local }
+    }
+
+    /// The other end, as the standard library has it.
     pub fn socket_addr(&self) -> SocketAddr {
         Self::decode(self.as_bytes()).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
     }
@@ -89,7 +139,13 @@ impl From<SocketAddr> for Address {
                 BYTES_V6
             }
         };
-        Address { bytes, len }
+        Address { bytes, len, local: Local::default() }
+    }
+}
+
+impl From<Peer> for Address {
+    fn from(peer: Peer) -> Self {
+        Address { local: peer.local, ..Address::from(peer.address) }
     }
 }
 
@@ -123,8 +179,20 @@ mod tests {
             let mut other = address;
             other.set_port(address.port() ^ 1);
             assert!(!encoded.is(&other));
+            let from_second = Address::from(Peer { address, local: Local::at(1) });
+            assert!(from_second.is(&address), "where answers leave from says nothing about who the peer is");
+            assert_eq!(from_second.peer(), Peer { address, local: Local::at(1) });
         }
         assert!(!Address::NONE.is(&"0.0.0.0:0".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_place_beyond_any_table_is_the_kernels_choice() {
+        for place in [0, 1, 65_534] {
+            assert_eq!(Local::at(place).place(), Some(place));
+        }
+        assert_eq!(Local::at(65_535), Local::default());
+        assert_eq!(Local::default().place(), None);
     }
 
     #[test]

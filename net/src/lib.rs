@@ -33,4 +33,4 @@ pub mod protocol;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use address::Address;
+pub use address::{Address, Local, Peer};

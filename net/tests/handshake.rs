@@ -33,7 +33,7 @@ fn a_client_connects_in_three_exchanges() {
 
     let mut hello = hello_of(&mut client, now_us);
     let Received::Asking(asking) = server.handle(now_us, from, &mut hello) else { panic!("somebody asks") };
-    assert_eq!((asking.payload, asking.from), (&b"who I am"[..], from));
+    assert_eq!((asking.payload, asking.from.address), (&b"who I am"[..], from));
     assert_eq!((asking.ticket.account, asking.ticket.name.as_str()), (1, "Tester 1"));
     assert_eq!(server.unconfirmed_count(), 0, "nothing before the application has said so");
     let Admission::Opened { session, reply } = server.admit(now_us, asking) else { panic!("a place is due") };

@@ -5,9 +5,9 @@ mod sockets;
 use std::net::{SocketAddr, UdpSocket};
 
 use sockets::{ALL, drain_until, open, pattern};
-use throng_net::Address;
 use throng_net::io::{Apart, Backend, BackendChoice, BindError, SocketConfig, bind};
 use throng_net::limits::{DATAGRAM_BYTES_MAX, HEADER_BYTES};
+use throng_net::{Address, Peer};
 
 /// Runs a test over every backend that this machine allows.
 macro_rules! over_backends {
@@ -25,6 +25,7 @@ over_backends! {
     ipv4_datagrams_arrive_whole_and_are_echoed,
     ipv6_datagrams_arrive_whole_and_are_echoed,
     a_dual_stack_socket_speaks_both,
+    who_reached_a_wildcard_by_any_address_is_answered_from_there,
     every_size_passes_and_larger_ones_are_counted,
     empty_datagrams_are_datagrams,
     datagrams_that_are_too_large_count_as_taken,
@@ -62,7 +63,7 @@ fn echo(choice: BackendChoice, listen: &str, peer: &str) {
         drain_until(bound.receiver.as_mut(), |from, datagram| {
             let seed = u32::from_le_bytes(datagram[..4].try_into().unwrap());
             assert_eq!(datagram, pattern(seed));
-            assert_eq!(from, peers[(seed / 100 % 10) as usize].local_addr().unwrap());
+            assert_eq!(from.address, peers[(seed / 100 % 10) as usize].local_addr().unwrap());
             sender.send(datagram, &Address::from(from));
             received += 1;
             received == 150
@@ -74,7 +75,7 @@ fn echo(choice: BackendChoice, listen: &str, peer: &str) {
                 let (bytes, from) = peer.recv_from(&mut back).unwrap();
                 let seed = u32::from_le_bytes(back[..4].try_into().unwrap());
                 assert_eq!(back[..bytes], pattern(seed));
-                assert_eq!((from.port(), seed / 100 % 10), (port, p as u32));
+                assert_eq!((from, seed / 100 % 10), (target, p as u32));
                 echoed += 1;
             }
         }
@@ -105,6 +106,51 @@ fn a_dual_stack_socket_speaks_both(choice: BackendChoice) {
     }
     echo(choice, "[::]:0", "[::1]:0");
     echo(choice, "[::]:0", "127.0.0.1:0");
+}
+
+fn who_reached_a_wildcard_by_any_address_is_answered_from_there(choice: BackendChoice) {
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        if listen.starts_with('[') && UdpSocket::bind("[::1]:0").is_err() {
+            println!("skipped: this machine has no IPv6");
+            return;
+        }
+        let apart = Some(Apart { home_first: 5, home_last: 7, buffer_bytes: 1 << 20 });
+        let config = SocketConfig { apart, ..SocketConfig::new(listen.parse().unwrap()) };
+        let Some(mut bound) = open(choice, config) else { return };
+        let port = bound.report.local_addr.port();
+        let mut sender = bound.senders.make().unwrap();
+        // Connected, a socket is given only what comes from the address that it asked.
+        let peers: Vec<UdpSocket> = [[127, 0, 0, 1], [127, 0, 0, 2], [127, 9, 8, 7]]
+            .map(|local| {
+                let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+                peer.connect(SocketAddr::from((local, port))).unwrap();
+                peer.set_nonblocking(true).unwrap();
+                peer
+            })
+            .into();
+        for first in [5, 9] {
+            peers.iter().for_each(|peer| assert_eq!(peer.send(&[first; 100]).unwrap(), 100));
+            let mut answer = |from: Peer, datagram: &mut [u8]| sender.send(datagram, &Address::from(from));
+            let mut taken = bound.receiver.drain(100, &mut answer).unwrap();
+            taken += bound.receiver.drain_apart(100, &mut answer).unwrap();
+            assert_eq!(taken, peers.len());
+            // More than one batch, with one among them that is told nothing of.
+            let fourth = UdpSocket::bind("127.0.0.1:0").unwrap();
+            (0..200).for_each(|_| sender.send(b"first", &Address::from(fourth.local_addr().unwrap())));
+            sender.flush();
+            for peer in &peers {
+                let mut back = [0; 200];
+                assert_eq!(
+                    peer.recv(&mut back).unwrap(),
+                    100,
+                    "{choice} on {listen}: answered from elsewhere"
+                );
+                assert_eq!(back[..100], [first; 100]);
+            }
+            assert_eq!(fourth.recv(&mut [0; 200]).unwrap(), 5);
+        }
+        assert_eq!(sender.stats().datagrams, 406);
+    }
 }
 
 fn every_size_passes_and_larger_ones_are_counted(choice: BackendChoice) {

@@ -4,10 +4,10 @@
 
 mod sockets;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
 use std::process::Command;
 
-use sockets::open;
+use sockets::{drain_until, open};
 use throng_net::Address;
 use throng_net::io::{Apart, BackendChoice, SocketConfig};
 
@@ -62,7 +62,7 @@ fn a_full_send_buffer_drops_and_counts_and_never_waits() {
         assert_eq!(stats.ring_failures, 0);
 
         // Nothing of it is kept to be sent later, and each slot is free: the next datagrams are their own.
-        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut other =
             open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())).unwrap().senders.make().unwrap();
         other.send(b"other", &Address::from(peer.local_addr().unwrap()));
@@ -80,7 +80,7 @@ fn a_datagram_too_large_for_the_device_is_counted_and_the_others_are_sent() {
         }
         let Some(bound) = open(choice, SocketConfig::new("0.0.0.0:0".parse().unwrap())) else { return };
         let mut sender = bound.senders.make().unwrap();
-        let peer = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = Address::from(peer.local_addr().unwrap());
         for i in 0..100usize {
             sender.send(&[i as u8; 1200][..if i % 2 == 0 { 1200 } else { 572 }], &to);
@@ -133,4 +133,58 @@ fn a_buffer_beyond_the_systems_limit_is_granted_or_warned_about() {
             bound.report.warnings.iter().filter(|text| text.contains("net.core.rmem_max=")).count();
         assert_eq!(remedies, usize::from(warned), "{}", bound.report);
     }
+}
+
+#[test]
+fn who_reached_a_host_by_its_second_address_is_answered_from_there() {
+    run(|choice| {
+        let network = [
+            "link set lo up",
+            "link add here type veth peer name there",
+            "address add 10.99.0.1/24 dev here",
+            "address add 10.99.0.2/24 dev here",
+            "address add 10.98.0.1/24 dev there",
+            "address add fd00::1/64 dev here nodad",
+            "address add fd00::2/64 dev here nodad",
+            "address add fe80::77/64 dev here nodad",
+            "link set here up",
+            "link set there up",
+        ];
+        if !enter_own_network(&network) {
+            return;
+        }
+        let Some(mut bound) = open(choice, SocketConfig::new("[::]:0".parse().unwrap())) else { return };
+        let port = bound.report.local_addr.port();
+        let mut sender = bound.senders.make().unwrap();
+        let Ok(fe80) = format!("[fe80::77%{}]:{port}", interface("here")).parse::<SocketAddrV6>() else {
+            panic!("an interface has an index")
+        };
+        for (from, to) in [
+            ("10.99.0.1:0", SocketAddr::from(([10, 99, 0, 2], port))),
+            ("10.98.0.1:0", SocketAddr::from(([10, 99, 0, 2], port))),
+            ("10.99.0.1:0", SocketAddr::from(([127, 0, 0, 9], port))),
+            ("[fd00::1]:0", format!("[fd00::2]:{port}").parse().unwrap()),
+            ("[::1]:0", format!("[fd00::1]:{port}").parse().unwrap()),
+            ("[::]:0", SocketAddr::V6(fe80)),
+        ] {
+            let peer = UdpSocket::bind(from).unwrap();
+            peer.connect(to).unwrap();
+            peer.set_nonblocking(true).unwrap();
+            assert_eq!(peer.send(b"asked").unwrap(), 5);
+            drain_until(bound.receiver.as_mut(), |from, datagram| {
+                sender.send(datagram, &Address::from(from));
+                true
+            });
+            sender.flush();
+            let answered = peer.recv(&mut [0; 9]);
+            assert_eq!(answered.ok(), Some(5), "{choice}: {from} asked {to}; {:?}", sender.stats());
+        }
+    });
+}
+
+/// The index of a network interface, by its name.
+fn interface(name: &str) -> u32 {
+    let name = std::ffi::CString::new(name).unwrap();
+    // SAFETY: the kernel reads a string that ends with a zero.
+    unsafe { libc::if_nametoindex(name.as_ptr()) }
 }

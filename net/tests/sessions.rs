@@ -344,7 +344,7 @@ fn a_server_closes_a_session() {
     let mut server = server(4);
     let (mut client, session) = connect(&mut server, 1, 0);
     let (goodbye, to) = server.close(session, DISCONNECT_STOPPING).unwrap();
-    assert_eq!(to, address(1));
+    assert_eq!(to, address(1).into());
     assert_eq!(server.close(session, DISCONNECT_STOPPING), None);
     for bit in 0..goodbye.len() * 8 {
         let mut forged = goodbye;

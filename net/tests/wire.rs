@@ -8,10 +8,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use sockets::open;
-use throng_net::Address;
 use throng_net::io::{BackendChoice, SocketConfig};
 use throng_net::limits::{DATAGRAM_BYTES_MAX, HEADER_BYTES};
 use throng_net::protocol::{Admission, ClientEvent, ClientState, Received, ServerConfig};
+use throng_net::{Address, Peer};
 use world::{client, config, server_with};
 
 #[test]
@@ -26,8 +26,11 @@ fn sealed_over_uring() {
 
 fn sealed_over(choice: BackendChoice) {
     const ROUNDS: u32 = 500;
-    let Some(mut bound) = open(choice, SocketConfig::new("127.0.0.1:0".parse().unwrap())) else { return };
-    let to = bound.report.local_addr;
+    let Some(mut bound) = open(choice, SocketConfig::new("0.0.0.0:0".parse().unwrap())) else { return };
+    // A client that asks at one address of a host and plays at another hears from each what it sends to each.
+    let port = bound.report.local_addr.port();
+    let (asked, played) =
+        (SocketAddr::from(([127, 0, 0, 5], port)), SocketAddr::from(([127, 0, 0, 6], port)));
     let mut sender = bound.senders.make().unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     // Loopback delivers before a send returns, so the server's answers are there once it has flushed them.
@@ -43,19 +46,20 @@ fn sealed_over(choice: BackendChoice) {
         let now_us = started.elapsed().as_micros() as u64;
         let mut out = [0; DATAGRAM_BYTES_MAX];
         while let Some(bytes) = client.poll(now_us, &mut out) {
+            let to = if client.state() == ClientState::Connected { played } else { asked };
             socket.send_to(&out[..bytes], to).unwrap();
         }
         if client.state() == ClientState::Connected {
             let payload = downs.to_le_bytes().repeat(1 + downs as usize % 200);
             out[HEADER_BYTES..HEADER_BYTES + payload.len()].copy_from_slice(&payload);
             let bytes = client.finish(now_us, 1, &mut out, payload.len()).unwrap();
-            socket.send_to(&out[..bytes], to).unwrap();
+            socket.send_to(&out[..bytes], played).unwrap();
         }
         // The server's turn: whatever comes, and an echo of each input in place.
         let mut answers = 0;
         bound
             .receiver
-            .drain(100, &mut |from: SocketAddr, datagram| {
+            .drain(100, &mut |from: Peer, datagram| {
                 let mut answer = |bytes: &[u8]| {
                     sender.send(bytes, &Address::from(from));
                     answers += 1;
@@ -68,6 +72,7 @@ fn sealed_over(choice: BackendChoice) {
                     },
                     Received::Connected { session, first, .. } => {
                         assert!(first.is_none());
+                        server.settle(session, |peer| sender.settle(peer));
                         joined = Some(session);
                     }
                     Received::Data { session, kind: 1, payload } => {
@@ -88,13 +93,14 @@ fn sealed_over(choice: BackendChoice) {
         sender.flush();
         for _ in 0..answers {
             let mut back = [0; 2048];
-            let (bytes, _) = socket.recv_from(&mut back).unwrap();
+            let (bytes, from) = socket.recv_from(&mut back).unwrap();
             match client.handle(now_us, &mut back[..bytes]) {
                 ClientEvent::Data { kind: 2, payload } => {
                     assert_eq!(payload, downs.to_le_bytes().repeat(1 + downs as usize % 200));
+                    assert_eq!(from, played);
                     downs += 1;
                 }
-                ClientEvent::Challenged | ClientEvent::Connected => {}
+                ClientEvent::Challenged | ClientEvent::Connected => assert_eq!(from, asked),
                 other => panic!("{other:?}"),
             }
         }

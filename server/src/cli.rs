@@ -98,7 +98,7 @@ pub struct DemoArgs {
     /// Ticks per second [default: 20]
     #[arg(long, value_name = "HZ", value_parser = tick_hz)]
     pub tick_hz: Option<u16>,
-    /// Where the realm listens; a wildcard address (0.0.0.0:0) makes each send about 3 % cheaper
+    /// Where the realm listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = parse_listen_address)]
     pub listen: SocketAddr,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,28 @@ fn a_realm_serves_ipv6_too() {
         |config| config.net.listen = "[::1]:0".parse().expect("an address"),
         |realm| {
             let mut players = players(realm, 2);
+            step_until(realm, &mut players, "a digest checked", |_, players| {
+                players.iter().all(|player| player.session.view().counters().digests_checked > 0)
+            });
+            assert_undisturbed(&players);
+        },
+    );
+}
+
+#[test]
+fn a_realm_on_a_wildcard_address_answers_from_the_one_that_each_player_reached() {
+    on_both_backends(
+        |config| config.net.listen = "0.0.0.0:0".parse().expect("an address"),
+        |realm| {
+            let port = realm.listen_address().port();
+            // A player's socket is connected: it hears nothing from elsewhere.
+            let mut players: Vec<Player> = (1..=3)
+                .map(|number| {
+                    let grant = realm.grant(|fields| fields.body.character = number);
+                    let reached = SocketAddr::from(([127, 0, 0, 4 * number as u8], port));
+                    Player::at(reached, now_us(realm), number, grant)
+                })
+                .collect();
             step_until(realm, &mut players, "a digest checked", |_, players| {
                 players.iter().all(|player| player.session.view().counters().digests_checked > 0)
             });
@@ -360,11 +383,11 @@ fn a_running_realm_reports_and_stops_when_asked() {
 }
 
 /// Plays against a realm that runs by itself, in real time, and gives its report.
-fn beside_a_running_realm(play: impl FnOnce(&Controls, std::net::SocketAddr)) -> RealmReport {
+fn beside_a_running_realm(play: impl FnOnce(&Controls, SocketAddr)) -> RealmReport {
     beside_a_running(common::config(IoChoice::Auto), play)
 }
 
-fn beside_a_running(config: Config, play: impl FnOnce(&Controls, std::net::SocketAddr)) -> RealmReport {
+fn beside_a_running(config: Config, play: impl FnOnce(&Controls, SocketAddr)) -> RealmReport {
     let controls = Controls::new();
     let (say, heard) = mpsc::channel();
     let of_realm = controls.clone();

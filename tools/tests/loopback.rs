@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 
 use gate::Gate;
 use reference::Server as World;
-use throng_net::Address;
 use throng_net::io::{BackendChoice, SocketConfig};
 use throng_net::limits::{HEADER_BYTES, PAYLOAD_BYTES_MAX};
 use throng_net::protocol::{Admission, Received, Server};
+use throng_net::{Address, Peer};
 use throng_schema::{KIND_SNAPSHOT, check_input, read_input};
 use throng_tools::bots::{BotsConfig, run};
 
 /// Serves a little world of its own to each client until `stop` is set; returns how many peers there were.
 fn serve(mut bound: throng_net::io::Bound, mut net: Server, stop: &AtomicBool) -> usize {
     let mut sender = bound.senders.make().expect("a sender");
-    let mut peers: BTreeMap<_, (SocketAddr, World, u32)> = BTreeMap::new();
+    let mut peers: BTreeMap<_, (Peer, World, u32)> = BTreeMap::new();
     let mut addresses = std::collections::BTreeSet::new();
     let start = Instant::now();
     let mut tick = 0;
@@ -39,7 +39,7 @@ fn serve(mut bound: throng_net::io::Bound, mut net: Server, stop: &AtomicBool) -
                     Admission::Dropped(_) => {}
                 },
                 Received::Connected { session, .. } => {
-                    addresses.insert(from);
+                    addresses.insert(from.address);
                     let mut world = World::new(addresses.len() as u64, 15);
                     (world.tick, world.calm) = (tick, true);
                     peers.insert(session, (from, world, 0));

@@ -1,15 +1,17 @@
 //! Batches of datagrams in the layout of `sendmmsg` and `recvmmsg`.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
+use std::sync::Arc;
 
 use super::SEND_SLOT_BYTES;
+use super::local::{INFO_SPACE, Locals, PacketInfo};
 use super::memory::{Fixed, Zeroable};
 use super::stats::{ReceiveStats, SendStats};
-use crate::Address;
 use crate::address::ADDRESS_BYTES_MAX;
 use crate::limits::{DATAGRAM_BYTES_MAX, HEADER_BYTES};
+use crate::{Address, Peer};
 
 /// Bytes of one receive slot: the largest datagram, its place, and room to see that one was larger.
 const RECEIVE_SLOT_BYTES: usize = 1280;
@@ -27,66 +29,34 @@ const _: () = assert!((PAYLOAD_AT + HEADER_BYTES + 4).is_multiple_of(64));
 // SAFETY: an address of zeros is `Address::NONE`.
 unsafe impl Zeroable for Address {}
 
-/// The control message of one datagram: which local address it came to or leaves from (`IP_PKTINFO`).
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct PacketInfo {
-    bytes: usize,
-    level: libc::c_int,
-    kind: libc::c_int,
-    info: libc::in_pktinfo,
-}
-
-const INFO_BYTES: u32 = size_of::<libc::in_pktinfo>() as u32;
-// SAFETY: both only compute; they are unsafe because libc declares all such macros so.
-const INFO_SPACE: usize = unsafe { libc::CMSG_SPACE(INFO_BYTES) } as usize;
-// SAFETY: as above.
-const INFO_LEN: usize = unsafe { libc::CMSG_LEN(INFO_BYTES) } as usize;
-const _: () = assert!(size_of::<PacketInfo>() == INFO_SPACE);
-
-// SAFETY: plain integers.
-unsafe impl Zeroable for PacketInfo {}
-
-impl PacketInfo {
-    /// Leave from `local`, an address of this machine.
-    pub fn from_local(local: Ipv4Addr) -> Self {
-        PacketInfo {
-            bytes: INFO_LEN,
-            level: libc::IPPROTO_IP,
-            kind: libc::IP_PKTINFO,
-            info: libc::in_pktinfo {
-                ipi_ifindex: 0,
-                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(local.octets()) },
-                ipi_addr: libc::in_addr { s_addr: 0 },
-            },
-        }
-    }
-
-    /// The local address that a datagram came to.
-    pub fn local(&self) -> Option<Ipv4Addr> {
-        (self.bytes == INFO_LEN && self.level == libc::IPPROTO_IP && self.kind == libc::IP_PKTINFO)
-            .then(|| self.info.ipi_addr.s_addr.to_ne_bytes().into())
-    }
-}
-
 /// Datagrams to send, written where they stay until the kernel has copied them.
 pub(super) struct SendBatch {
     slots: Fixed<[u8; SEND_SLOT_BYTES]>,
     addresses: Fixed<Address>,
-    controls: Option<Fixed<PacketInfo>>,
+    source: Source,
     iovecs: Fixed<libc::iovec>,
-    /// Header i points at iovec i, address i and control i; iovec i at slot i. Set once, for good.
+    /// Header i points at iovec i and address i, iovec i at slot i. Set once, for good.
     headers: Fixed<libc::mmsghdr>,
     count: usize,
     filled: usize,
 }
 
+/// Which local addresses the datagrams of a batch leave from.
+pub(super) enum Source {
+    /// The one that the socket is bound to.
+    Bound,
+    /// Each from the place that its address names.
+    Places(Arc<Locals>),
+    /// Each from what control message i says, to which header i points.
+    Any(Fixed<PacketInfo>),
+}
+
 impl SendBatch {
-    pub fn new(count: usize, with_control: bool) -> io::Result<Self> {
+    pub fn new(count: usize, source: Source) -> io::Result<Self> {
         let mut batch = SendBatch {
             slots: Fixed::new(count)?,
             addresses: Fixed::new(count)?,
-            controls: if with_control { Some(Fixed::new(count)?) } else { None },
+            source,
             iovecs: Fixed::new(count)?,
             headers: Fixed::new(count)?,
             count,
@@ -98,7 +68,7 @@ impl SendBatch {
             header.msg_iov = batch.iovecs.at(i);
             header.msg_iovlen = 1;
             header.msg_name = batch.addresses.at(i).cast();
-            if let Some(controls) = &batch.controls {
+            if let Source::Any(controls) = &batch.source {
                 header.msg_control = controls.at(i).cast();
                 header.msg_controllen = INFO_SPACE as _;
             }
@@ -123,8 +93,16 @@ impl SendBatch {
 
     /// Sets which address the datagram in the current slot leaves from.
     pub fn set_local(&mut self, local: Ipv4Addr) {
-        if let Some(controls) = &mut self.controls {
-            *controls.get_mut(self.filled) = PacketInfo::from_local(local);
+        if let Source::Any(controls) = &mut self.source {
+            *controls.get_mut(self.filled) = PacketInfo::from_local(IpAddr::V4(local));
+        }
+    }
+
+    /// `peer`, with an end here only where that has to be said.
+    pub fn settle(&self, peer: Peer) -> Peer {
+        match &self.source {
+            Source::Places(locals) => locals.settle(peer),
+            Source::Bound | Source::Any(_) => Peer::from(peer.address),
         }
     }
 
@@ -140,6 +118,28 @@ impl SendBatch {
         (self.slots.at(index).cast(), bytes, self.addresses.at(index).cast(), address_bytes)
     }
 
+    /// The header of a committed datagram that leaves from a place of its own; none of one that leaves from where the
+    /// socket is bound, for which [`datagram`](Self::datagram) says all.
+    #[inline]
+    pub fn placed(&mut self, index: usize) -> Option<*const libc::msghdr> {
+        let Source::Places(_) = self.source else { return None };
+        self.addresses.get(index).local().place()?;
+        Some(self.complete(index))
+    }
+
+    /// Fills in what a header says of its datagram's addresses.
+    fn complete(&mut self, index: usize) -> &libc::msghdr {
+        let address = self.addresses.get(index);
+        let header = &mut self.headers.get_mut(index).msg_hdr;
+        header.msg_namelen = address.as_bytes().len() as u32;
+        if let Source::Places(locals) = &self.source {
+            let message = locals.message(address.local());
+            header.msg_control = message.cast_mut().cast();
+            header.msg_controllen = if message.is_null() { 0 } else { INFO_SPACE as _ };
+        }
+        header
+    }
+
     pub fn clear(&mut self) {
         self.filled = 0;
     }
@@ -150,12 +150,12 @@ impl SendBatch {
     pub fn send_from(&mut self, first: usize, fd: RawFd, stats: &mut SendStats) {
         let mut next = first;
         for i in first..self.filled {
-            self.headers.get_mut(i).msg_hdr.msg_namelen = self.addresses.get(i).as_bytes().len() as u32;
+            self.complete(i);
         }
         while next < self.filled {
             let left = (self.filled - next) as libc::c_uint;
             // SAFETY: headers next..filled are in the array and point at live slots, addresses and controls of this
-            // batch, with their true lengths. The kernel has copied them when the call returns.
+            // batch (controls that it shares with others are never written again), with their true lengths. The kernel has copied them when the call returns.
             let sent = unsafe {
                 libc::sendmmsg(
                     fd,
@@ -190,10 +190,10 @@ pub(super) struct ReceiveBatch {
 }
 
 impl ReceiveBatch {
-    pub fn new(count: usize, with_control: bool) -> io::Result<Self> {
+    pub fn new(count: usize, learns_local: bool) -> io::Result<Self> {
         let slots = Fixed::<[u8; RECEIVE_SLOT_BYTES]>::new(count)?;
         let names = Fixed::<[u8; ADDRESS_BYTES_MAX]>::new(count)?;
-        let controls = if with_control { Some(Fixed::<PacketInfo>::new(count)?) } else { None };
+        let controls = if learns_local { Some(Fixed::<PacketInfo>::new(count)?) } else { None };
         let mut iovecs = Fixed::<libc::iovec>::new(count)?;
         let mut headers = Fixed::<libc::mmsghdr>::new(count)?;
         for i in 0..count {

@@ -5,11 +5,13 @@
 //! the server's own sends (wake-ups, cold socket structures).
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use super::batch::{PacketInfo, ReceiveBatch, SendBatch};
+use super::batch::{ReceiveBatch, SendBatch, Source};
 use super::error::BindError;
+use super::local::{self, PacketInfo};
+use super::memory::Fixed;
 use super::{ReceiveStats, SendStats, socket};
 use crate::Address;
 
@@ -19,12 +21,13 @@ const SLOTS: usize = 256;
 /// Control messages of a train: where it leaves from, and the size of its datagrams (`UDP_SEGMENT`).
 #[repr(C)]
 struct TrainControl {
-    from: PacketInfo,
     bytes: usize,
     level: libc::c_int,
     kind: libc::c_int,
     datagram_bytes: u16,
     padding: [u8; 6],
+    /// Last, because it has room for an IPv6 address behind.
+    from: PacketInfo,
 }
 
 // SAFETY: both only compute; they are unsafe because libc declares all such macros so.
@@ -36,12 +39,12 @@ const _: () = assert!(size_of::<TrainControl>() == size_of::<PacketInfo>() + SEG
 impl TrainControl {
     fn new(from: Ipv4Addr, datagram_bytes: u16) -> Self {
         TrainControl {
-            from: PacketInfo::from_local(from),
             bytes: SEGMENT_LEN,
             level: libc::SOL_UDP,
             kind: libc::UDP_SEGMENT,
             datagram_bytes,
             padding: [0; 6],
+            from: PacketInfo::from_local(IpAddr::V4(from)),
         }
     }
 }
@@ -71,14 +74,15 @@ impl Impersonator {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let opened = socket::open(listen, receive_buffer_bytes, receive_buffer_bytes, send_buffer_bytes)?;
         let fail = |action| move |source| BindError::Os { action, address: listen, source };
-        socket::set_option(opened.socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
-            .map_err(fail("learn local addresses"))?;
+        local::learn(opened.socket.as_raw_fd(), false).map_err(fail("learn local addresses"))?;
         Ok(Impersonator {
             socket: opened.socket,
             port: opened.local_addr.port(),
             warnings: opened.warnings,
             receive: ReceiveBatch::new(SLOTS, true).map_err(fail("allocate receive slots"))?,
-            send: SendBatch::new(SLOTS, true).map_err(fail("allocate send slots"))?,
+            send: Fixed::new(SLOTS)
+                .and_then(|messages| SendBatch::new(SLOTS, Source::Any(messages)))
+                .map_err(fail("allocate send slots"))?,
             receive_stats: ReceiveStats::default(),
             send_stats: SendStats::default(),
         })
@@ -96,7 +100,9 @@ impl Impersonator {
     ) -> io::Result<usize> {
         let fd = self.socket.as_raw_fd();
         self.receive.drain(fd, limit, &mut self.receive_stats, |from, control, datagram, _| {
-            if let (Some(local), SocketAddr::V4(from)) = (control.and_then(PacketInfo::local), from) {
+            if let (Some(IpAddr::V4(local)), SocketAddr::V4(from)) =
+                (control.and_then(PacketInfo::local), from)
+            {
                 each(local, from, datagram);
             }
         })

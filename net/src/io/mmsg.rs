@@ -2,15 +2,15 @@
 
 use std::io;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-use super::batch::{ReceiveBatch, SendBatch};
+use super::batch::{ReceiveBatch, SendBatch, Source};
+use super::local::{Locals, Lookup, PacketInfo};
 use super::{
     Backend, Receive, ReceiveStats, SEND_SLOT_BYTES, SEND_SLOTS, SendStats, Sender, TakeAhead, socket,
 };
-use crate::Address;
+use crate::{Address, Local, Peer};
 
 /// Datagrams received per call: from 64 on more make no difference, and 256 slots stay in L2.
 const RECEIVE_SLOTS: usize = 256;
@@ -21,30 +21,37 @@ pub(super) struct MmsgReceiver {
     apart: Option<OwnedFd>,
     /// For both queues, which are read in turns.
     batch: ReceiveBatch,
+    /// Where the kernel says which local address each datagram came to: the places of those.
+    locals: Option<(Arc<Locals>, Lookup)>,
     stats: ReceiveStats,
 }
 
 impl MmsgReceiver {
-    pub fn new(socket: Arc<OwnedFd>, apart: Option<OwnedFd>) -> io::Result<Self> {
-        let batch = ReceiveBatch::new(RECEIVE_SLOTS, false)?;
-        Ok(MmsgReceiver { socket, apart, batch, stats: ReceiveStats::default() })
+    pub fn new(
+        socket: Arc<OwnedFd>,
+        apart: Option<OwnedFd>,
+        locals: Option<Arc<Locals>>,
+    ) -> io::Result<Self> {
+        let batch = ReceiveBatch::new(RECEIVE_SLOTS, locals.is_some())?;
+        let locals = locals.map(|locals| (locals, Lookup::default()));
+        Ok(MmsgReceiver { socket, apart, batch, locals, stats: ReceiveStats::default() })
     }
 }
 
 impl Receive for MmsgReceiver {
     fn drain_ahead(&mut self, limit: usize, each: &mut TakeAhead<'_>) -> io::Result<usize> {
-        let fd = self.socket.as_raw_fd();
-        self.batch.drain(fd, limit, &mut self.stats, |from, _, datagram, coming| each(from, datagram, coming))
+        let Self { socket, batch, locals, stats, .. } = self;
+        batch.drain(socket.as_raw_fd(), limit, stats, |address, info, datagram, coming| {
+            each(Peer { address, local: local(locals, info) }, datagram, coming);
+        })
     }
 
-    fn drain_apart(
-        &mut self,
-        limit: usize,
-        each: &mut dyn FnMut(SocketAddr, &mut [u8]),
-    ) -> io::Result<usize> {
-        let Some(apart) = &self.apart else { return Ok(0) };
-        self.batch
-            .drain(apart.as_raw_fd(), limit, &mut self.stats, |from, _, datagram, _| each(from, datagram))
+    fn drain_apart(&mut self, limit: usize, each: &mut dyn FnMut(Peer, &mut [u8])) -> io::Result<usize> {
+        let Self { apart, batch, locals, stats, .. } = self;
+        let Some(apart) = apart else { return Ok(0) };
+        batch.drain(apart.as_raw_fd(), limit, stats, |address, info, datagram, _| {
+            each(Peer { address, local: local(locals, info) }, datagram);
+        })
     }
 
     fn stats(&self) -> ReceiveStats {
@@ -57,6 +64,15 @@ impl Receive for MmsgReceiver {
     }
 }
 
+/// The place of the local address that a control message names.
+#[inline]
+fn local(locals: &mut Option<(Arc<Locals>, Lookup)>, info: Option<&PacketInfo>) -> Local {
+    match (locals, info.and_then(PacketInfo::local)) {
+        (Some((locals, lookup)), Some(address)) => lookup.local(locals, address),
+        _ => Local::default(),
+    }
+}
+
 pub(super) struct MmsgSender {
     socket: Arc<OwnedFd>,
     batch: SendBatch,
@@ -66,8 +82,8 @@ pub(super) struct MmsgSender {
 }
 
 impl MmsgSender {
-    pub fn new(socket: Arc<OwnedFd>) -> io::Result<Self> {
-        let batch = SendBatch::new(SEND_SLOTS, false)?;
+    pub fn new(socket: Arc<OwnedFd>, source: Source) -> io::Result<Self> {
+        let batch = SendBatch::new(SEND_SLOTS, source)?;
         Ok(MmsgSender { socket, batch, stats: SendStats::default(), _not_send: PhantomData })
     }
 }
@@ -85,6 +101,10 @@ impl Sender for MmsgSender {
 
     fn flush(&mut self) {
         self.batch.send_from(0, self.socket.as_raw_fd(), &mut self.stats);
+    }
+
+    fn settle(&self, peer: Peer) -> Peer {
+        self.batch.settle(peer)
     }
 
     fn stats(&self) -> SendStats {

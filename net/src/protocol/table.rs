@@ -13,9 +13,9 @@ use super::server::Ticket;
 use super::transmit::{Transmit, TransmitHalves};
 use super::used::KeyedHash;
 use super::window::Window;
-use crate::Address;
 use crate::io::cpu::{front_soon, soon};
 use crate::limits::{ACCEPT_BYTES, SEAL_BYTES, SESSION_INDEX_BITS, UNCONFIRMED_MAX, UNCONFIRMED_SHARE};
+use crate::{Address, Peer};
 
 /// A session's place in the table, below [`ServerConfig::sessions_max`](super::ServerConfig::sessions_max).
 /// A place is used again after its session has ended, the longest free one first.
@@ -64,7 +64,7 @@ impl Session {
 /// What is only looked at when a session begins or its client is somewhere else.
 #[derive(Debug)]
 pub(super) struct Origin {
-    pub address: SocketAddr,
+    pub from: Peer,
     pub salt: u64,
     pub token_tag: [u8; SEAL_BYTES],
     /// What the hello was answered with, to be sent again when it comes again.
@@ -87,7 +87,7 @@ pub(super) struct Path {
 
 /// All parts of a new session.
 pub(super) struct Opening {
-    pub address: SocketAddr,
+    pub from: Peer,
     pub connection_id: u32,
     pub session: Session,
     pub sealer: Sealer,
@@ -216,7 +216,7 @@ impl Table {
     /// Puts a new session, still to be confirmed, at the place that [`next_id`](Self::next_id) gave.
     pub fn open(&mut self, opening: Opening) -> SessionIndex {
         let index = Self::place_of(opening.connection_id);
-        let transmit = Transmit::new(Address::from(opening.address), opening.connection_id);
+        let transmit = Transmit::new(Address::from(opening.from), opening.connection_id);
         self.tokens.insert(opening.session.origin.token_tag, index.0);
         self.unconfirmed += usize::from(!opening.session.is_confirmed);
         match self.vacant.pop_front() {
@@ -240,16 +240,18 @@ impl Table {
         index
     }
 
-    /// Notes that a session's client has its keys; its ticket, the first time.
-    pub fn confirm(&mut self, index: SessionIndex) -> Option<Box<Ticket>> {
+    /// Notes that a session's client has its keys; its ticket, the first time. Whichever of our addresses it has settled on,
+    /// when its hellos went to several, is where it is answered from.
+    pub fn confirm(&mut self, index: SessionIndex, from: Peer) -> Option<Box<Ticket>> {
         let session = self.sessions.get_mut(index.get())?.as_mut().filter(|session| !session.is_confirmed)?;
         session.is_confirmed = true;
         self.unconfirmed -= 1;
+        self.transmits[index.get()].move_to(Address::from(from));
         session.origin.ticket.take()
     }
 
-    /// Takes a live session out; its address, and whether it was confirmed. Its keys are wiped.
-    pub fn close(&mut self, index: SessionIndex) -> Option<(SocketAddr, bool)> {
+    /// Takes a live session out; where it was, and whether it was confirmed. Its keys are wiped.
+    pub fn close(&mut self, index: SessionIndex) -> Option<(Peer, bool)> {
         let session = self.sessions.get_mut(index.get())?;
         let Session { origin, is_confirmed, .. } = session.as_ref()?;
         self.tokens.remove(&origin.token_tag);
@@ -260,7 +262,7 @@ impl Table {
         self.sealers[index.get()] = None;
         self.unconfirmed -= usize::from(!is_confirmed);
         self.vacant.push_back(index.0);
-        Some((transmit.address().socket_addr(), is_confirmed))
+        Some((transmit.address().peer(), is_confirmed))
     }
 }
 
@@ -268,13 +270,14 @@ impl Table {
 mod tests {
     use super::super::keys::SecretBytes;
     use super::*;
+    use crate::Local;
 
     fn open(table: &mut Table, i: u32, bits: u32) -> Option<(SessionIndex, u32)> {
         let connection_id = table.next_id(bits)?;
-        let address = SocketAddr::from(((10 << 24 | i).to_be_bytes(), 4000));
+        let from = Peer::from(SocketAddr::from(((10 << 24 | i).to_be_bytes(), 4000)));
         let secret = SecretBytes::new([i as u8; 32]);
         let origin = Box::new(Origin {
-            address,
+            from,
             salt: 0,
             token_tag: [i as u8; SEAL_BYTES],
             accept: [0; ACCEPT_BYTES],
@@ -293,7 +296,7 @@ mod tests {
             since_us: 0,
             origin,
         };
-        let index = table.open(Opening { address, connection_id, session, sealer: Sealer::new(&secret) });
+        let index = table.open(Opening { from, connection_id, session, sealer: Sealer::new(&secret) });
         Some((index, connection_id))
     }
 
@@ -331,8 +334,11 @@ mod tests {
         let mut table = Table::new(100, [1, 2]);
         let places: Vec<_> = (0..25).map(|i| open(&mut table, i, 0).unwrap().0).collect();
         assert!(table.is_full_of_unconfirmed());
-        table.confirm(places[0]);
-        table.confirm(places[0]);
+        let elsewhere = Peer { local: Local::at(3), ..table.live(places[0]).unwrap().1.address().peer() };
+        table.confirm(places[0], elsewhere);
+        assert_eq!(table.live(places[0]).unwrap().1.address().peer(), elsewhere);
+        table.confirm(places[0], Peer { local: Local::at(4), ..elsewhere });
+        assert_eq!(table.live(places[0]).unwrap().1.address().peer(), elsewhere, "confirmed once");
         assert!(!table.is_full_of_unconfirmed());
         table.close(places[0]);
         table.close(places[1]);

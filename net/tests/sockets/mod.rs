@@ -1,9 +1,9 @@
 //! What the socket tests share.
 #![allow(dead_code)]
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use throng_net::Peer;
 use throng_net::io::{BackendChoice, BindError, Bound, Receive, SocketConfig, bind};
 
 pub const ALL: [BackendChoice; 3] = [BackendChoice::Auto, BackendChoice::Uring, BackendChoice::Mmsg];
@@ -22,7 +22,7 @@ pub fn open(choice: BackendChoice, config: SocketConfig) -> Option<Bound> {
 
 /// Drains until `each` says that it has all. Loopback delivers before a send returns, so what was sent is there: the
 /// deadline is for a broken build, not for a slow machine.
-pub fn drain_until(receiver: &mut dyn Receive, mut each: impl FnMut(SocketAddr, &[u8]) -> bool) {
+pub fn drain_until(receiver: &mut dyn Receive, mut each: impl FnMut(Peer, &[u8]) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut is_done = false;
     while !is_done {

@@ -7,16 +7,15 @@
 //! socket gives them; within a datagram first the commands of its frame, then its intents, the oldest first. Whose
 //! command was first decides who gets the last of a thing, and nothing else does.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 
 use throng_game::{COMMANDS_MAX, CommandId, Game, Input, Intent, Notice, Outcome, Taken};
-use throng_net::Address;
 use throng_net::io::Sender;
 use throng_net::limits::HEADER_BYTES;
 use throng_net::protocol::channel::KIND_FRAMED;
 use throng_net::protocol::packet::{DISCONNECT_APPLICATION, DISCONNECT_REPLACED, REFUSED_APPLICATION};
 use throng_net::protocol::{Admission, Asking, Received, Server, SessionIndex, Ticket};
+use throng_net::{Address, Peer};
 use throng_schema::limits::NOTICE_BYTES_MAX;
 use throng_schema::{
     CommandError, HelloError, InputError, InputRefusal, KIND_INPUT, SCHEMA_VERSION, WireError, check_command,
@@ -94,21 +93,25 @@ impl Inbox {
     }
 
     /// Takes one datagram in; what is to be answered goes out through `sender`.
-    pub fn datagram(&mut self, now_us: u64, from: SocketAddr, datagram: &mut [u8], sender: &mut dyn Sender) {
+    pub fn datagram(&mut self, now_us: u64, from: Peer, datagram: &mut [u8], sender: &mut dyn Sender) {
         match self.protocol.handle(now_us, from, datagram) {
             Received::Dropped(_) | Received::Handled => {}
-            Received::Reply(answer) => send(sender, &from, &answer),
+            Received::Reply(answer) => send(sender, from, &answer),
             Received::Asking(asking) => self.answer(now_us, from, asking, sender),
             Received::Connected { session, ticket, first } => {
+                self.protocol.settle(session, |peer| sender.settle(peer));
                 self.join(now_us, session, &ticket, sender);
                 self.data(session, first);
             }
             Received::Data { session, kind, payload } => self.data(session, Some((kind, payload))),
             Received::Strayed { session, challenge, data } => {
-                send(sender, &from, &challenge);
+                send(sender, from, &challenge);
                 self.data(session, data);
             }
-            Received::Moved { .. } => self.counters.moved += 1,
+            Received::Moved { session } => {
+                self.protocol.settle(session, |peer| sender.settle(peer));
+                self.counters.moved += 1;
+            }
             Received::Disconnected { session, .. } => {
                 self.vacate(now_us, session);
                 self.counters.left += 1;
@@ -117,7 +120,7 @@ impl Inbox {
     }
 
     /// Lets somebody with a good token in, or says why not.
-    fn answer(&mut self, now_us: u64, from: SocketAddr, asking: Asking<'_>, sender: &mut dyn Sender) {
+    fn answer(&mut self, now_us: u64, from: Peer, asking: Asking<'_>, sender: &mut dyn Sender) {
         let answer = match self.may_enter(&asking) {
             Ok(()) => match self.protocol.admit(now_us, asking) {
                 Admission::Opened { reply, .. } => reply,
@@ -129,7 +132,7 @@ impl Inbox {
             },
             Err((reason, detail)) => self.protocol.refuse(now_us, asking, reason, detail),
         };
-        send(sender, &from, &answer);
+        send(sender, from, &answer);
     }
 
     fn may_enter(&mut self, asking: &Asking<'_>) -> Result<(), (u8, u32)> {
@@ -255,10 +258,10 @@ impl Inbox {
     /// Ends a session and says so to its client.
     fn close(&mut self, now_us: u64, session: SessionIndex, reason: u8, sender: &mut dyn Sender) {
         self.vacate(now_us, session);
-        if let Some((goodbye, address)) = self.protocol.close(session, reason) {
+        if let Some((goodbye, peer)) = self.protocol.close(session, reason) {
             // Nobody acknowledges a farewell, so it goes out a few times.
             for _ in 0..throng_net::limits::DISCONNECT_COPIES {
-                send(sender, &address, &goodbye);
+                send(sender, peer, &goodbye);
             }
         }
     }
@@ -433,9 +436,9 @@ fn vacate(now_us: u64, session: SessionIndex, kept: Kept<'_>) {
 }
 
 /// Puts a small datagram into the sender's next slot.
-fn send(sender: &mut dyn Sender, to: &SocketAddr, datagram: &[u8]) {
+fn send(sender: &mut dyn Sender, to: Peer, datagram: &[u8]) {
     sender.slot()[..datagram.len()].copy_from_slice(datagram);
-    sender.commit(datagram.len(), &Address::from(*to));
+    sender.commit(datagram.len(), &Address::from(to));
 }
 
 #[cfg(test)]

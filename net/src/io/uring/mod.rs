@@ -29,7 +29,7 @@ pub(super) fn probe() -> io::Result<()> {
     let mut ring = ring()?;
     let mut probe = Probe::new();
     ring.submitter().register_probe(&mut probe)?;
-    if !probe.is_supported(opcode::Send::CODE) {
+    if !probe.is_supported(opcode::Send::CODE) || !probe.is_supported(opcode::SendMsg::CODE) {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
     // SAFETY: a no-op refers to no memory.

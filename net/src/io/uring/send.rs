@@ -8,10 +8,10 @@ use std::sync::Arc;
 use io_uring::squeue::Flags;
 use io_uring::{IoUring, opcode};
 
-use super::super::batch::SendBatch;
+use super::super::batch::{SendBatch, Source};
 use super::super::{Backend, SEND_SLOT_BYTES, SEND_SLOTS, SendStats, Sender};
 use super::SOCKET;
-use crate::Address;
+use crate::{Address, Peer};
 
 /// Times that a submit is tried again when the kernel takes only part of a batch (it lacked memory for a moment).
 const SUBMIT_TRIES: u32 = 3;
@@ -34,10 +34,10 @@ pub(in crate::io) struct UringSender {
 
 impl UringSender {
     /// A sender for the calling thread.
-    pub fn new(socket: Arc<OwnedFd>) -> io::Result<Self> {
+    pub fn new(socket: Arc<OwnedFd>, source: Source) -> io::Result<Self> {
         let ring = super::ring()?;
         ring.submitter().register_files(&[socket.as_raw_fd()])?;
-        let batch = SendBatch::new(SEND_SLOTS, false)?;
+        let batch = SendBatch::new(SEND_SLOTS, source)?;
         Ok(UringSender {
             ring,
             socket,
@@ -52,16 +52,20 @@ impl UringSender {
     fn enqueue(&mut self) -> usize {
         let mut queue = self.ring.submission();
         for i in 0..self.batch.filled() {
+            const FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
             let (datagram, bytes, address, address_bytes) = self.batch.datagram(i);
-            let send = opcode::Send::new(SOCKET, datagram, bytes)
-                .dest_addr(address)
-                .dest_addr_len(address_bytes)
-                .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
-                .build()
-                .flags(Flags::SKIP_SUCCESS)
-                .user_data(u64::from(bytes));
-            // SAFETY: datagram and address lie in the batch, which never moves, and stay untouched until the submit
-            // in `flush` has returned; after that the kernel does not come back to them (see the type).
+            let send = match self.batch.placed(i) {
+                None => opcode::Send::new(SOCKET, datagram, bytes)
+                    .dest_addr(address)
+                    .dest_addr_len(address_bytes)
+                    .flags(FLAGS)
+                    .build(),
+                Some(header) => opcode::SendMsg::new(SOCKET, header).flags(FLAGS as u32).build(),
+            };
+            let send = send.flags(Flags::SKIP_SUCCESS).user_data(u64::from(bytes));
+            // SAFETY: datagram, address and header lie in the batch, which never moves, and stay untouched until the
+            // submit in `flush` has returned; so does the control message to which a header points, which is never
+            // written again. After that the kernel does not come back to them (see the type).
             if unsafe { queue.push(&send) }.is_err() {
                 return i;
             }
@@ -133,6 +137,10 @@ impl Sender for UringSender {
         self.batch.send_from(taken, self.socket.as_raw_fd(), &mut self.stats);
     }
 
+    fn settle(&self, peer: Peer) -> Peer {
+        self.batch.settle(peer)
+    }
+
     fn stats(&self) -> SendStats {
         self.stats
     }
@@ -164,7 +172,7 @@ mod tests {
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = Address::from(peer.local_addr().unwrap());
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut sender = UringSender::new(Arc::new(socket.into())).unwrap();
+        let mut sender = UringSender::new(Arc::new(socket.into()), Source::Bound).unwrap();
         let receive = |numbers: std::ops::Range<u32>| {
             for number in numbers {
                 let mut back = [0; 10];

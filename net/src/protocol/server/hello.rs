@@ -11,8 +11,6 @@
 //! Up to the cookie nothing is allocated and nothing remembered, but for buckets in tables of fixed size. Whoever has
 //! no token at all is not even challenged.
 
-use std::net::SocketAddr;
-
 use super::super::cookie::CookieCheck;
 use super::super::counters::Reject;
 use super::super::keys::{Opener, Sealer, SessionKeys, Transcript, refused_tag};
@@ -24,6 +22,7 @@ use super::super::token::{self, TokenBody, TokenHeader, TokenName};
 use super::super::used::Use;
 use super::super::window::Window;
 use super::{Answer, Received, Server};
+use crate::Peer;
 use crate::limits::{ACCEPT_HEAD_BYTES, REFUSED_HEAD_BYTES, SEAL_BYTES, TOKEN_BYTES};
 
 /// Who somebody is, by the gateway's word.
@@ -50,8 +49,8 @@ pub struct Ticket {
 /// A client at the door: its address is proven and its token is good.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Asking<'d> {
-    /// Where it is. The answer goes there.
-    pub from: SocketAddr,
+    /// Where it is, and which of our addresses it asked. The answer goes there, and leaves from here.
+    pub from: Peer,
     /// What it said in its hello, at most 256 bytes, not looked into.
     pub payload: &'d [u8],
     /// Who it is. Boxed, because most of what is received is not a hello.
@@ -86,14 +85,14 @@ impl Server {
     pub(super) fn hello<'d>(
         &mut self,
         now_us: u64,
-        from: SocketAddr,
+        from: Peer,
         datagram: &'d [u8],
     ) -> Result<Received<'d>, Reject> {
         let hello = Hello::read(datagram).map_err(|fault| match fault {
             HelloFault::Length => Reject::Length,
             HelloFault::Version => Reject::Version,
         })?;
-        if from.port() == 0 {
+        if from.address.port() == 0 {
             return Err(Reject::HelloMalformed); // Nobody can be answered there.
         }
         let named = TokenHeader::read(hello.token())?;
@@ -102,17 +101,17 @@ impl Server {
         if !self.token_hellos.take_of(now_us, word_of(hello.token())) {
             return Err(Reject::TokenLimited);
         }
-        if !self.strangers.take(now_us, from.ip()) {
+        if !self.strangers.take(now_us, from.address.ip()) {
             return Err(Reject::StrangerLimited);
         }
-        let counter = match self.cookie_key.check(now_us, hello.salt(), &from, &hello.cookie()) {
+        let counter = match self.cookie_key.check(now_us, hello.salt(), &from.address, &hello.cookie()) {
             CookieCheck::Valid => return self.proven_hello(now_us, from, hello, named),
             CookieCheck::Absent => &mut self.counters.hello_challenged,
             CookieCheck::Expired => &mut self.counters.hello_cookie_expired,
             CookieCheck::Wrong => &mut self.counters.hello_cookie_wrong,
         };
         *counter += 1;
-        let cookie = self.cookie_key.cookie(now_us, hello.salt(), &from);
+        let cookie = self.cookie_key.cookie(now_us, hello.salt(), &from.address);
         Ok(Received::Reply(Answer::new(packet::challenge(hello.salt(), cookie))))
     }
 
@@ -121,20 +120,20 @@ impl Server {
     fn proven_hello<'d>(
         &mut self,
         now_us: u64,
-        from: SocketAddr,
+        from: Peer,
         hello: Hello<'d>,
         named: TokenHeader,
     ) -> Result<Received<'d>, Reject> {
         let payload = hello.payload().ok_or(Reject::HelloMalformed)?;
         if let Some(session) = self.table.of_token(&tag_of(hello.token())) {
             let origin = &session.origin;
-            if (origin.salt, origin.address) != (hello.salt(), from) {
+            if (origin.salt, origin.from.address) != (hello.salt(), from.address) {
                 return Err(Reject::TokenUsed);
             }
             self.counters.hello_repeated += 1;
             return Ok(Received::Reply(Answer::new(origin.accept)));
         }
-        if !self.prefixes.has_room(from.ip()) {
+        if !self.prefixes.has_room(from.address.ip()) {
             return Err(Reject::PrefixFull);
         }
         // Before the token is opened, which costs more than all before it: nobody is asked more often than is let in.
@@ -195,7 +194,7 @@ impl Server {
         if self.table.is_full_of_unconfirmed() {
             return Err(Reject::UnconfirmedFull);
         }
-        if !self.prefixes.has_room(from.ip()) {
+        if !self.prefixes.has_room(from.address.ip()) {
             return Err(Reject::PrefixFull);
         }
         if !self.accepts.has_token(now_us, self.accept_rate) {
@@ -210,7 +209,7 @@ impl Server {
         let transcript = Transcript { token, salt, server_public: &server_public };
         let keys = SessionKeys::derive(&ephemeral, &body.client_public, &body.secret, transcript)
             .ok_or(Reject::TokenPublicKey)?;
-        if !self.prefixes.take(from.ip()) {
+        if !self.prefixes.take(from.address.ip()) {
             return Err(Reject::PrefixFull);
         }
         let mut accept = packet::untagged_accept(salt, &server_public, connection_id);
@@ -221,7 +220,7 @@ impl Server {
         let timeout_us =
             if token_us == 0 { self.config.timeout_us } else { token_us.min(self.config.timeout_us) };
         let ticket = Some(ticket);
-        let origin = Origin { address: from, salt, token_tag: tag_of(token), accept, ticket, path: None };
+        let origin = Origin { from, salt, token_tag: tag_of(token), accept, ticket, path: None };
         let index = self.place(now_us, timeout_us, connection_id, origin, &keys);
         Ok((index, Answer::new(accept)))
     }
@@ -240,7 +239,7 @@ impl Server {
         origin: Origin,
         keys: &SessionKeys,
     ) -> SessionIndex {
-        let address = origin.address;
+        let from = origin.from;
         let session = Session {
             last_heard_us: now_us,
             bucket: Bucket::default(),
@@ -255,7 +254,7 @@ impl Server {
         };
         let sealer = Sealer::new(keys.server_secret());
         self.counters.accepted += 1;
-        self.table.open(Opening { address, connection_id, session, sealer })
+        self.table.open(Opening { from, connection_id, session, sealer })
     }
 
     /// Lets a client in with keys that were agreed on before, as [`admit`](Self::admit) does but for the agreement,
@@ -267,17 +266,18 @@ impl Server {
     pub fn seat(
         &mut self,
         now_us: u64,
-        from: SocketAddr,
+        from: impl Into<Peer>,
         ticket: Ticket,
         tag: [u8; SEAL_BYTES],
         keys: &SessionKeys,
     ) -> Result<(SessionIndex, u32), Reject> {
+        let from = from.into();
         let connection_id = self.next_id()?;
-        if !self.prefixes.take(from.ip()) {
+        if !self.prefixes.take(from.address.ip()) {
             return Err(Reject::PrefixFull);
         }
         let (accept, ticket) = ([0; crate::limits::ACCEPT_BYTES], Some(Box::new(ticket)));
-        let origin = Origin { address: from, salt: 0, token_tag: tag, accept, ticket, path: None };
+        let origin = Origin { from, salt: 0, token_tag: tag, accept, ticket, path: None };
         Ok((self.place(now_us, self.config.timeout_us, connection_id, origin, keys), connection_id))
     }
 

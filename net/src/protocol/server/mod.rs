@@ -32,6 +32,7 @@ use crate::limits::{
     ACCEPT_BURSTS_PER_S, ANSWER_BYTES_MAX, CLOCK_BACK_MS_MAX, CONFIRM_US, DATAGRAM_BYTES_MAX, HEADER_BYTES,
     SEALED_BYTES_MIN, SWEEP_SESSIONS, TOKEN_HELLO_BURST, TOKEN_HELLO_HZ,
 };
+use crate::{Address, Peer};
 
 /// A datagram to send back, at most [`ANSWER_BYTES_MAX`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +267,8 @@ impl Server {
     /// Takes one datagram in. A sealed one is decrypted where it lies; of any other, and of one that is dropped, the
     /// bytes are worth nothing afterwards.
     #[inline]
-    pub fn handle<'d>(&mut self, now_us: u64, from: SocketAddr, datagram: &'d mut [u8]) -> Received<'d> {
+    pub fn handle<'d>(&mut self, now_us: u64, from: impl Into<Peer>, datagram: &'d mut [u8]) -> Received<'d> {
+        let from = from.into();
         let received = match datagram.first() {
             _ if datagram.len() > DATAGRAM_BYTES_MAX => Err(Reject::Oversized),
             Some(&(TYPE_DATA | TYPE_DISCONNECT | TYPE_CONTROL)) => self.sealed(now_us, from, datagram),
@@ -279,17 +281,27 @@ impl Server {
         })
     }
 
+    /// Has `settle` say which of our addresses a session is answered from, given both ends: the kernel may be left to choose
+    /// where it would choose the same ([`Sender::settle`](crate::io::Sender::settle)). For a session that has just begun or
+    /// moved; where none lives nothing happens.
+    pub fn settle(&mut self, session: SessionIndex, settle: impl FnOnce(Peer) -> Peer) {
+        if let Some(Live { transmit, .. }) = self.table.live_mut(session) {
+            let settled = settle(transmit.address().peer());
+            transmit.move_to(Address::from(settled));
+        }
+    }
+
     /// Ends a session and gives the datagram that tells the client, and where to send it:
     /// [`DISCONNECT_COPIES`](crate::limits::DISCONNECT_COPIES) times, since it is not acknowledged.
     /// `None` when no session lives there, or it has no sequences left to say goodbye with.
-    pub fn close(&mut self, session: SessionIndex, reason: u8) -> Option<(Goodbye, SocketAddr)> {
+    pub fn close(&mut self, session: SessionIndex, reason: u8) -> Option<(Goodbye, Peer)> {
         let Live { transmit, sealer, .. } = self.table.live_mut(session)?;
         let mut goodbye = [0; SEALED_BYTES_MIN];
         let sealed = transmit.seal(sealer.as_ref()?, TYPE_DISCONNECT, reason, &mut goodbye, 0);
-        let (address, is_confirmed) = self.vacate(session)?;
+        let (peer, is_confirmed) = self.vacate(session)?;
         self.counters.sessions_closed += u64::from(is_confirmed);
         self.counters.accepted_unconfirmed += u64::from(!is_confirmed);
-        sealed.map(|_| (goodbye, address))
+        sealed.map(|_| (goodbye, peer))
     }
 
     /// Ends sessions that have been silent for longer than their timeout and names each one. Those that were never
@@ -316,10 +328,10 @@ impl Server {
     }
 
     /// Takes a session out of the table and out of the count of its network.
-    fn vacate(&mut self, session: SessionIndex) -> Option<(SocketAddr, bool)> {
-        let (address, is_confirmed) = self.table.close(session)?;
-        self.prefixes.release(address.ip());
-        Some((address, is_confirmed))
+    fn vacate(&mut self, session: SessionIndex) -> Option<(Peer, bool)> {
+        let (peer, is_confirmed) = self.table.close(session)?;
+        self.prefixes.release(peer.address.ip());
+        Some((peer, is_confirmed))
     }
 
     /// The sending halves of all sessions, by [place](SessionIndex::get), to be shared by all workers.

@@ -14,13 +14,13 @@ use super::super::counters::Reject;
 use super::super::packet::{CONTROL_PATH_CHALLENGE, TYPE_CONTROL};
 use super::super::table::{Live, Path, SessionIndex};
 use super::{Answer, Received, Server};
-use crate::Address;
 use crate::limits::{HEADER_BYTES, PATH_BYTES, PATH_CHALLENGE_US, PATH_LIFE_US};
+use crate::{Address, Peer};
 
 impl Server {
     /// An authentic datagram came from elsewhere: the challenge for that address, if one is due.
     #[cold]
-    pub(super) fn strayed(&mut self, now_us: u64, from: SocketAddr, index: SessionIndex) -> Option<Answer> {
+    pub(super) fn strayed(&mut self, now_us: u64, from: Peer, index: SessionIndex) -> Option<Answer> {
         self.counters.strayed += 1;
         let Live { session, transmit, .. } = self.table.live_mut(index)?;
         let open = session.origin.path.filter(|path| now_us.saturating_sub(path.since_us) < PATH_LIFE_US);
@@ -28,14 +28,16 @@ impl Server {
             return None;
         }
         let home = transmit.address().socket_addr();
-        if !self.may_move(home, from) {
+        if !self.may_move(home, from.address) {
             self.counters.path_prefix_full += 1;
             return None;
         }
         // Asked again, an address is asked the same: its answer may be on its way for longer than between two questions.
-        let path = match open.filter(|path| path.to == from) {
+        let path = match open.filter(|path| path.to == from.address) {
             Some(path) => Path { asked_us: now_us, ..path },
-            None => Path { to: from, challenge: *self.entropy.draw(), since_us: now_us, asked_us: now_us },
+            None => {
+                Path { to: from.address, challenge: *self.entropy.draw(), since_us: now_us, asked_us: now_us }
+            }
         };
         let Live { session, transmit, sealer } = self.table.live_mut(index)?;
         session.origin.path = Some(path);
@@ -57,13 +59,13 @@ impl Server {
     pub(super) fn path_response(
         &mut self,
         now_us: u64,
-        from: SocketAddr,
+        from: Peer,
         index: SessionIndex,
         response: &[u8],
     ) -> Result<Received<'static>, Reject> {
         let Live { session, transmit, .. } = self.table.live_mut(index).ok_or(Reject::UnknownConnection)?;
         let is_awaited = session.origin.path.is_some_and(|path| {
-            path.to == from
+            path.to == from.address
                 && path.challenge == *response
                 && now_us.saturating_sub(path.since_us) < PATH_LIFE_US
         });
@@ -73,7 +75,7 @@ impl Server {
         session.origin.path = None;
         let home = transmit.address().socket_addr();
         self.prefixes.release(home.ip());
-        if !self.prefixes.take(from.ip()) {
+        if !self.prefixes.take(from.address.ip()) {
             // Filled up since the challenge. Its old place is still there: it was free a moment ago.
             let _ = self.prefixes.take(home.ip());
             self.counters.path_prefix_full += 1;

@@ -9,8 +9,6 @@
 //! A datagram that does not open is counted and forgotten, however many there are: ending a session for forged ones
 //! would let a forger end it. AES-GCM bears 2^52 of them (RFC 9001, section 6.6).
 
-use std::net::SocketAddr;
-
 use super::super::counters::Reject;
 use super::super::keys::Sealer;
 use super::super::packet::{
@@ -19,6 +17,7 @@ use super::super::packet::{
 use super::super::table::{Live, Table};
 use super::super::window::Freshness;
 use super::{Received, Server};
+use crate::Peer;
 use crate::limits::{HEADER_BYTES, SEAL_BYTES};
 
 impl Server {
@@ -26,7 +25,7 @@ impl Server {
     pub(super) fn sealed<'d>(
         &mut self,
         now_us: u64,
-        from: SocketAddr,
+        from: Peer,
         datagram: &'d mut [u8],
     ) -> Result<Received<'d>, Reject> {
         let (head, sealed) = datagram.split_first_chunk_mut::<HEADER_BYTES>().ok_or(Reject::Length)?;
@@ -42,18 +41,18 @@ impl Server {
             if header.packet_type == TYPE_DISCONNECT {
                 return Err(Reject::LateDisconnect);
             }
-            let _ = self.strays.take(now_us, from.ip());
+            let _ = self.strays.take(now_us, from.address.ip());
             return Err(Reject::UnknownConnection);
         };
         let Live { session, transmit, sealer } = live;
-        let is_home = transmit.address().is(&from);
+        let is_home = transmit.address().is(&from.address);
         if !is_home {
             if !session.is_confirmed {
                 return Err(Reject::WrongAddress);
             }
             // From its own address a datagram is always opened, so that nobody who writes that address into
             // datagrams can shut its client out. From elsewhere it has to stand in line.
-            if !self.strays.has_token(now_us, from.ip()) {
+            if !self.strays.has_token(now_us, from.address.ip()) {
                 return Err(Reject::StrangerLimited);
             }
         }
@@ -64,7 +63,7 @@ impl Server {
             Freshness::TooFarAhead => return Err(Reject::TooFarAhead),
         }
         let Ok(body) = session.opener.open(head, header.sequence, sealed) else {
-            let _ = self.strays.take(now_us, from.ip());
+            let _ = self.strays.take(now_us, from.address.ip());
             return Err(Reject::Forged);
         };
         let body: &'d [u8] = body;
@@ -107,7 +106,7 @@ impl Server {
             _ => return Err(Reject::Control),
         };
         if !session.is_confirmed {
-            let Some(ticket) = self.table.confirm(index) else { return Ok(Received::Handled) };
+            let Some(ticket) = self.table.confirm(index, from) else { return Ok(Received::Handled) };
             self.counters.sessions_opened += 1;
             return Ok(Received::Connected { session: index, ticket, first: data });
         }
