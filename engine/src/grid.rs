@@ -28,7 +28,7 @@ const NONE: u32 = u32::MAX;
 pub(crate) const LOT: usize = 48;
 
 /// Blocks that are looked at together. Aligned: what is written in lines of cache is read word by word right after, and
-/// would wait for the writing to end where a line was written in two halves, a tenth of a query.
+/// would wait for the writing to end where a line was written in two halves, 4 ns a lot.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Lot([u32; LOT]);
@@ -377,25 +377,40 @@ pub(crate) struct Runs<'a> {
     end: u32,
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
+    /// The blocks of the next run, as they lie in the scan order. Take a box run by run or by the lot, not both.
+    #[inline(always)]
+    pub(crate) fn next_run(&mut self) -> Option<&'a [u32]> {
+        let run = self.next_range()?;
+        Some(&self.grid.order[run.start as usize..run.end as usize])
+    }
+
+    /// Where in the scan order the next run is.
+    #[inline(always)]
+    fn next_range(&mut self) -> Option<Range<u32>> {
+        if self.runs == 0 {
+            return None;
+        }
+        // Below the number of cells, all of them; without the checks of overflow a query is 2 ns shorter.
+        self.runs = self.runs.wrapping_sub(1);
+        let start = self.grid.first[self.cell as usize];
+        let end = self.grid.first[self.cell.wrapping_add(self.cells) as usize];
+        self.cell = self.cell.wrapping_add(self.grid.columns);
+        Some(start..end)
+    }
+
     /// Lists the next blocks and returns how many; none at the end.
     ///
-    /// A gulp is copied however short the run is, and one loop over the lot takes the place of one per run: in interest that
-    /// is 2 ns of 36, in a snapshot 20 of 300.
+    /// A gulp is copied however short the run is, and one loop over the lot takes the place of one per run: in a snapshot
+    /// that is 20 ns of 300. Where little else is done per block, [`next_run`](Self::next_run) is faster.
     #[inline(always)]
     pub(crate) fn next_lot(&mut self, lot: &mut Lot) -> usize {
         let Lot(lot) = lot;
         let mut count = 0usize;
         loop {
             if self.start == self.end {
-                if self.runs == 0 {
-                    return count;
-                }
-                // Below the number of cells, all of them; without the checks of overflow a query is 2 ns shorter.
-                self.runs = self.runs.wrapping_sub(1);
-                self.start = self.grid.first[self.cell as usize];
-                self.end = self.grid.first[self.cell.wrapping_add(self.cells) as usize];
-                self.cell = self.cell.wrapping_add(self.grid.columns);
+                let Some(run) = self.next_range() else { return count };
+                (self.start, self.end) = (run.start, run.end);
             }
             let Some(to) = lot[count..].first_chunk_mut::<GULP>() else { return count };
             let start = self.start as usize;

@@ -1,12 +1,14 @@
 //! Asking who is near: for systems (whom does this creature notice?) rather than for snapshots.
 
+use std::marker::PhantomData;
+
 use glam::Vec4;
 
 use crate::column::Columns;
-use crate::grid::{Bounds, Lot, Runs};
+use crate::grid::{Bounds, Grid, Lot, Runs};
 use crate::history::{Positions, WHOLE, pack, quantise};
 use crate::limits::{BLOCK_ROWS, UNITS_PER_METRE, VIEW_RADIUS_M_MAX};
-use crate::simd::{LaneKernel, Lanes, dispatch_lanes};
+use crate::simd::{LaneKernel, Lanes, Question, dispatch_lanes, dispatch_question};
 use crate::world::{World, WorldConfig};
 
 /// Scratch of the queries here, kept by whoever asks often.
@@ -31,54 +33,57 @@ impl Found {
     }
 }
 
-/// Reserved room for words from `at` on. A `u32`, so that its end needs no check of overflow.
+/// Reserved room for a block's words from `at` on. A `u32`, so that its end needs no check of overflow.
 #[inline(always)]
-fn room<const WORDS: usize>(words: &mut [u32], at: u32) -> &mut [u32; WORDS] {
+fn room(words: &mut [u32], at: u32) -> &mut [u32; BLOCK_ROWS] {
     let at = at as usize;
-    match words.get_mut(at..at + WORDS).and_then(<[u32]>::as_mut_array) {
+    match words.get_mut(at..at + BLOCK_ROWS).and_then(<[u32]>::as_mut_array) {
         Some(room) => room,
         None => unreachable!("reserved"),
     }
 }
 
-struct Within<'a> {
-    runs: Runs<'a>,
-    now: &'a [Positions],
-    centre: u32,
-    radius2: i32,
-    found: &'a mut Found,
-}
+struct Within<'a>(PhantomData<&'a ()>);
 
-impl LaneKernel for Within<'_> {
-    type Output = usize;
+impl<'a> Question for Within<'a> {
+    type About = (&'a Grid, &'a WorldConfig);
 
+    /// Run by run, as they lie in memory: a lot is written before it is read, and would wait for the last answer, see
+    /// [`dispatch_question`]. Two blocks at a time, for the second one's answer to be ready when its place is known.
     #[inline(always)]
-    fn run<L: Lanes>(mut self, lanes: L) -> usize {
+    fn answer<L: Lanes>(
+        lanes: L,
+        (grid, config): Self::About,
+        now: &[Positions],
+        [x_m, y_m, radius_m]: [f32; 3],
+        slots: &mut [u32],
+    ) -> Result<usize, usize> {
+        let (x, y, radius) = units_of(config, x_m, y_m, radius_m);
+        let (centre, radius2) = (pack(x, y), radius.wrapping_mul(radius));
+        let mut runs = grid.runs(bounds(x_m, y_m, radius_m));
         let mut count = 0u32;
-        loop {
-            let blocks = self.runs.next_lot(&mut self.found.lot);
-            if blocks == 0 {
-                return count as usize;
+        while let Some(run) = runs.next_run() {
+            // The caller makes room: for a call from here, all that is known would have to be on the stack.
+            let most = count as usize + (run.len() + 1) * BLOCK_ROWS;
+            if most > slots.len() {
+                return Err(most);
             }
-            let slots = Found::reserve(&mut self.found.slots, count as usize, blocks);
-            let (pairs, last) = self.found.lot.first(blocks).as_chunks();
+            let (pairs, last) = run.as_chunks();
             for &[one, other] in pairs {
-                let in_one = lanes.in_range(&self.now[one as usize], self.centre, self.radius2);
-                let in_other = lanes.in_range(&self.now[other as usize], self.centre, self.radius2);
-                let slots = room::<{ 2 * BLOCK_ROWS }>(slots, count);
-                let ones = in_one.count_ones();
-                let Some(front) = slots.first_chunk_mut() else { unreachable!("twice a block") };
-                // Plain sums cannot overflow here either, but their checks are a twelfth of a query.
-                lanes.slots(in_one, one.wrapping_mul(BLOCK_ROWS as u32), front);
-                lanes.slots(in_other, other.wrapping_mul(BLOCK_ROWS as u32), room(slots, ones));
-                count = count.wrapping_add(ones).wrapping_add(in_other.count_ones());
+                let in_one = lanes.in_range(&now[one as usize], centre, radius2);
+                let in_other = lanes.in_range(&now[other as usize], centre, radius2);
+                lanes.slots(in_one, one.wrapping_mul(BLOCK_ROWS as u32), room(slots, count));
+                count = count.wrapping_add(in_one.count_ones());
+                lanes.slots(in_other, other.wrapping_mul(BLOCK_ROWS as u32), room(slots, count));
+                count = count.wrapping_add(in_other.count_ones());
             }
-            for &block in last {
-                let mask = lanes.in_range(&self.now[block as usize], self.centre, self.radius2);
+            if let &[block] = last {
+                let mask = lanes.in_range(&now[block as usize], centre, radius2);
                 lanes.slots(mask, block.wrapping_mul(BLOCK_ROWS as u32), room(slots, count));
                 count = count.wrapping_add(mask.count_ones());
             }
         }
+        Ok(count as usize)
     }
 }
 
@@ -122,17 +127,41 @@ impl LaneKernel for Nearest<'_> {
 impl<C: Columns> World<C> {
     /// The rows of all entities within `radius_m` (up to [`VIEW_RADIUS_M_MAX`]) of a point, in scan order, as of the
     /// published tick; they are right until the next [`settle`](World::settle).
+    // Inlined: what it would save of its caller's registers is read again behind the answer's stores.
+    #[inline(always)]
     pub fn within<'f>(&self, x_m: f32, y_m: f32, radius_m: f32, found: &'f mut Found) -> &'f [u32] {
-        let (x, y, radius) = units_of(&self.config, x_m, y_m, radius_m);
-        let kernel = Within {
-            runs: self.grid.runs(bounds(x_m, y_m, radius_m)),
-            now: self.history.frame(self.published()).positions,
-            centre: pack(x, y),
-            radius2: radius.wrapping_mul(radius),
-            found,
-        };
-        let count = dispatch_lanes(self.level, kernel);
-        &found.slots[..count]
+        match self.ask_within(x_m, y_m, radius_m, &mut found.slots) {
+            Ok(count) => &found.slots[..count],
+            Err(most) => self.ask_within_again(x_m, y_m, radius_m, most, &mut found.slots),
+        }
+    }
+
+    #[inline(always)]
+    fn ask_within(&self, x_m: f32, y_m: f32, radius_m: f32, slots: &mut [u32]) -> Result<usize, usize> {
+        let now = self.history.frame(self.published()).positions;
+        let about = (&self.grid, &self.config);
+        dispatch_question::<Within<'_>>(self.level, about, now, [x_m, y_m, radius_m], slots)
+    }
+
+    /// Makes room until the answer fits.
+    #[cold]
+    #[inline(never)]
+    fn ask_within_again<'f>(
+        &self,
+        x_m: f32,
+        y_m: f32,
+        radius_m: f32,
+        most: usize,
+        slots: &'f mut Vec<u32>,
+    ) -> &'f [u32] {
+        let mut asked = Err(most);
+        loop {
+            match asked {
+                Ok(count) => return &slots[..count],
+                Err(most) => slots.resize(most.next_power_of_two(), 0),
+            }
+            asked = self.ask_within(x_m, y_m, radius_m, slots);
+        }
     }
 
     /// The blocks of all cells that a circle touches, and of some beside it, in scan order: for systems that look at

@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{BlockAt, Changes, Kernel, Lanes};
+use super::{BlockAt, Changes, Kernel, Lanes, Question};
 use crate::history::Positions;
 
 /// Proof of AVX-512 F, BW, DQ and VL, and of BMI2.
@@ -34,6 +34,32 @@ impl Avx512 {
         }
         // SAFETY: `self` proves that the processor has the enabled features.
         unsafe { enabled(kernel) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn ask<Q: Question>(
+        self,
+        about: Q::About,
+        now: &[Positions],
+        x_m: f32,
+        y_m: f32,
+        radius_m: f32,
+        room: &mut [u32],
+    ) -> Result<usize, usize> {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
+        fn enabled<Q: Question>(
+            isa: Avx512,
+            about: Q::About,
+            now: &[Positions],
+            x_m: f32,
+            y_m: f32,
+            radius_m: f32,
+            room: &mut [u32],
+        ) -> Result<usize, usize> {
+            Q::answer(isa, about, now, [x_m, y_m, radius_m], room)
+        }
+        // SAFETY: `self` proves that the processor has the enabled features.
+        unsafe { enabled::<Q>(self, about, now, x_m, y_m, radius_m, room) }
     }
 }
 

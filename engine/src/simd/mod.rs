@@ -179,6 +179,43 @@ pub(crate) fn dispatch_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Outpu
     }
 }
 
+/// A kernel so short that it matters how it is called: who is in a circle? See [`dispatch_question`].
+pub(crate) trait Question {
+    /// What is asked about: one reference or two.
+    type About;
+    /// Asks about a circle: its centre and radius. Writes the answer to the front of `room` and returns its length, or
+    /// else how much room it may need.
+    fn answer<L: Lanes>(
+        lanes: L,
+        about: Self::About,
+        now: &[Positions],
+        circle_m: [f32; 3],
+        room: &mut [u32],
+    ) -> Result<usize, usize>;
+}
+
+/// Asks a question, compiled for `level`, by registers alone: six words and three floats hold all of it.
+///
+/// A [`LaneKernel`] is handed over on the stack. What was stored just before is loaded only once the processor knows where
+/// all earlier stores go, and each store of an answer begins where the one before it ended: every question waited for
+/// the last answer, 36 ns each instead of 31. Nothing that an answer depends on may therefore have been written for it.
+#[inline(always)]
+pub(crate) fn dispatch_question<Q: Question>(
+    level: Level,
+    about: Q::About,
+    now: &[Positions],
+    [x_m, y_m, radius_m]: [f32; 3],
+    room: &mut [u32],
+) -> Result<usize, usize> {
+    match level.0 {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512(isa) => isa.ask::<Q>(about, now, x_m, y_m, radius_m, room),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2(isa) => isa.ask::<Q>(about, now, x_m, y_m, radius_m, room),
+        Isa::Portable(isa) => isa.ask::<Q>(about, now, x_m, y_m, radius_m, room),
+    }
+}
+
 /// A block at one tick.
 #[derive(Clone, Copy)]
 pub(crate) struct BlockAt<'a> {
