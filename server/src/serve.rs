@@ -12,7 +12,7 @@ use throng_schema::SCHEMA_VERSION;
 
 use crate::cli::{Progress, ServeArgs};
 use crate::config::{self, Config, Loaded};
-use crate::gateway::keys::{DataDir, FileWatch, KeyRing, Watcher, read_realm_keys, unix_ms};
+use crate::gateway::keys::{DataDir, FileWatch, KeyRing, Occupied, Part, Watcher, read_realm_keys, unix_ms};
 use crate::gateway::open::{OpenError, OwnRealm};
 use crate::gateway::run::StartError;
 use crate::gateway::{self, herald};
@@ -73,6 +73,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 
 /// Runs a realm, and a gateway beside it if the settings want one, with its events going to standard output or the log.
 fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<RealmReport> {
+    // First of all, and until all else has ended: who comes second must have changed nothing.
+    let _occupied = occupy(config)?;
     // Watched first: what changes between the two is then seen twice, and not never.
     let watch = FileWatch::new(config.gateway.data_dir().realm_keys(config.realm.id));
     let keys = token_keys(config)?;
@@ -122,6 +124,18 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
     drop(events);
     let _ = teller.join();
     Ok(report??)
+}
+
+/// Keeps other processes from serving the same. A realm whose gateway is elsewhere reads its keys first: where there are none
+/// yet, what to copy is what its operator must be told.
+fn occupy(config: &Config) -> anyhow::Result<Vec<Occupied>> {
+    let (settings, realm) = (&config.gateway, Part::Realm(config.realm.id));
+    if settings.enabled {
+        let dir = DataDir::create(&settings.data_dir)?;
+        return Ok(vec![dir.occupy(Part::Gateway)?, dir.occupy(realm)?]);
+    }
+    token_keys(config)?;
+    Ok(settings.data_dir().occupy_if_writable(realm)?.into_iter().collect())
 }
 
 /// The keys that open this realm's connect tokens. Where the gateway is in this process too, they are made if need be.

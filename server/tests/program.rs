@@ -243,6 +243,50 @@ fn a_port_in_use_is_an_error_with_a_remedy() {
     assert!(temporary.is_empty(), "it leaves nothing behind");
 }
 
+/// Accounts, keys and invitations beside it go on as ever; a crash leaves nothing in the way of the next start.
+#[test]
+fn a_data_directory_is_served_by_one_process() {
+    let folder = Folder::new("second");
+    let (first, mut lines) = Running::start(&mut folder.serve(&["--progress", "json"]));
+    // The others want the same sockets, so that they end even where the directory keeps nobody out.
+    let startup = listening(&mut lines);
+    let realm = startup.listen.to_string();
+    let https = startup.gateway.expect("a gateway beside the realm").url.replace("https://", "");
+    let data = folder.at("data");
+    let elsewhere = format!("[{{ id = 2, public_key = \"{}\" }}]", "A".repeat(43));
+    let mut gateway = throng(&["gateway"]);
+    gateway.env("THRONG_GATEWAY__DATA_DIR", &data).env("THRONG_GATEWAY__LISTEN", https);
+    for second in [&mut folder.serve_at(&realm, &[]), gateway.env("THRONG_GATEWAY__REALMS", elsewhere)] {
+        let error = refused(second);
+        for needed in [&format!("process {} serves", first.0.id()), &data, "gateway.data_dir", "stop"] {
+            assert!(error.contains(needed), "{needed}: {error}");
+        }
+    }
+    // A second realm of the same number, whose gateway is the first one's.
+    let mut serve = folder.serve_at(&realm, &[]);
+    serve.env("THRONG_GATEWAY__ENABLED", "false");
+    let error = refused(&mut serve);
+    assert!(error.contains("serves its realm 1") && error.contains("realm.id"), "{error}");
+
+    for beside in [
+        &["account", "create", "Ada"][..],
+        &["account", "list"],
+        &["account", "ban", "Ada"],
+        &["invite", "create"],
+        &["keys", "list"],
+        &["keys", "rotate"],
+    ] {
+        let done = run(&[beside, &["--data-dir", &data]].concat());
+        assert!(done.status.success(), "{beside:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    drop(first); // SIGKILL: it clears nothing away.
+    let (mut next, mut lines) = Running::start(&mut folder.serve(&["--progress", "json"]));
+    listening(&mut lines);
+    next.signal("-TERM");
+    assert!(next.wait().success());
+}
+
 #[test]
 fn serve_stops_in_order_and_writes_its_report() {
     for signal in ["-INT", "-TERM"] {

@@ -8,6 +8,7 @@ use anyhow::bail;
 use throng_net::protocol::token::protocol_hash;
 use throng_schema::SCHEMA_VERSION;
 
+use super::keys::{DataDir, Part};
 use super::open::open;
 use crate::cli::GatewayArgs;
 use crate::config::{Config, Loaded};
@@ -39,6 +40,7 @@ pub fn run(args: &GatewayArgs) -> anyhow::Result<ExitCode> {
     }
     let stop = StopFlag::new();
     stop.raise_upon_signal()?;
+    let _occupied = DataDir::create(&config.gateway.data_dir)?.occupy(Part::Gateway)?;
     let running = open(&config, None, protocol_hash(SCHEMA_VERSION))?;
     tracing::info!("{}", GatewayStartup::of(&running).line());
     let dir = config.gateway.data_dir();

@@ -8,6 +8,8 @@
 //!    keys/realm-<id>.signing    what that realm signs its status with
 //!    keys/queue.key             what places in the login queue are signed with
 //!    tls/cert.pem, tls/key.pem  the certificate, where no other is configured
+//!    gateway.lock               held by the process that is the gateway of this directory
+//!    realm-<id>.lock            held by the process that is this realm
 //!
 //!   throng keys rotate ──► realm-<id>.keys, then root.keys ──► noticed within a second by the gateway and a realm beside it
 //! ```
@@ -28,6 +30,9 @@
 //! gone at once, and the tokens made with it; a realm elsewhere that holds no other lets nobody in until its file is copied.
 
 mod file;
+mod occupy;
+#[cfg(test)]
+mod occupy_tests;
 mod realm;
 mod ring;
 mod root;
@@ -43,6 +48,7 @@ use ::ring::signature::Ed25519KeyPair;
 use throng_net::protocol::keys::SecretBytes;
 use throng_net::protocol::token::RealmKeysError;
 
+pub use occupy::{Occupied, Part};
 pub use realm::read_realm_keys;
 pub use ring::KeyRing;
 pub use root::{RootKeys, Rotation, SETTLE_MS};
@@ -93,6 +99,21 @@ pub enum KeyError {
         /// Why.
         source: RealmKeysError,
     },
+    /// Another process serves from the directory.
+    #[error(
+        "{path} is in use: {who} serves its {part}, and needed is one process for that\n  \
+         stop the other one, or {remedy}",
+        who = in_words(*.holder),
+        remedy = .part.remedy()
+    )]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+        /// What of it.
+        part: Part,
+        /// The other's process id, where it is known.
+        holder: Option<u32>,
+    },
     /// A key to revoke that is not there.
     #[error("there is no key {found}; there are {known}: throng keys list")]
     UnknownKey {
@@ -131,6 +152,11 @@ pub enum KeyError {
          in the container's profile"
     )]
     NoEntropy,
+}
+
+/// The process that holds a part of a data directory.
+fn in_words(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
 /// A data directory: where things are in it.
