@@ -87,6 +87,16 @@ fn players_enter_a_realm_elsewhere_until_it_drains() {
         state().filter(|state| state == "open")
     });
 
+    let told = |line: &str| {
+        // It is listed a moment before it is logged.
+        let log = until("a line of it", || {
+            let log = fs::read_to_string(here.path().join(operator::STDERR)).expect("readable");
+            log.contains(line).then_some(log)
+        });
+        assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
+    };
+    told("realm 7, \"Elsewhere\", is here: players are sent to 127.0.0.1:");
+
     let bots = |seconds: &str| {
         let url = gateway.url();
         let way_in =
@@ -128,6 +138,7 @@ fn players_enter_a_realm_elsewhere_until_it_drains() {
     until("the end of the banned", || population().filter(|players| *players == 2));
     realm.signal(Signal::TERM);
     until("the drain", || state().filter(|state| state == "draining"));
+    told("realm 7, \"Elsewhere\", drains: nobody else is let in");
     let tokens = fs::read_to_string(here.path().join("bots.txt")).expect("written");
     let bearer = format!("Bearer {}", tokens.lines().last().expect("four").trim());
     let url = |path: &str| format!("{}{path}", gateway.url());

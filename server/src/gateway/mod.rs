@@ -18,6 +18,7 @@
 //! * [`herald`] is the other end of a realm that runs elsewhere: it posts the numbers of the realm in this process.
 //! * [`board`] is all that crosses between a realm and the gateway: five numbers, in atomics or signed over HTTP, and from
 //!   a realm elsewhere who has arrived and which token keys it holds.
+//! * [`standing`] tells the log when a realm elsewhere comes, drains or goes silent.
 //! * [`kicks`] sees to it that operators' commands reach all realms.
 //!
 //! The gateway knows no world, no session of datagrams and no tick. A realm knows nothing of accounts' passwords and
@@ -44,6 +45,7 @@ pub mod refusal;
 pub mod routes;
 pub mod run;
 pub mod secrets;
+pub mod standing;
 pub mod state;
 pub mod throttle;
 pub mod tls;

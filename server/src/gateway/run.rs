@@ -126,7 +126,7 @@ fn yield_to_ticks() {
     let _ = rustix::process::nice(limits::NICE);
 }
 
-/// What a gateway does by itself: new certificates, new keys, old sessions.
+/// What a gateway does by itself: new certificates, realms that went silent, new keys, old sessions.
 async fn keep(
     gateway: Arc<Gateway>,
     certificates: Option<Certificates>,
@@ -137,7 +137,9 @@ async fn keep(
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let look_at_certificates = certificates
         .map(|certificates| -> Chore { Box::new(move |gateway: &Gateway| take_new(&certificates, gateway)) });
-    let mut chores: Vec<Chore> = look_at_certificates.into_iter().chain(chores).collect();
+    let tell_of_realms: Chore = Box::new(Gateway::tell_of_all);
+    let own = look_at_certificates.into_iter().chain([tell_of_realms]);
+    let mut chores: Vec<Chore> = own.chain(chores).collect();
     for second in 0u64.. {
         tokio::select! {
             _ = stop.wait_for(|is_stopping| *is_stopping) => return,

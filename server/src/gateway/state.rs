@@ -21,6 +21,7 @@ use super::passwords::{Overloaded, Passwords};
 use super::queue::{Queue, TicketKey};
 use super::refusal::{ApiError, ApiResult, Refusal};
 use super::secrets::Secret;
+use super::standing::Standings;
 use super::throttle::{Throttle, Throttled, ThrottledBy};
 
 /// Milliseconds since 1970, from whatever says so.
@@ -103,6 +104,8 @@ pub struct Gateway {
     keyless_told: ToldOfRealms,
     /// When each realm that does not hear of its kicks was logged last.
     kicks_told: ToldOfRealms,
+    /// How each realm elsewhere was when it was logged last.
+    standings: Standings,
 }
 
 /// When something was logged last, Unix ms.
@@ -144,6 +147,7 @@ impl Gateway {
         let queue =
             |realm_id| Queue::new(realm_id, settings.admit_per_s, TicketKey::new(ticket_secret.expose()));
         let queues = board.ids().map(|realm_id| (realm_id, Mutex::new(queue(realm_id)))).collect();
+        let standings = Standings::new(board.elsewhere());
         let [keyless_told, kicks_told] = [(); 2].map(|()| ToldOfRealms::new(board.ids()));
         Arc::new(Self {
             store,
@@ -160,6 +164,7 @@ impl Gateway {
             store_told: Told::default(),
             keyless_told,
             kicks_told,
+            standings,
         })
     }
 
@@ -258,6 +263,18 @@ impl Gateway {
                 limits::KICKS_MAX
             );
         }
+    }
+
+    /// Tells the log of a realm elsewhere, if it is not as it was told of last.
+    pub fn tell_of(&self, realm_id: u32) {
+        if let Some(change) = self.standings.look(&self.board, realm_id, self.now_ms()) {
+            change.tell();
+        }
+    }
+
+    /// The same of all realms elsewhere.
+    pub fn tell_of_all(&self) {
+        self.standings.realms().for_each(|realm_id| self.tell_of(realm_id));
     }
 
     /// The account whose password this is: that of `account`, or else the one called `name`. Throttled by both name

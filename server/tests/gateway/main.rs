@@ -6,6 +6,7 @@ mod chores;
 mod document;
 mod failing_store;
 mod herald;
+mod log;
 mod players;
 mod realms;
 mod refusals;

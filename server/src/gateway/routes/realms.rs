@@ -256,6 +256,7 @@ pub async fn push_status(
             .saying("name has 1 to 64 printable bytes, address is a host and a port"),
     })?;
     gateway.counters.realm_statuses.add(1);
+    gateway.tell_of(realm_id);
     gateway.queue(realm_id, |queue| news.arrived.iter().for_each(|&account| queue.arrived(account)));
     let kicks = gateway.board.kicks(realm_id, news.kicks_heard);
     if kicks.is_empty() {
