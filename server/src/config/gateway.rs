@@ -67,7 +67,8 @@ pub struct GatewaySettings {
     pub request_timeout_ms: u32,
     /// Milliseconds between two requests of one connection.
     pub idle_timeout_ms: u32,
-    /// Milliseconds that requests in progress get when the gateway stops.
+    /// Milliseconds that requests in progress get when the gateway stops, and that the last player of a drained realm beside
+    /// it has to log out.
     pub shutdown_timeout_ms: u32,
 }
 

@@ -33,7 +33,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Left to itself it takes 4 MiB of one who asks and does not read.
 pub const SEND_BUFFER_BYTES: u32 = 128 * 1024;
 
-/// Time that requests in progress get when the gateway stops.
+/// Time that requests in progress get when the gateway stops, and the last player of a realm that drains beside it.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sockets at once. Each costs about 40 KiB with TLS: 160 MiB when all are taken.

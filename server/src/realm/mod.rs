@@ -12,6 +12,7 @@
 
 mod channels;
 mod counters;
+mod drain;
 mod inbox;
 mod ledger;
 mod messages;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use super::drain::{Drain, Stage};
 use super::{Arrivals, Orders, Realm};
 use crate::gateway::board::{RealmState, RealmStatus};
 use crate::gateway::keys::unix_ms;
@@ -21,7 +22,7 @@ const PROGRESS_NS: u64 = 1_000_000_000;
 /// What other threads may ask of a running realm.
 #[derive(Clone, Debug)]
 pub struct Controls {
-    /// Lets nobody else in, and ends the loop once `realm.drain_s` have passed or nobody is left.
+    /// Lets nobody else in, and ends the loop once `realm.drain_s` have passed, or nobody is left and has had time to log out.
     pub drain: StopFlag,
     /// Ends the loop after the current tick.
     pub stop: StopFlag,
@@ -94,13 +95,19 @@ impl Realm {
         let mut recent = whole.clone();
         let mut measured: Option<Window> = None;
         let mut measured_summary = None;
-        let mut drained_at_ns = None;
+        let mut drain: Option<Drain> = None;
 
         while !controls.stop.is_raised() {
             if controls.drain.is_raised() {
-                let drained_at_ns = *drained_at_ns.get_or_insert_with(|| self.begin_to_drain(controls));
-                if self.client_count() == 0 || self.now_ns() >= drained_at_ns {
-                    break;
+                let drain = drain.get_or_insert_with(|| self.begin_to_drain(controls));
+                match drain.look(self.now_ns(), self.client_count()) {
+                    Stage::Going => {}
+                    Stage::Left => tracing::info!(
+                        "the last player has left: the gateway answers for up to {} ms more, for who logs out \
+                         (gateway.shutdown_timeout_ms); another Ctrl-C or SIGTERM stops it now",
+                        self.logout_ms()
+                    ),
+                    Stage::Over => break,
                 }
             }
             self.wait_for(&schedule);
@@ -178,8 +185,8 @@ impl Realm {
         }
     }
 
-    /// Tells the gateway that nobody else is let in, and gives the time at which the realm stops at the latest.
-    fn begin_to_drain(&self, controls: &Controls) -> u64 {
+    /// Tells the gateway that nobody else is let in.
+    fn begin_to_drain(&self, controls: &Controls) -> Drain {
         controls.status.set_state(RealmState::Draining);
         let drain_s = self.config.realm.drain_s;
         tracing::info!(
@@ -187,7 +194,15 @@ impl Realm {
              SIGTERM stops the realm now",
             self.client_count()
         );
-        self.now_ns().saturating_add(u64::from(drain_s) * 1_000_000_000)
+        let logout_ns = u64::from(self.logout_ms()) * 1_000_000;
+        Drain::begin(self.now_ns(), u64::from(drain_s) * 1_000_000_000, logout_ns)
+    }
+
+    /// How long a drained realm waits for who has left to log out: as long as its gateway takes for what is under way when
+    /// it stops. One that runs elsewhere stays.
+    fn logout_ms(&self) -> u32 {
+        let gateway = &self.config.gateway;
+        if gateway.enabled { gateway.shutdown_timeout_ms } else { 0 }
     }
 
     /// Looks at the socket every `poll_us` until the next tick of `schedule` is due; once at strangers if it is due already.
