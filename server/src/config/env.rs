@@ -6,8 +6,9 @@ use super::{Config, ConfigError};
 const PREFIX: &str = "THRONG_";
 /// Between section and key. Two, because keys contain single ones.
 const SEPARATOR: &str = "__";
-/// Variables that other parts read: the SIMD level and the log filter.
-const OTHERS: [&str; 2] = ["THRONG_SIMD", "THRONG_LOG"];
+/// Variables that something else reads: the SIMD level, the log filter, and what a player gives the Python client, who may have
+/// it set for a whole terminal.
+const OTHERS: [&str; 3] = ["THRONG_SIMD", "THRONG_LOG", "THRONG_PASSWORD"];
 
 /// Lays every setting in `environment` over `table`, in the order of their names.
 ///

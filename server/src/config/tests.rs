@@ -173,6 +173,14 @@ fn a_single_underscore_is_refused_and_a_stranger_only_warned_of() {
     assert!(loaded.warnings[0].contains("THRONG_SERVICE_HOST"));
 }
 
+#[test]
+fn a_variable_that_something_else_reads_is_passed_over() {
+    let others = [("THRONG_PASSWORD", "hunter2"), ("THRONG_SIMD", "portable"), ("THRONG_LOG", "debug")];
+    let loaded = Config::load(None, environment(&others)).expect("loads");
+    assert_eq!(loaded.config, Config::default());
+    assert_eq!(loaded.warnings, [""; 0]);
+}
+
 /// The keys that `check` complains about after `change`.
 fn problems(change: impl FnOnce(&mut Config)) -> Vec<&'static str> {
     let mut config = Config::default();
