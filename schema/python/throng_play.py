@@ -2,10 +2,11 @@
 """An independent client from end to end, written from PROTOCOL.md and docs/openapi.json: it plays on a running server.
 
 Logs in over HTTPS, or registers when there is no such account yet, makes a character, is let into a realm,
-walks towards the middle of the world for a while, checks what it is sent, leaves and logs out. Prints one line of
-what it saw and exits with 0; with 1 and a reason on standard error if anything was not as written.
+walks towards the middle of the world for a while, or another way where something is in the way, checks what it is
+sent, leaves and logs out. Prints one line of what it saw and exits with 0; with 1 and a reason on standard error if
+anything was not as written.
 
-    pip install flatbuffers==25.12.19 cryptography
+    python3 -m pip install flatbuffers==25.12.19 cryptography
     THRONG_PASSWORD=... python3 schema/python/throng_play.py \\
         --gateway https://127.0.0.1:7780 --ca throng-data/tls/cert.pem --name Ada [--invite CODE] [--replay]
 
@@ -17,6 +18,7 @@ import argparse
 import base64
 import collections
 import http.client
+import importlib.util
 import json
 import math
 import os
@@ -32,6 +34,15 @@ import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+
+PACKAGES = {"flatbuffers": "flatbuffers==25.12.19", "cryptography": "cryptography"}
+missing = [wanted for name, wanted in PACKAGES.items() if importlib.util.find_spec(name) is None]
+if missing:
+    sys.exit(
+        f"throng_play: the Python at {sys.executable} lacks packages; needed are flatbuffers and cryptography\n"
+        f"  {sys.executable} -m pip install {' '.join(missing)}\n"
+        "  or, where pip may not install there: python3 -m venv DIR, and then both commands with DIR/bin/python3"
+    )
 
 import flatbuffers  # noqa: E402
 from cryptography.exceptions import InvalidSignature  # noqa: E402
@@ -53,7 +64,13 @@ LEAVES = 1
 REPLAY_S = 1.5
 REPLAY_REPEAT_S = 0.5
 SNAPSHOTS_MIN = 20  # fewer prove neither deltas nor acknowledged inputs
+SPEED_MAX_M_S = 5.0
 WALKED_M_MIN = 0.5
+FOLLOWED_MIN = 5  # snapshots in which the avatar was elsewhere, the way that its velocity says
+TRY_STEPS = 10  # of a direction, before it is judged
+BLOCKED_M = 0.5  # who comes less far with them stands before something: free, it is 2.5 m at 20 Hz
+TURN = math.radians(137.5)  # the golden angle: however often it turns, it takes no direction twice
+WALK_SNAPSHOTS_MAX = 600  # half a minute: longer than the dead lie
 
 REFUSALS = {
     1: "the server is full",
@@ -242,6 +259,47 @@ def input_message(sequence, ack_tick, intents):
     return INPUT_HEAD + head + newest + struct.pack("<I", len(past)) + b"".join(past)
 
 
+class Walk:
+    """Goes towards a place, and another way where it does not get on.
+
+    It has no map, so that something is in the way is nothing wrong: it shows in snapshots that apply inputs and leave
+    the avatar where it was. Only what the server says counts as walked: that the avatar is elsewhere than in the
+    snapshot before, the way that its velocity says and no farther than its inputs can take it.
+    """
+
+    def __init__(self, at, goal, inputs_applied):
+        away = [to - here for to, here in zip(goal, at)]
+        length = math.hypot(*away)
+        self.direction = (away[0] / length, away[1] / length) if length > 1 else (1.0, 0.0)
+        self.at, self.inputs_applied = at, inputs_applied
+        self.walked_m, self.followed, self.turns = 0.0, 0, 0
+        self.tried_m, self.tried_steps = 0.0, 0
+
+    def snapshot(self, at, velocity, inputs_applied, tick_hz):
+        moved = [new - old for new, old in zip(at, self.at)]
+        moved_m, steps = math.hypot(*moved), inputs_applied - self.inputs_applied
+        self.at, self.inputs_applied = at, inputs_applied
+        if moved_m > SPEED_MAX_M_S * steps / tick_hz + 0.1:
+            return  # put elsewhere, such as by standing again after death
+        if moved_m > 0 and moved[0] * velocity[0] + moved[1] * velocity[1] > 0:
+            self.walked_m += moved_m
+            self.followed += 1
+        self.tried_m += moved_m
+        self.tried_steps += steps
+        if self.tried_steps >= TRY_STEPS:
+            if self.tried_m < BLOCKED_M:
+                self.turn()
+            self.tried_m, self.tried_steps = 0.0, 0
+
+    def turn(self):
+        (x, y), cos, sin = self.direction, math.cos(TURN), math.sin(TURN)
+        self.direction = (x * cos - y * sin, x * sin + y * cos)
+        self.turns += 1
+
+    def has_walked(self):
+        return self.walked_m >= WALKED_M_MIN and self.followed >= FOLLOWED_MIN
+
+
 def udp_socket(address):
     host, _, port = address.rpartition(":")
     try:
@@ -279,10 +337,9 @@ class Session:
         want("a token has 328 bytes and its secret 32", (len(self.token), len(self.secret)) == (328, 32))
         self.address, self.private, self.name = admission["address"], private, name
         self.view = decode.View()
-        self.world = self.own = self.first_own = None
+        self.world = self.own = self.walk = None
         self.inputs = self.input_applied = self.unusable_in_a_row = 0
-        self.direction = (0.0, 0.0)
-        self.intents = collections.deque([intent_bytes(self.direction)] * INTENTS_SENT, INTENTS_SENT)
+        self.intents = collections.deque([intent_bytes((0.0, 0.0))] * INTENTS_SENT, INTENTS_SENT)
         self.ticks, self.seen, self.dropped = [], collections.Counter(), collections.Counter()
         self.channel, self.messages = transport.Channel(), []
         self.udp = udp_socket(self.address)
@@ -361,11 +418,6 @@ class Session:
                 "size": (world.Width(), world.Height()),
             }
         self.own = (own.X(), own.Y(), own.Z())
-        if self.first_own is None:
-            self.first_own = self.own
-            away = [size / 2 - at for size, at in zip(self.world["size"], self.own)]
-            length = math.hypot(*away)
-            self.direction = (away[0] / length, away[1] / length) if length > 1 else (1.0, 0.0)
         self.ticks.append(s.Tick())
         self.seen["deltas"] += s.Baseline() != 0
         self.seen["digests"] += s.Digest() != 0
@@ -373,6 +425,11 @@ class Session:
         want(f"the avatar is in the world: {self.own}", 0 <= self.own[0] <= width and 0 <= self.own[1] <= height)
         want("inputs are acknowledged in order", self.input_applied <= s.Input() <= self.inputs)
         self.input_applied = s.Input()
+        if self.walk is None:
+            self.walk = Walk(self.own[:2], [size / 2 for size in self.world["size"]], self.input_applied)
+        else:
+            velocity = (own.Vx(), own.Vy())
+            self.walk.snapshot(self.own[:2], velocity, self.input_applied, self.world["tick_hz"])
         own_id = self.world["own_id"]
         others = [e[0] for e in self.view.near] + list(self.view.far)
         want("the own avatar is in no list", own_id not in others)
@@ -386,7 +443,7 @@ class Session:
             raise Failure(f"no snapshot for {SILENCE_S_MAX:.0f} s ({got})")
         if now >= self.input_at:
             self.inputs += 1
-            self.intents.appendleft(intent_bytes(self.direction))
+            self.intents.appendleft(intent_bytes(self.walk.direction if self.walk else (0.0, 0.0)))
             message = input_message(self.inputs, self.view.ack_tick, self.intents)
             frame = self.channel.write(now * 1000)
             kind = decode.KIND_INPUT | (transport.FRAMED if frame else 0)
@@ -398,7 +455,15 @@ class Session:
             send(self.udp, reply)
 
     def watch(self, snapshots):
-        while self.seen["applied"] < snapshots:
+        """So many snapshots, and more while the avatar looks for a way to go."""
+        most = snapshots + WALK_SNAPSHOTS_MAX
+        while self.seen["applied"] < snapshots or not self.walk.has_walked():
+            if self.seen["applied"] >= most:
+                walk = self.walk
+                raise Failure(
+                    f"not so: the avatar gets somewhere ({walk.walked_m:.2f} m, {walk.turns} times turned, "
+                    f"{self.input_applied} of {self.inputs} inputs applied): it is shut in, or the server moves nobody"
+                )
             self.step()
 
     def replay(self, alive):
@@ -444,9 +509,6 @@ class Session:
         seconds = (self.ticks[-1] - self.ticks[0]) / self.world["tick_hz"]
         if seconds > 1.5:
             want("a digest comes about once a second", self.seen["digests"] > 0)
-        walked_m = math.dist(self.own[:2], self.first_own[:2])
-        want(f"the avatar goes where it is told ({walked_m:.2f} m)", walked_m >= WALKED_M_MIN)
-        return walked_m
 
 
 # ---------------------------------------------------------------- the whole
@@ -466,7 +528,7 @@ def play(args):
         session.watch(args.snapshots)
         if args.replay:
             session.replay(alive=True)
-        walked_m = session.check()
+        session.check()
         session.leave()
         if args.replay:
             session.replay(alive=False)
@@ -478,13 +540,14 @@ def play(args):
         except Failure:
             if not failed:
                 raise
-    seen, view = session.seen, session.view
+    seen, view, walk = session.seen, session.view, session.walk
     return (
         f"{'registered' if new else 'logged in'}, played {character['name']} in realm {realm['id']}: "
         f"{seen['applied']} snapshots of ticks {session.ticks[0]} to {session.ticks[-1]} "
         f"({seen['deltas']} deltas, {seen['digests']} digests right, {seen['stale']} stale, {seen['unusable']} unusable, "
         f"{sum(session.dropped.values())} dropped), {len(view.near)} near and {len(view.far)} far, "
-        f"{session.input_applied} of {session.inputs} inputs applied, walked {walked_m:.1f} m"
+        f"{session.input_applied} of {session.inputs} inputs applied, "
+        f"walked {walk.walked_m:.1f} m in {walk.followed} snapshots, turned aside {walk.turns} times"
         + (", no second session for a used token" if args.replay else "")
     )
 

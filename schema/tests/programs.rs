@@ -63,6 +63,21 @@ fn the_python_reader_can_fail() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+#[test]
+fn the_python_client_names_the_packages_that_it_lacks() {
+    // -S: without what is installed beside the standard library.
+    let output = match run("python3", &["-S", "python/throng_play.py", "--help"]) {
+        Ok(output) => output,
+        Err(error) => return println!("skipped: no python3 ({error})"),
+    };
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(!text.contains("Traceback"), "{text}");
+    for needed in ["flatbuffers", "cryptography", "-m pip install flatbuffers==25.12.19 cryptography\n"] {
+        assert!(text.contains(needed), "{needed}: {text}");
+    }
+}
+
 fn has_cryptography() -> bool {
     let probe =
         run("python3", &["-c", "import flatbuffers; import cryptography.hazmat.primitives.ciphers.aead"]);

@@ -1,0 +1,95 @@
+//! The client in Python on a running server, as somebody runs it who has just read that there is one. Where Python or its
+//! packages are absent this says so and passes.
+
+mod operator;
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use operator::{Place, SETTINGS, until};
+use rustix::process::{Pid, Signal, kill_process};
+use throng_motion::limits::UNITS_PER_METRE;
+use throng_motion::{DiscPlan, Land, WallPlan, ZonePlan};
+use throng_server::report::Event;
+
+/// A server, ended with the test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn python(arguments: &[&str]) -> std::io::Result<Output> {
+    // No byte code: tests leave nothing behind in the source tree.
+    Command::new("python3").args(arguments).env("PYTHONDONTWRITEBYTECODE", "1").output()
+}
+
+/// Players appear in a nook of 1 m, 40 m west of the middle, which opens to the west alone: whoever goes straight to the
+/// middle comes 0.3 m far.
+fn nook() -> Vec<u8> {
+    let units = |metres: f64| (metres * f64::from(UNITS_PER_METRE)) as u32;
+    let wall = |x0: f64, y0: f64, x1: f64, y1: f64| WallPlan {
+        x0: units(x0),
+        y0: units(y0),
+        x1: units(x1),
+        y1: units(y1),
+        thickness: units(0.5) as u16,
+        rise: units(3.0) as u16,
+    };
+    let side = units(100.0);
+    let plan = ZonePlan {
+        width: side,
+        height: side,
+        spacing_m: 32,
+        heights: vec![0; 25],
+        walls: vec![
+            wall(10.75, 48.75, 10.75, 51.25),
+            wall(9.0, 48.75, 10.75, 48.75),
+            wall(9.0, 51.25, 10.75, 51.25),
+        ],
+        player_spawns: vec![DiscPlan { x: units(10.0), y: units(50.0), radius: units(0.1) }],
+        ..ZonePlan::default()
+    };
+    Land::build(vec![plan]).expect("a land").write()
+}
+
+#[test]
+fn what_stands_in_the_way_is_gone_round() {
+    match python(&["-c", "import flatbuffers, cryptography"]) {
+        Ok(probe) if probe.status.success() => {}
+        _ => return println!("skipped: needs python3 with `pip install flatbuffers==25.12.19 cryptography`"),
+    }
+    let place = Place::with(
+        "[gateway]\nlisten = \"127.0.0.1:0\"\n[net]\nlisten = \"127.0.0.1:0\"\n[world]\nland = \"nook.world\"\n",
+    );
+    fs::write(place.path().join("nook.world"), nook()).expect("writable");
+    let log = File::create(place.path().join("serve.stderr")).expect("writable");
+    let mut serve = place.throng(&["serve", "--config", SETTINGS, "--progress", "json"]);
+    serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let mut server = Server(serve.spawn().expect("starts"));
+    let mut events = BufReader::new(server.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let first = events.next().and_then(|line| serde_json::from_str(&line).ok());
+    let gateway = match first {
+        Some(Event::Listening(startup)) => startup.gateway.expect("a gateway beside the realm").url,
+        other => panic!("{other:?}: {:?}", fs::read_to_string(place.path().join("serve.stderr"))),
+    };
+
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/../schema/python/throng_play.py");
+    let certificate = place.data().join("tls/cert.pem");
+    let certificate = certificate.to_str().expect("a plain path");
+    let played = python(&[client, "--gateway", &gateway, "--ca", certificate, "--name", "Ada"]);
+    kill_process(Pid::from_child(&server.0), Signal::TERM).expect("a process of ours");
+    until("the server's end", || server.0.try_wait().expect("a child"));
+    let played = played.expect("it starts");
+    let said = String::from_utf8_lossy(&played.stdout);
+    assert!(played.status.success(), "{said}{}", String::from_utf8_lossy(&played.stderr));
+    assert!(
+        said.contains("registered") && said.contains(" m in ") && said.contains("turned aside"),
+        "{said}"
+    );
+    assert!(!said.contains("turned aside 0 times"), "nothing was in the way: {said}");
+}
