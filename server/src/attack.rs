@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use throng_tools::flood::{self, FloodConfig, FloodKind};
+use throng_tools::flood::{self, FloodConfig, FloodKind, FloodReport};
+use throng_tools::memory::MemoryReport;
 use throng_tools::storm::tally::{Answers, Times};
 use throng_tools::storm::{
     self, Attack, Honest, LoginStorm, ReconnectStorm, Session, SlowStorm, Storm, StormReport, Target,
@@ -146,17 +147,34 @@ pub fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn flood(args: &AttackArgs, kind: FloodKind, stop: &StopFlag) -> anyhow::Result<ExitCode> {
-    let config = FloodConfig {
+    let report = flood::run(&flood_of(args, kind)?, stop.as_atomic())?;
+    pipe::print_line(flood_table(&report).trim_end());
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+        pipe::print_line(&format!("  report written to {}", path.display()));
+    }
+    Ok(if stop.is_raised() { ExitCode::from(EXIT_INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+fn flood_of(args: &AttackArgs, kind: FloodKind) -> anyhow::Result<FloodConfig> {
+    Ok(FloodConfig {
         server: args.server.context("no --server was given")?,
         kind,
         rate_hz: args.rate.unwrap_or(DATAGRAMS_PER_S),
         seconds: args.seconds,
         train: args.train,
         realm: args.realm,
+        pid: args.pid,
         seed: args.seed,
-    };
-    let report = flood::run(&config, stop.as_atomic())?;
-    pipe::print_line(&format!(
+    })
+}
+
+/// The report for people.
+fn flood_table(report: &FloodReport) -> String {
+    let mut table = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        table,
         "  sent            {} datagrams in {:.1} s, {:.0} a second; {} were left out\n  \
            answered        {} times, {} bytes for {} bytes",
         report.sent,
@@ -166,12 +184,9 @@ fn flood(args: &AttackArgs, kind: FloodKind, stop: &StopFlag) -> anyhow::Result<
         report.answers,
         report.answer_bytes,
         report.sent_bytes
-    ));
-    if let Some(path) = &args.json {
-        write_json(path, &report)?;
-        pipe::print_line(&format!("  report written to {}", path.display()));
-    }
-    Ok(if stop.is_raised() { ExitCode::from(EXIT_INTERRUPTED) } else { ExitCode::SUCCESS })
+    );
+    report.memory.iter().for_each(|memory| memory_line(&mut table, memory));
+    table
 }
 
 fn storm_of(args: &AttackArgs) -> anyhow::Result<Storm> {
@@ -275,21 +290,23 @@ fn storm_table(report: &StormReport) -> String {
         answers(&mut table, "kept", &honest.kept);
         answers(&mut table, "fresh", &honest.fresh);
     }
-    if let Some(memory) = &report.memory {
-        let files = |files: Option<u64>| files.map_or("?".to_owned(), |files| files.to_string());
-        let _ = writeln!(
-            table,
-            "  memory          {} KiB before, {} at most (+{}), {} after; files {}, {}, {}",
-            memory.before_kib,
-            memory.most_kib,
-            memory.most_kib - memory.before_kib,
-            memory.after_kib,
-            files(memory.files_before),
-            files(memory.files_most),
-            files(memory.files_after)
-        );
-    }
+    report.memory.iter().for_each(|memory| memory_line(&mut table, memory));
     table
+}
+
+fn memory_line(table: &mut String, memory: &MemoryReport) {
+    let files = |files: Option<u64>| files.map_or("?".to_owned(), |files| files.to_string());
+    let _ = writeln!(
+        table,
+        "  memory          {} KiB before, {} at most (+{}), {} after; files {}, {}, {}",
+        memory.before_kib,
+        memory.most_kib,
+        memory.most_kib - memory.before_kib,
+        memory.after_kib,
+        files(memory.files_before),
+        files(memory.files_most),
+        files(memory.files_after)
+    );
 }
 
 fn answers(table: &mut String, what: &str, answers: &Answers) {
@@ -342,6 +359,19 @@ mod tests {
             parse("attack --kind login --gateway https://127.0.0.1:1 --ca /nowhere/c").expect("parses");
         let error = storm_of(&args).map(drop).expect_err("no file");
         assert!(format!("{error:#}").contains("/nowhere/c"), "{error:#}");
+    }
+
+    #[test]
+    fn a_flood_watches_the_process_that_it_was_given() {
+        for kind in ["hello", "sealed", "garbage", "mixed"] {
+            let args =
+                parse(&format!("attack --kind {kind} --server 127.0.0.1:7777 --pid 9")).expect("parses");
+            let flood = flood_of(&args, args.kind.flood().expect("a flood")).expect("a server is named");
+            assert_eq!(flood.pid, Some(9), "{kind}");
+        }
+        let report = FloodReport { memory: Some(Default::default()), ..FloodReport::default() };
+        assert!(flood_table(&report).contains("  memory          0 KiB before"), "{}", flood_table(&report));
+        assert!(!flood_table(&FloodReport::default()).contains("memory"));
     }
 
     #[test]

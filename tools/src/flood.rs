@@ -22,6 +22,7 @@ use throng_net::protocol::token::protocol_hash;
 use throng_schema::SCHEMA_VERSION;
 use throng_schema::limits::DATAGRAM_BYTES_MAX;
 
+use crate::memory::{LOOK_EVERY, MemoryReport, Watch};
 use crate::rng::Rng;
 
 /// The most that one thread can send.
@@ -67,6 +68,8 @@ pub struct FloodConfig {
     pub train: u32,
     /// Realm id in the forged tokens; one that is not the realm's own is dropped sooner.
     pub realm: u32,
+    /// Process id of the realm's server, for its memory.
+    pub pid: Option<u32>,
     /// Seed of all bytes and sources.
     pub seed: u64,
 }
@@ -86,6 +89,9 @@ pub struct FloodReport {
     pub answers: u64,
     /// Bytes of those.
     pub answer_bytes: u64,
+    /// What the server's process took meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryReport>,
 }
 
 /// Why an attack cannot begin or go on.
@@ -102,6 +108,16 @@ pub enum FloodError {
     /// None together, or more than the kernel takes.
     #[error("the train is {0} hellos, but must be 1 to {TRAIN_MAX}")]
     Train(u32),
+    /// The server's process cannot be looked at.
+    #[error(
+        "process {pid} cannot be looked at: {source}\n  give the id of the server's process, as `pidof throng` prints it"
+    )]
+    Process {
+        /// The process.
+        pid: u32,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The socket cannot be had.
     #[error("no socket for the flood: {0}")]
     Bind(String),
@@ -116,6 +132,9 @@ pub enum FloodError {
 /// When a setting cannot work or the socket fails.
 pub fn run(config: &FloodConfig, stop: &AtomicBool) -> Result<FloodReport, FloodError> {
     let server = config.server_v4()?;
+    let watch = |pid| Watch::new(pid).map_err(|source| FloodError::Process { pid, source });
+    let mut memory = config.pid.map(watch).transpose()?;
+    let mut looked = Duration::ZERO;
     let mut socket = Impersonator::bind(0, BUFFER_BYTES, BUFFER_BYTES)
         .map_err(|error| FloodError::Bind(error.to_string()))?;
     let mut forger = Forger::new(config);
@@ -152,10 +171,18 @@ pub fn run(config: &FloodConfig, stop: &AtomicBool) -> Result<FloodReport, Flood
                 report.answer_bytes += answer.len() as u64;
             })
             .map_err(FloodError::Socket)?;
+        if let Some(memory) = memory.as_mut().filter(|_| start.elapsed() >= looked + LOOK_EVERY) {
+            looked = start.elapsed();
+            memory.look();
+        }
         if due < BURST_MAX / 8 {
             std::thread::sleep(IDLE);
         }
     }
+    if let Some(memory) = &mut memory {
+        memory.look();
+    }
+    report.memory = memory.as_ref().map(Watch::report);
     let sent = socket.send_stats();
     report.seconds = start.elapsed().as_secs_f64();
     report.sent = sent.datagrams;
@@ -269,7 +296,16 @@ mod tests {
     fn config(server: &str) -> FloodConfig {
         let server = server.parse().expect("an address");
         let kind = FloodKind::Mixed;
-        FloodConfig { server, kind, rate_hz: 100_000, seconds: 5, train: TRAIN_MAX, realm: 1, seed: 7 }
+        FloodConfig {
+            server,
+            kind,
+            rate_hz: 100_000,
+            seconds: 5,
+            train: TRAIN_MAX,
+            realm: 1,
+            pid: None,
+            seed: 7,
+        }
     }
 
     #[test]
@@ -299,6 +335,21 @@ mod tests {
                 _ => assert!((1..=1200).contains(&bytes)),
             }
         }
+    }
+
+    #[test]
+    fn the_attacked_process_is_looked_at() {
+        let sink = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let server = sink.local_addr().expect("an address");
+        let of = |pid| FloodConfig { server, rate_hz: 60, seconds: 1, pid, ..config("127.0.0.1:7") };
+        let over = AtomicBool::new(true);
+        let report = run(&of(Some(std::process::id())), &over).expect("a flood");
+        let memory = report.memory.expect("it was looked at");
+        assert!(memory.before_kib > 0 && memory.most_kib >= memory.after_kib, "{memory:?}");
+        assert!(memory.files_most > Some(0), "{memory:?}");
+        assert_eq!(run(&of(None), &over).expect("a flood").memory, None);
+        let error = run(&of(Some(u32::MAX)), &over).expect_err("there is no such process").to_string();
+        assert!(error.contains("process 4294967295") && error.contains("pidof throng"), "{error}");
     }
 
     #[test]

@@ -18,7 +18,6 @@
 
 pub mod honest;
 pub mod login;
-mod memory;
 mod pace;
 pub mod reconnect;
 pub mod slow;
@@ -37,10 +36,11 @@ use tokio::sync::watch;
 
 pub use honest::{Honest, HonestReport};
 pub use login::{LoginReport, LoginStorm};
-pub use memory::MemoryReport;
 pub use reconnect::{ReconnectReport, ReconnectStorm};
 pub use slow::{SlowReport, SlowStorm, Stall};
 pub use target::{Session, Target};
+
+use crate::memory::{LOOK_EVERY, MemoryReport, Watch};
 
 /// Requests or sockets a second that one thread can begin.
 pub const RATE_HZ_MAX: u32 = 20_000;
@@ -129,7 +129,9 @@ pub enum StormError {
     )]
     Session(usize),
     /// The gateway's process cannot be looked at.
-    #[error("process {pid} cannot be looked at: {source}")]
+    #[error(
+        "process {pid} cannot be looked at: {source}\n  give the id of the server's process, as `pidof throng` prints it"
+    )]
     Process {
         /// The process.
         pid: u32,
@@ -171,7 +173,8 @@ pub fn run(storm: Storm, stop: &AtomicBool) -> Result<StormReport, StormError> {
     if lacks_sessions {
         return Err(StormError::NoSessions);
     }
-    let memory = pid.map(memory::Watch::new).transpose()?;
+    let watch = |pid| Watch::new(pid).map_err(|source| StormError::Process { pid, source });
+    let memory = pid.map(watch).transpose()?;
     // One thread: the machine is the gateway's as well.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StormError::Runtime)?;
@@ -206,7 +209,7 @@ pub fn run(storm: Storm, stop: &AtomicBool) -> Result<StormReport, StormError> {
         };
         let memory = async {
             match memory {
-                Some(memory) => Some(memory.run(is_over.clone()).await),
+                Some(memory) => Some(watched(memory, is_over.clone()).await),
                 None => None,
             }
         };
@@ -224,6 +227,18 @@ pub fn run(storm: Storm, stop: &AtomicBool) -> Result<StormReport, StormError> {
     });
     report.seconds = begun.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Looks at a process until the storm is over.
+async fn watched(mut memory: Watch, is_over: watch::Receiver<bool>) -> MemoryReport {
+    loop {
+        let was_over = *is_over.borrow();
+        memory.look();
+        if was_over {
+            return memory.report();
+        }
+        stopped(is_over.clone(), Instant::now() + LOOK_EVERY).await;
+    }
 }
 
 /// Waits until the storm is over, or that time has come.

@@ -1,15 +1,13 @@
-//! What the gateway's process takes meanwhile, as Linux tells it.
+//! What a server's process takes while it is attacked, as Linux tells it.
 
 use std::fs;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
-use super::StormError;
-
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often to look.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What a process took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,15 +27,15 @@ pub struct MemoryReport {
 }
 
 /// Looks at a process.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     pid: u32,
     report: MemoryReport,
 }
 
 impl Watch {
     /// Takes the figures of before.
-    pub fn new(pid: u32) -> Result<Self, StormError> {
-        let kib = resident_kib(pid).map_err(|source| StormError::Process { pid, source })?;
+    pub fn new(pid: u32) -> io::Result<Self> {
+        let kib = resident_kib(pid)?;
         let files = open_files(pid);
         let report = MemoryReport {
             before_kib: kib,
@@ -50,23 +48,21 @@ impl Watch {
         Ok(Self { pid, report })
     }
 
-    /// Looks until the storm is over. A process that has ended keeps its last figures.
-    pub async fn run(mut self, is_over: watch::Receiver<bool>) -> MemoryReport {
-        loop {
-            let was_over = *is_over.borrow();
-            if let Ok(kib) = resident_kib(self.pid) {
-                self.report.after_kib = kib;
-                self.report.most_kib = self.report.most_kib.max(kib);
-            }
-            if let Some(files) = open_files(self.pid) {
-                self.report.files_after = Some(files);
-                self.report.files_most = self.report.files_most.max(Some(files));
-            }
-            if was_over {
-                return self.report;
-            }
-            super::stopped(is_over.clone(), Instant::now() + LOOK_EVERY).await;
+    /// Takes the figures of now. A process that has ended keeps its last ones.
+    pub fn look(&mut self) {
+        if let Ok(kib) = resident_kib(self.pid) {
+            self.report.after_kib = kib;
+            self.report.most_kib = self.report.most_kib.max(kib);
         }
+        if let Some(files) = open_files(self.pid) {
+            self.report.files_after = Some(files);
+            self.report.files_most = self.report.files_most.max(Some(files));
+        }
+    }
+
+    /// What was seen so far.
+    pub fn report(&self) -> MemoryReport {
+        self.report
     }
 }
 
