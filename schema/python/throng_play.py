@@ -358,8 +358,7 @@ class Session:
                 got = f"{challenges} challenges, dropped: {dict(self.dropped)}"
                 raise Failure(
                     f"no accept from {self.address} within {CONNECT_S_MAX:.0f} s ({got}): its UDP port is shut on the way, "
-                    "caps leave no room, or the realm listens on a wildcard address of a host with several and answers from "
-                    "another (net.listen there names the right one)"
+                    "or caps leave no room"
                 )
             if now >= repeat_at:
                 send(self.udp, self.client.hello())
