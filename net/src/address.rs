@@ -88,6 +88,11 @@ impl Address {
         self.local
     }
 
+    #[inline]
+    pub(crate) fn leave_from(&mut self, local: Local) {
+        self.local = local;
+    }
+
     /// Both ends.
     pub fn peer(&self) -> Peer {
         Peer { address: self.socket_addr(), local: self.local }

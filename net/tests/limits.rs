@@ -149,6 +149,7 @@ fn who_reached_a_host_by_its_second_address_is_answered_from_there() {
             "address add fe80::77/64 dev here nodad",
             "link set here up",
             "link set there up",
+            "-6 route add local fd77::/64 dev lo",
         ];
         if !enter_own_network(&network) {
             return;
@@ -166,6 +167,8 @@ fn who_reached_a_host_by_its_second_address_is_answered_from_there() {
             ("[fd00::1]:0", format!("[fd00::2]:{port}").parse().unwrap()),
             ("[::1]:0", format!("[fd00::1]:{port}").parse().unwrap()),
             ("[::]:0", SocketAddr::V6(fe80)),
+            // Its own by a route alone.
+            ("[fd00::1]:0", format!("[fd77::5]:{port}").parse().unwrap()),
         ] {
             let peer = UdpSocket::bind(from).unwrap();
             peer.connect(to).unwrap();

@@ -27,10 +27,10 @@ fn sealed_over_uring() {
 fn sealed_over(choice: BackendChoice) {
     const ROUNDS: u32 = 500;
     let Some(mut bound) = open(choice, SocketConfig::new("0.0.0.0:0".parse().unwrap())) else { return };
-    // A client that asks at one address of a host and plays at another hears from each what it sends to each.
+    // A client that asks at one address of a host and plays at others hears from each what it sends to each.
     let port = bound.report.local_addr.port();
-    let (asked, played) =
-        (SocketAddr::from(([127, 0, 0, 5], port)), SocketAddr::from(([127, 0, 0, 6], port)));
+    let asked = SocketAddr::from(([127, 0, 0, 5], port));
+    let played = |round: u32| SocketAddr::from(([127, 0, 0, 6 + (round / 100 % 2) as u8], port));
     let mut sender = bound.senders.make().unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     // Loopback delivers before a send returns, so the server's answers are there once it has flushed them.
@@ -46,14 +46,14 @@ fn sealed_over(choice: BackendChoice) {
         let now_us = started.elapsed().as_micros() as u64;
         let mut out = [0; DATAGRAM_BYTES_MAX];
         while let Some(bytes) = client.poll(now_us, &mut out) {
-            let to = if client.state() == ClientState::Connected { played } else { asked };
+            let to = if client.state() == ClientState::Connected { played(downs) } else { asked };
             socket.send_to(&out[..bytes], to).unwrap();
         }
         if client.state() == ClientState::Connected {
             let payload = downs.to_le_bytes().repeat(1 + downs as usize % 200);
             out[HEADER_BYTES..HEADER_BYTES + payload.len()].copy_from_slice(&payload);
             let bytes = client.finish(now_us, 1, &mut out, payload.len()).unwrap();
-            socket.send_to(&out[..bytes], played).unwrap();
+            socket.send_to(&out[..bytes], played(downs)).unwrap();
         }
         // The server's turn: whatever comes, and an echo of each input in place.
         let mut answers = 0;
@@ -72,7 +72,6 @@ fn sealed_over(choice: BackendChoice) {
                     },
                     Received::Connected { session, first, .. } => {
                         assert!(first.is_none());
-                        server.settle(session, |peer| sender.settle(peer));
                         joined = Some(session);
                     }
                     Received::Data { session, kind: 1, payload } => {
@@ -97,7 +96,7 @@ fn sealed_over(choice: BackendChoice) {
             match client.handle(now_us, &mut back[..bytes]) {
                 ClientEvent::Data { kind: 2, payload } => {
                     assert_eq!(payload, downs.to_le_bytes().repeat(1 + downs as usize % 200));
-                    assert_eq!(from, played);
+                    assert_eq!(from, played(downs));
                     downs += 1;
                 }
                 ClientEvent::Challenged | ClientEvent::Connected => assert_eq!(from, asked),
@@ -106,5 +105,39 @@ fn sealed_over(choice: BackendChoice) {
         }
     }
     assert_eq!((ups, server.session_count()), (ROUNDS, 1));
-    assert!(server.session(joined.unwrap()).unwrap().rtt_us.is_some());
+    let session = joined.unwrap();
+    assert!(server.session(session).unwrap().rtt_us.is_some());
+
+    // Moved, and by yet another of the host's addresses: the challenge comes from there, and all else when it is answered.
+    let there = SocketAddr::from(([127, 0, 0, 8], port));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(there).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let now_us = started.elapsed().as_micros() as u64;
+    let (mut out, mut back) = ([0; DATAGRAM_BYTES_MAX], [0; 2048]);
+    let bytes = client.finish(now_us, 1, &mut out, 0).unwrap();
+    socket.send(&out[..bytes]).unwrap();
+    let mut take = |from: Peer, datagram: &mut [u8]| match server.handle(now_us, from, datagram) {
+        Received::Strayed { challenge, .. } => sender.send(&challenge, &Address::from(from)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bound.receiver.drain(100, &mut take).unwrap(), 1);
+    sender.flush();
+    let bytes = socket.recv(&mut back).unwrap();
+    assert!(matches!(client.handle(now_us, &mut back[..bytes]), ClientEvent::Handled));
+    let bytes = client.poll(now_us, &mut out).expect("the response");
+    socket.send(&out[..bytes]).unwrap();
+    let mut take = |from: Peer, datagram: &mut [u8]| match server.handle(now_us, from, datagram) {
+        Received::Moved { .. } => {
+            let halves = server.transmit_halves();
+            let half = halves.get(session.get()).unwrap();
+            let bytes = half.finish(now_us, 2, sender.slot(), 0).unwrap();
+            sender.commit(bytes, half.address());
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bound.receiver.drain(100, &mut take).unwrap(), 1);
+    sender.flush();
+    let bytes = socket.recv(&mut back).unwrap();
+    assert!(matches!(client.handle(now_us, &mut back[..bytes]), ClientEvent::Data { kind: 2, payload: [] }));
 }

@@ -377,6 +377,10 @@ fn notes(realm: &RealmReport, window: &WindowSummary, bots: &BotsReport, is_trou
             count(&counts.receive, "kernel_drops_apart"),
             "datagrams of strangers, hellos above all, found their queue full",
         ),
+        (
+            count(&counts.receive, "local_unknown"),
+            "datagrams came to one more address of this host than can be told apart, or to a group",
+        ),
         (count(&counts.send, "would_block"), "snapshots found the realm's send buffer full"),
         (bots.receive_overflows, "snapshots found the load generator's receive buffer full"),
         (bots.inputs_late, "inputs were left out because the load generator fell behind"),

@@ -6,12 +6,12 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use super::SEND_SLOT_BYTES;
-use super::local::{INFO_SPACE, Locals, PacketInfo};
+use super::local::{INFO_SPACE, INFO_V4_LEN, Locals, PacketInfo};
 use super::memory::{Fixed, Zeroable};
 use super::stats::{ReceiveStats, SendStats};
+use crate::Address;
 use crate::address::ADDRESS_BYTES_MAX;
 use crate::limits::{DATAGRAM_BYTES_MAX, HEADER_BYTES};
-use crate::{Address, Peer};
 
 /// Bytes of one receive slot: the largest datagram, its place, and room to see that one was larger.
 const RECEIVE_SLOT_BYTES: usize = 1280;
@@ -35,7 +35,7 @@ pub(super) struct SendBatch {
     addresses: Fixed<Address>,
     source: Source,
     iovecs: Fixed<libc::iovec>,
-    /// Header i points at iovec i and address i, iovec i at slot i. Set once, for good.
+    /// Header i points at iovec i and address i, iovec i at slot i, for good; what else it says of addresses, for each send.
     headers: Fixed<libc::mmsghdr>,
     count: usize,
     filled: usize,
@@ -70,7 +70,7 @@ impl SendBatch {
             header.msg_name = batch.addresses.at(i).cast();
             if let Source::Any(controls) = &batch.source {
                 header.msg_control = controls.at(i).cast();
-                header.msg_controllen = INFO_SPACE as _;
+                header.msg_controllen = INFO_V4_LEN as _;
             }
         }
         Ok(batch)
@@ -95,14 +95,6 @@ impl SendBatch {
     pub fn set_local(&mut self, local: Ipv4Addr) {
         if let Source::Any(controls) = &mut self.source {
             *controls.get_mut(self.filled) = PacketInfo::from_local(IpAddr::V4(local));
-        }
-    }
-
-    /// `peer`, with an end here only where that has to be said.
-    pub fn settle(&self, peer: Peer) -> Peer {
-        match &self.source {
-            Source::Places(locals) => locals.settle(peer),
-            Source::Bound | Source::Any(_) => Peer::from(peer.address),
         }
     }
 
@@ -133,9 +125,9 @@ impl SendBatch {
         let header = &mut self.headers.get_mut(index).msg_hdr;
         header.msg_namelen = address.as_bytes().len() as u32;
         if let Source::Places(locals) = &self.source {
-            let message = locals.message(address.local());
+            let (message, bytes) = locals.message(address.local());
             header.msg_control = message.cast_mut().cast();
-            header.msg_controllen = if message.is_null() { 0 } else { INFO_SPACE as _ };
+            header.msg_controllen = bytes as _;
         }
         header
     }
@@ -212,14 +204,15 @@ impl ReceiveBatch {
     }
 
     /// Receives until the socket is empty or `limit` datagrams have come, and hands each one that is whole to `each`
-    /// with its sender, where asked for the local address that it came to, and how one of the next begins.
+    /// with what has been counted, its sender, where asked for the local address that it came to, and how one of the next
+    /// begins.
     /// Returns how many were taken from the socket, those that were too large and errors in place of one among them.
     pub fn drain(
         &mut self,
         fd: RawFd,
         limit: usize,
         stats: &mut ReceiveStats,
-        mut each: impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
+        mut each: impl FnMut(&mut ReceiveStats, SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
     ) -> io::Result<usize> {
         let mut taken = 0;
         while taken < limit {
@@ -271,7 +264,7 @@ impl ReceiveBatch {
         &mut self,
         i: usize,
         stats: &mut ReceiveStats,
-        each: &mut impl FnMut(SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
+        each: &mut impl FnMut(&mut ReceiveStats, SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
     ) {
         let header = self.headers.get(i);
         let bytes = header.msg_len as usize;
@@ -293,7 +286,7 @@ impl ReceiveBatch {
         if i + AHEAD < self.count {
             coming.copy_from_slice(&self.slots.get(i + AHEAD)[PAYLOAD_AT..PAYLOAD_AT + HEADER_BYTES]);
         }
-        each(from, control, &mut self.slots.get_mut(i)[PAYLOAD_AT..PAYLOAD_AT + bytes], &coming);
+        each(stats, from, control, &mut self.slots.get_mut(i)[PAYLOAD_AT..PAYLOAD_AT + bytes], &coming);
     }
 }
 

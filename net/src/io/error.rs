@@ -16,7 +16,7 @@ pub enum BindError {
     /// The address belongs to no interface of this machine.
     #[error(
         "cannot listen on {0}: no interface of this machine has that address. \
-         `ip address` lists those that exist; 0.0.0.0 or [::] does where there is only one"
+         `ip address` lists those that exist; 0.0.0.0 or [::] is all of them"
     )]
     NotOurAddress(SocketAddr),
     /// Ports below `net.ipv4.ip_unprivileged_port_start` need a privilege.

@@ -99,7 +99,7 @@ impl Impersonator {
         mut each: impl FnMut(Ipv4Addr, SocketAddrV4, &mut [u8]),
     ) -> io::Result<usize> {
         let fd = self.socket.as_raw_fd();
-        self.receive.drain(fd, limit, &mut self.receive_stats, |from, control, datagram, _| {
+        self.receive.drain(fd, limit, &mut self.receive_stats, |_, from, control, datagram, _| {
             if let (Some(IpAddr::V4(local)), SocketAddr::V4(from)) =
                 (control.and_then(PacketInfo::local), from)
             {

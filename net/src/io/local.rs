@@ -8,9 +8,6 @@
 //! A socket on a wildcard address would answer from the address that the kernel likes best for the way there. On a host with
 //! several, a client that was told another one drops the answer, or its router does. A session has 2 bytes of room for its
 //! place here, not 40 for a control message; a host has few addresses, so all of its sessions share few messages.
-//!
-//! A control message makes a send 10 to 15 % dearer, and most clients reach a host by the address that the kernel would
-//! choose anyway. [`settle`](super::Sender::settle) finds that out, once a session.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::RawFd;
@@ -19,11 +16,14 @@ use std::{io, ptr};
 
 use super::memory::Zeroable;
 use super::socket;
-use crate::{Local, Peer};
+use crate::Local;
 
-/// How many of a host's addresses can be told apart. What comes to one more is answered as the kernel likes: whoever has
-/// routed a whole IPv6 network to itself has more than anybody can keep.
-const LOCALS_MAX: usize = 256;
+/// How many of a host's addresses can be told apart. What comes to one more is answered as the kernel likes, and counted:
+/// whoever has routed a whole network to itself has more than anybody can keep, or look through for each datagram.
+const LOCALS_MAX: usize = 64;
+
+/// The number of linux/in6.h.
+const IPV6_FREEBIND: libc::c_int = 78;
 
 /// The control message of one datagram: which local address it came to or leaves from (`IP_PKTINFO`, `IPV6_PKTINFO`).
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +36,12 @@ pub(super) struct PacketInfo {
     info: [u8; 24],
 }
 
-/// Bytes of one with room for either, which is also what to say that one of either has: the kernel takes what follows a
-/// shorter message for no message.
+/// Room for one of either kind.
 pub(super) const INFO_SPACE: usize = size_of::<PacketInfo>();
 
 // SAFETY: these only compute; they are unsafe because libc declares all such macros so.
-const INFO_V4_LEN: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) } as usize;
+pub(super) const INFO_V4_LEN: usize =
+    unsafe { libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) } as usize;
 // SAFETY: as above.
 const INFO_V6_LEN: usize = unsafe { libc::CMSG_LEN(size_of::<libc::in6_pktinfo>() as u32) } as usize;
 // SAFETY: as above.
@@ -68,19 +68,22 @@ impl PacketInfo {
         PacketInfo { bytes, level, kind, info }
     }
 
-    /// The local address that a datagram came to. IPv4 in IPv6, as dual-stack sockets have it, is given back as IPv4.
+    /// The local address that a datagram came to, if answers may leave from it: none of a group or of everybody.
+    /// IPv4 in IPv6, as dual-stack sockets have it, is given back as IPv4.
     pub fn local(&self) -> Option<IpAddr> {
-        match (self.bytes, self.level, self.kind) {
+        let address = match (self.bytes, self.level, self.kind) {
             (INFO_V4_LEN, libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 let octets: [u8; 4] = *self.info[4..].first_chunk()?;
-                Some(Ipv4Addr::from(octets).into())
+                IpAddr::from(Ipv4Addr::from(octets))
             }
             (INFO_V6_LEN, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let octets: [u8; 16] = *self.info.first_chunk()?;
-                Some(Ipv6Addr::from(octets).to_canonical())
+                Ipv6Addr::from(octets).to_canonical()
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let is_nobodys = address.is_unspecified() || address.is_multicast() || address == Ipv4Addr::BROADCAST;
+        (!is_nobodys).then_some(address)
     }
 }
 
@@ -88,6 +91,9 @@ impl PacketInfo {
 pub(super) fn learn(fd: RawFd, is_ipv6: bool) -> io::Result<()> {
     // For IPv4 on a dual-stack socket the kernel fills in the message of IPv6 as well.
     if is_ipv6 {
+        // An address that is ours by a route alone is good to receive at; this makes it good to answer from. Kernels that
+        // do not know it refuse such answers, as they would have anyway.
+        let _ = socket::set_option(fd, libc::IPPROTO_IPV6, IPV6_FREEBIND, 1);
         socket::set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
     } else {
         socket::set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
@@ -106,20 +112,13 @@ impl Locals {
         Locals { messages: [const { OnceLock::new() }; LOCALS_MAX] }
     }
 
-    /// The control message for what leaves from `local`, for the kernel to read; null for what leaves from where it likes.
+    /// The control message for what leaves from `local`, for the kernel to read, and its length; null for what leaves from
+    /// where the kernel likes. Without the padding at its end: what is longer than 36 bytes the kernel copies to memory that
+    /// it allocates for that, once a datagram.
     #[inline]
-    pub fn message(&self, local: Local) -> *const PacketInfo {
+    pub fn message(&self, local: Local) -> (*const PacketInfo, usize) {
         let message = local.place().and_then(|place| self.messages.get(place)?.get());
-        message.map_or(ptr::null(), ptr::from_ref)
-    }
-
-    /// `peer`, its end here left to the kernel if that is what the kernel would choose now.
-    pub fn settle(&self, peer: Peer) -> Peer {
-        let told = peer.local.place().and_then(|place| self.messages.get(place)?.get()?.local());
-        match socket::source_to(peer.address) {
-            Ok(chosen) if told == Some(chosen) => Peer::from(peer.address),
-            _ => peer,
-        }
+        message.map_or((ptr::null(), 0), |message| (ptr::from_ref(message), message.bytes))
     }
 
     /// The place of `address`, its own if it is new; the kernel's choice when all places are taken.
@@ -163,6 +162,9 @@ mod tests {
         }
         let mapped = PacketInfo::from_local("::ffff:203.0.113.7".parse().unwrap());
         assert_eq!(mapped.local(), Some("203.0.113.7".parse().unwrap()));
+        for text in ["0.0.0.0", "255.255.255.255", "224.0.0.1", "::", "ff02::1", "::ffff:224.0.0.1"] {
+            assert_eq!(PacketInfo::from_local(text.parse().unwrap()).local(), None, "{text}");
+        }
         let other =
             PacketInfo { kind: libc::IP_TTL, ..PacketInfo::from_local("203.0.113.7".parse().unwrap()) };
         assert_eq!(other.local(), None);
@@ -177,25 +179,12 @@ mod tests {
                 let local = lookup.local(&locals, address(i));
                 assert_eq!(lookup.local(&locals, address(i)), local);
                 assert_eq!(local.place(), Some(i).filter(|place| *place < LOCALS_MAX));
-                assert_eq!(locals.message(local).is_null(), i >= LOCALS_MAX);
+                assert_eq!(locals.message(local).0.is_null(), i >= LOCALS_MAX);
             }
         }
         let third = locals.messages[2].get().and_then(PacketInfo::local);
         assert_eq!(third, Some(address(2)));
-        assert!(locals.message(Local::default()).is_null());
-        assert!(locals.message(Local::at(LOCALS_MAX)).is_null());
-    }
-
-    #[test]
-    fn only_an_end_that_the_kernel_would_not_choose_is_kept() {
-        let (locals, address) = (Locals::new(), "127.0.0.1:9".parse().unwrap());
-        let first = Peer { address, local: locals.place_of(Ipv4Addr::LOCALHOST.into()) };
-        let second = Peer { address, local: locals.place_of(Ipv4Addr::new(127, 0, 0, 2).into()) };
-        assert_eq!(locals.settle(first), Peer::from(address));
-        assert_eq!(locals.settle(second), second);
-        assert_eq!(locals.settle(Peer::from(address)), Peer::from(address));
-        // Nobody can be reached there, so the kernel chooses nothing.
-        let nowhere = Peer { address: "255.255.255.255:9".parse().unwrap(), ..first };
-        assert_eq!(locals.settle(nowhere), nowhere);
+        assert_eq!(locals.message(Local::default()), (ptr::null(), 0));
+        assert_eq!(locals.message(Local::at(LOCALS_MAX)), (ptr::null(), 0));
     }
 }

@@ -41,16 +41,16 @@ impl MmsgReceiver {
 impl Receive for MmsgReceiver {
     fn drain_ahead(&mut self, limit: usize, each: &mut TakeAhead<'_>) -> io::Result<usize> {
         let Self { socket, batch, locals, stats, .. } = self;
-        batch.drain(socket.as_raw_fd(), limit, stats, |address, info, datagram, coming| {
-            each(Peer { address, local: local(locals, info) }, datagram, coming);
+        batch.drain(socket.as_raw_fd(), limit, stats, |stats, address, info, datagram, coming| {
+            each(Peer { address, local: local(locals, info, stats) }, datagram, coming);
         })
     }
 
     fn drain_apart(&mut self, limit: usize, each: &mut dyn FnMut(Peer, &mut [u8])) -> io::Result<usize> {
         let Self { apart, batch, locals, stats, .. } = self;
         let Some(apart) = apart else { return Ok(0) };
-        batch.drain(apart.as_raw_fd(), limit, stats, |address, info, datagram, _| {
-            each(Peer { address, local: local(locals, info) }, datagram);
+        batch.drain(apart.as_raw_fd(), limit, stats, |stats, address, info, datagram, _| {
+            each(Peer { address, local: local(locals, info, stats) }, datagram);
         })
     }
 
@@ -66,11 +66,16 @@ impl Receive for MmsgReceiver {
 
 /// The place of the local address that a control message names.
 #[inline]
-fn local(locals: &mut Option<(Arc<Locals>, Lookup)>, info: Option<&PacketInfo>) -> Local {
-    match (locals, info.and_then(PacketInfo::local)) {
-        (Some((locals, lookup)), Some(address)) => lookup.local(locals, address),
-        _ => Local::default(),
-    }
+fn local(
+    locals: &mut Option<(Arc<Locals>, Lookup)>,
+    info: Option<&PacketInfo>,
+    stats: &mut ReceiveStats,
+) -> Local {
+    let Some((locals, lookup)) = locals else { return Local::default() };
+    let local =
+        info.and_then(PacketInfo::local).map_or(Local::default(), |address| lookup.local(locals, address));
+    stats.local_unknown += u64::from(local.place().is_none());
+    local
 }
 
 pub(super) struct MmsgSender {
@@ -101,10 +106,6 @@ impl Sender for MmsgSender {
 
     fn flush(&mut self) {
         self.batch.send_from(0, self.socket.as_raw_fd(), &mut self.stats);
-    }
-
-    fn settle(&self, peer: Peer) -> Peer {
-        self.batch.settle(peer)
     }
 
     fn stats(&self) -> SendStats {

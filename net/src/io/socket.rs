@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -72,14 +72,6 @@ pub(super) fn unbound(listen: SocketAddr) -> io::Result<Socket> {
         socket.set_only_v6(false)?;
     }
     Ok(socket)
-}
-
-/// The address of this host that the kernel would send from to `peer`. Nothing is sent.
-pub(super) fn source_to(peer: SocketAddr) -> io::Result<IpAddr> {
-    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.connect(&peer.into())?;
-    let source = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-    Ok(source.ip())
 }
 
 /// "Probe" sends with the don't-fragment bit and ignores what routers claim the path takes: our datagrams fit every

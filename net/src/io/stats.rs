@@ -55,6 +55,9 @@ stats! {
         oversized,
         /// Errors that the kernel reported in place of a datagram, such as ICMP unreachable.
         errors,
+        /// Came to a wildcard address, and answers leave from where the kernel likes: sent to a group, or to an address of
+        /// this host beyond the 64 that can be told apart.
+        local_unknown,
         /// Dropped by the kernel: the socket's receive buffer was full.
         kernel_drops,
         /// The same of the queue for what is apart: strangers beyond what was to be heard of them.

@@ -240,13 +240,11 @@ impl Table {
         index
     }
 
-    /// Notes that a session's client has its keys; its ticket, the first time. Whichever of our addresses it has settled on,
-    /// when its hellos went to several, is where it is answered from.
-    pub fn confirm(&mut self, index: SessionIndex, from: Peer) -> Option<Box<Ticket>> {
+    /// Notes that a session's client has its keys; its ticket, the first time.
+    pub fn confirm(&mut self, index: SessionIndex) -> Option<Box<Ticket>> {
         let session = self.sessions.get_mut(index.get())?.as_mut().filter(|session| !session.is_confirmed)?;
         session.is_confirmed = true;
         self.unconfirmed -= 1;
-        self.transmits[index.get()].move_to(Address::from(from));
         session.origin.ticket.take()
     }
 
@@ -270,7 +268,6 @@ impl Table {
 mod tests {
     use super::super::keys::SecretBytes;
     use super::*;
-    use crate::Local;
 
     fn open(table: &mut Table, i: u32, bits: u32) -> Option<(SessionIndex, u32)> {
         let connection_id = table.next_id(bits)?;
@@ -334,11 +331,8 @@ mod tests {
         let mut table = Table::new(100, [1, 2]);
         let places: Vec<_> = (0..25).map(|i| open(&mut table, i, 0).unwrap().0).collect();
         assert!(table.is_full_of_unconfirmed());
-        let elsewhere = Peer { local: Local::at(3), ..table.live(places[0]).unwrap().1.address().peer() };
-        table.confirm(places[0], elsewhere);
-        assert_eq!(table.live(places[0]).unwrap().1.address().peer(), elsewhere);
-        table.confirm(places[0], Peer { local: Local::at(4), ..elsewhere });
-        assert_eq!(table.live(places[0]).unwrap().1.address().peer(), elsewhere, "confirmed once");
+        table.confirm(places[0]);
+        table.confirm(places[0]);
         assert!(!table.is_full_of_unconfirmed());
         table.close(places[0]);
         table.close(places[1]);

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use super::keys::Sealer;
 use super::packet::{Header, TYPE_DATA};
 use super::rtt::Probe;
-use crate::Address;
 use crate::io::cpu::{front_soon, soon};
 use crate::limits::{ACK_BITS, HEADER_BYTES, SEAL_BYTES};
+use crate::{Address, Local};
 
 /// All that heading and addressing a datagram of one session needs, in one cache line. Its key is in a parallel array.
 #[derive(Debug)]
@@ -66,6 +66,12 @@ impl Transmit {
     /// Sends everything from now on to another address.
     pub fn move_to(&mut self, address: Address) {
         self.address = address;
+    }
+
+    /// Sends everything from now on from another of our addresses.
+    #[inline]
+    pub fn leave_from(&mut self, local: Local) {
+        self.address.leave_from(local);
     }
 
     /// The header of the next datagram; `None` when there are no sequences left.

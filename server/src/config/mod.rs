@@ -103,7 +103,7 @@ pub struct NetSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum IoChoice {
-    /// io_uring where kernel and container allow it, otherwise mmsg.
+    /// io_uring where kernel and container allow it and the address is a single one, otherwise mmsg.
     Auto,
     /// io_uring, or an error.
     Uring,

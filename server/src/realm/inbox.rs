@@ -99,7 +99,6 @@ impl Inbox {
             Received::Reply(answer) => send(sender, from, &answer),
             Received::Asking(asking) => self.answer(now_us, from, asking, sender),
             Received::Connected { session, ticket, first } => {
-                self.protocol.settle(session, |peer| sender.settle(peer));
                 self.join(now_us, session, &ticket, sender);
                 self.data(session, first);
             }
@@ -108,10 +107,7 @@ impl Inbox {
                 send(sender, from, &challenge);
                 self.data(session, data);
             }
-            Received::Moved { session } => {
-                self.protocol.settle(session, |peer| sender.settle(peer));
-                self.counters.moved += 1;
-            }
+            Received::Moved { .. } => self.counters.moved += 1,
             Received::Disconnected { session, .. } => {
                 self.vacate(now_us, session);
                 self.counters.left += 1;

@@ -11,7 +11,7 @@ use io_uring::{IoUring, opcode};
 use super::super::batch::{SendBatch, Source};
 use super::super::{Backend, SEND_SLOT_BYTES, SEND_SLOTS, SendStats, Sender};
 use super::SOCKET;
-use crate::{Address, Peer};
+use crate::Address;
 
 /// Times that a submit is tried again when the kernel takes only part of a batch (it lacked memory for a moment).
 const SUBMIT_TRIES: u32 = 3;
@@ -135,10 +135,6 @@ impl Sender for UringSender {
         self.is_broken = true;
         self.stats.ring_failures += 1;
         self.batch.send_from(taken, self.socket.as_raw_fd(), &mut self.stats);
-    }
-
-    fn settle(&self, peer: Peer) -> Peer {
-        self.batch.settle(peer)
     }
 
     fn stats(&self) -> SendStats {

@@ -28,11 +28,11 @@ use super::table::{Live, SessionIndex, Table};
 use super::token::{KeyName, RealmKey, RealmKeys};
 use super::transmit::TransmitHalves;
 use super::used::UsedTokens;
+use crate::Peer;
 use crate::limits::{
     ACCEPT_BURSTS_PER_S, ANSWER_BYTES_MAX, CLOCK_BACK_MS_MAX, CONFIRM_US, DATAGRAM_BYTES_MAX, HEADER_BYTES,
     SEALED_BYTES_MIN, SWEEP_SESSIONS, TOKEN_HELLO_BURST, TOKEN_HELLO_HZ,
 };
-use crate::{Address, Peer};
 
 /// A datagram to send back, at most [`ANSWER_BYTES_MAX`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,16 +279,6 @@ impl Server {
             self.counters.rejected(reject);
             Received::Dropped(reject)
         })
-    }
-
-    /// Has `settle` say which of our addresses a session is answered from, given both ends: the kernel may be left to choose
-    /// where it would choose the same ([`Sender::settle`](crate::io::Sender::settle)). For a session that has just begun or
-    /// moved; where none lives nothing happens.
-    pub fn settle(&mut self, session: SessionIndex, settle: impl FnOnce(Peer) -> Peer) {
-        if let Some(Live { transmit, .. }) = self.table.live_mut(session) {
-            let settled = settle(transmit.address().peer());
-            transmit.move_to(Address::from(settled));
-        }
     }
 
     /// Ends a session and gives the datagram that tells the client, and where to send it:

@@ -72,6 +72,11 @@ impl Server {
         session.window.mark(header.sequence);
         session.last_heard_us = now_us;
         transmit.note_received(header.sequence);
+        if is_home {
+            // It may have asked at several of our addresses, and somebody may have sent copies to others. What it uses now is
+            // what it listens to.
+            transmit.leave_from(from.local);
+        }
         if header.ack > transmit.sent() {
             self.counters.ack_unsent += 1;
         } else {
@@ -106,7 +111,7 @@ impl Server {
             _ => return Err(Reject::Control),
         };
         if !session.is_confirmed {
-            let Some(ticket) = self.table.confirm(index, from) else { return Ok(Received::Handled) };
+            let Some(ticket) = self.table.confirm(index) else { return Ok(Received::Handled) };
             self.counters.sessions_opened += 1;
             return Ok(Received::Connected { session: index, ticket, first: data });
         }
