@@ -12,6 +12,7 @@ use throng_schema::SCHEMA_VERSION;
 
 use crate::cli::{Progress, ServeArgs};
 use crate::config::{self, Config, Loaded};
+use crate::gateway::board::RealmState;
 use crate::gateway::keys::{DataDir, FileWatch, KeyRing, Occupied, Part, Watcher, read_realm_keys, unix_ms};
 use crate::gateway::open::{OpenError, OwnRealm};
 use crate::gateway::run::StartError;
@@ -76,6 +77,12 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
     // First of all, and until all else has ended: who comes second must have changed nothing.
     let _occupied = occupy(config)?;
     // Watched first: what changes between the two is then seen twice, and not never.
+    if config.gateway.enabled && !config.gateway.tls && config.gateway.public_address.is_empty() {
+        tracing::warn!(
+            "gateway.tls is false and gateway.public_address is empty: whoever comes through a proxy is sent to the address \
+             by which the proxy reached the gateway; needed is a host and a UDP port, such as \"play.example.org:7777\""
+        );
+    }
     let watch = FileWatch::new(config.gateway.data_dir().realm_keys(config.realm.id));
     let keys = token_keys(config)?;
     let _watcher = follow_files(config, controls, watch)?;
@@ -94,6 +101,10 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
             orders: controls.orders.clone(),
         };
         let herald = gateway::open::herald(config, own.clone())?.map(Arc::new);
+        if herald.is_some() {
+            // Until it takes tokens, see `Realm::run`.
+            controls.status.set_state(RealmState::Draining);
+        }
         let gateway = open_gateway(config, own)?;
         let heralding =
             herald.clone().map(|herald| Watcher::start("herald", herald::SAY_EVERY, move || herald.say()));

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 /// Exit code of a process that was interrupted, as shells give it for SIGINT.
 pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// Signals that follow one another faster are one: `timeout` and others signal a process, and then its whole group.
+const ONE_WISH: Duration = Duration::from_millis(100);
 
 /// A wish to stop that any thread may state and the realm's loop looks at between two ticks.
 #[derive(Clone, Debug, Default)]
@@ -49,9 +53,41 @@ impl StopFlag {
 /// # Errors
 /// When the handler cannot be installed, or already is.
 pub fn raise_upon_signals(flags: Vec<StopFlag>) -> anyhow::Result<()> {
-    ctrlc::set_handler(move || match flags.iter().find(|flag| !flag.is_raised()) {
-        Some(flag) => flag.raise(),
-        None => std::process::exit(i32::from(EXIT_INTERRUPTED)),
+    let mut wishes = Wishes::default();
+    ctrlc::set_handler(move || {
+        if !wishes.is_new(Instant::now()) {
+            return;
+        }
+        match flags.iter().find(|flag| !flag.is_raised()) {
+            Some(flag) => flag.raise(),
+            None => std::process::exit(i32::from(EXIT_INTERRUPTED)),
+        }
     })
     .context("cannot install the handler for Ctrl-C and SIGTERM")
+}
+
+/// Tells one wish from the next.
+#[derive(Default)]
+struct Wishes {
+    last: Option<Instant>,
+}
+
+impl Wishes {
+    fn is_new(&mut self, now: Instant) -> bool {
+        let last = self.last.replace(now);
+        last.is_none_or(|last| now.saturating_duration_since(last) >= ONE_WISH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_at_once_are_one_wish() {
+        let (mut wishes, start) = (Wishes::default(), Instant::now());
+        let told =
+            [0, 1, 50, 149, 250, 1000, 1000].map(|ms| wishes.is_new(start + Duration::from_millis(ms)));
+        assert_eq!(told, [true, false, false, false, true, true, false]);
+    }
 }

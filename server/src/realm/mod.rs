@@ -182,7 +182,7 @@ impl Realm {
     fn open(config: &Config, keys: RealmKeys, threads: usize) -> Result<Self, RealmError> {
         let game = setup::game(config)?;
         let protocol = Server::new(setup::server_config(config), &setup::seed()?, keys)?;
-        let bound = throng_net::io::bind(&setup::socket_config(config))?;
+        let bound = setup::bind(&setup::socket_config(config))?;
         let startup = setup::startup(config, &game, threads, &bound.report);
         let senders = bound.senders;
         let made = rayon::broadcast(|_| senders.make().map(|sender| set_sender(Some(sender))));

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::drain::{Drain, Stage};
-use super::{Arrivals, Orders, Realm};
+use super::{Arrivals, Orders, Realm, setup};
 use crate::gateway::board::{RealmState, RealmStatus};
 use crate::gateway::keys::unix_ms;
 use crate::limits::STRANGERS_BATCH;
@@ -96,9 +96,13 @@ impl Realm {
         let mut measured: Option<Window> = None;
         let mut measured_summary = None;
         let mut drain: Option<Drain> = None;
+        // So long after its start a realm takes no token from a clock that may be ahead, and its gateway should make none.
+        let skew_ms = setup::clock_skew_ms(&self.config);
+        let mut opens_at_ns = (skew_ms > 0).then(|| self.now_ns() + u64::from(skew_ms) * 1_000_000);
 
         while !controls.stop.is_raised() {
             if controls.drain.is_raised() {
+                opens_at_ns = None;
                 let drain = drain.get_or_insert_with(|| self.begin_to_drain(controls));
                 match drain.look(self.now_ns(), self.client_count()) {
                     Stage::Going => {}
@@ -109,6 +113,10 @@ impl Realm {
                     ),
                     Stage::Over => break,
                 }
+            }
+            if opens_at_ns.is_some_and(|opens_at_ns| self.now_ns() >= opens_at_ns) {
+                opens_at_ns = None;
+                controls.status.set_state(RealmState::Open);
             }
             self.wait_for(&schedule);
             match controls.take_measure() {

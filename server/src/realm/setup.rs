@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use throng_game::{Game, GameConfig, Land, LandSource, Rules, Spawn, WorldConfig};
-use throng_net::io::{Apart, BackendChoice, BindReport, SocketConfig};
+use throng_net::io::{Apart, BackendChoice, BindError, BindReport, Bound, SocketConfig};
 use throng_net::protocol::keys::SecretBytes;
 use throng_net::protocol::packet::{TYPE_CONTROL, TYPE_DATA, TYPE_DISCONNECT};
 use throng_net::protocol::token::protocol_hash;
@@ -110,6 +112,22 @@ fn rules(settings: &RulesSettings, tick_hz: u16) -> Rules {
         species.respawn_ticks = scaled(species.respawn_ticks);
     }
     rules
+}
+
+/// How often a port in use is tried again, and how long after. The kernel lets go of an io_uring, and of the port, up to
+/// 40 ms after the process that had it was killed: whoever starts it again at once should not be told that it still runs.
+const PORT_TRIES: u32 = 10;
+const PORT_EVERY: Duration = Duration::from_millis(25);
+
+/// Opens the socket.
+pub(super) fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
+    for _ in 1..PORT_TRIES {
+        match throng_net::io::bind(config) {
+            Err(BindError::PortInUse(_)) => thread::sleep(PORT_EVERY),
+            done => return done,
+        }
+    }
+    throng_net::io::bind(config)
 }
 
 /// Milliseconds that the clock of whoever makes this realm's tokens may be ahead: another machine's, where the gateway is
