@@ -129,7 +129,7 @@ fn receive(criterion: &mut Criterion) {
         race.goal(name, "raw recvmmsg", 1.15);
     }
     // And all that becomes of an input until the game has it.
-    let mut realm = Realm::new(WAITING, BackendChoice::Mmsg);
+    let mut realm = Realm::new(Ipv4Addr::LOCALHOST, WAITING, BackendChoice::Mmsg);
     race.lap("throng, inputs checked", move |watch| {
         realm.feed(WAITING);
         let taken = watch.time(|| realm.receive());

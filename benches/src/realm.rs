@@ -130,13 +130,13 @@ pub struct Realm {
 }
 
 impl Realm {
-    /// A realm in which `clients` are connected, each with about fifty others in view.
+    /// A realm on an address of loopback or the wildcard, in which `clients` are connected, each with about fifty others in view.
     ///
     /// # Panics
     /// When the system has no sockets or, asked for by `backend`, no io_uring.
-    pub fn new(clients: usize, backend: BackendChoice) -> Self {
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let bound = throng_net::io::bind(&SocketConfig { backend, ..SocketConfig::new(any) });
+    pub fn new(listen: Ipv4Addr, clients: usize, backend: BackendChoice) -> Self {
+        let listen = SocketAddr::from((listen, 0));
+        let bound = throng_net::io::bind(&SocketConfig { backend, ..SocketConfig::new(listen) });
         let bound = bound.expect("a socket with this backend can be had");
         let swarm = Swarm {
             // The smallest receive buffer there is: it is the sink.

@@ -7,7 +7,7 @@
 //! | needs | Linux 6.1, and nobody forbidding io_uring | any Linux |
 //!
 //! They cost the same; io_uring leaves room to grow, `mmsg` runs everywhere. [`bind`] chooses and says why. On a wildcard
-//! address each datagram says where it leaves from, for which io_uring takes 4 % longer: there `mmsg` is chosen.
+//! address each datagram says where it leaves from, for which io_uring takes 5 % longer: there `mmsg` is chosen.
 //! Both receive alike: a multishot receive of io_uring was no faster (in a whole server 7 % slower, for its many slots
 //! do not stay in a cache), and while it was armed every send on the same socket woke it in vain: 3 to 4 % of a send.
 //! All threads send through the first socket, which has no lock for that; each has its own [`Sender`].
@@ -312,7 +312,7 @@ pub fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
     let uring = match config.backend {
         BackendChoice::Mmsg => Err("asked for".to_owned()),
         BackendChoice::Auto if locals.is_some() => {
-            Err("on a wildcard address, where a send by io_uring takes 4 % longer".to_owned())
+            Err("on a wildcard address, where a send by io_uring takes 5 % longer".to_owned())
         }
         _ if config.simulate_uring_refused => Err(uring::refusal(&io::Error::from_raw_os_error(libc::EPERM))),
         _ => uring::probe().map_err(|error| uring::refusal(&error)),
