@@ -78,7 +78,7 @@ pub struct AttackArgs {
     /// The realm that reconnecting players want to play in
     #[arg(long, value_name = "ID", default_value_t = 1)]
     pub realm: u32,
-    /// Process id of the server, to watch its memory and open files
+    /// Process id of the server, to watch its memory and open files; that it ends meanwhile fails the attack
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
     /// Seed of all names, passwords and addresses
@@ -143,7 +143,7 @@ pub fn run(args: &AttackArgs) -> anyhow::Result<ExitCode> {
         write_json(path, &report)?;
         pipe::print_line(&format!("  report written to {}", path.display()));
     }
-    Ok(if stop.is_raised() { ExitCode::from(EXIT_INTERRUPTED) } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(exit_status(report.memory.as_ref(), stop.is_raised())))
 }
 
 fn flood(args: &AttackArgs, kind: FloodKind, stop: &StopFlag) -> anyhow::Result<ExitCode> {
@@ -153,7 +153,13 @@ fn flood(args: &AttackArgs, kind: FloodKind, stop: &StopFlag) -> anyhow::Result<
         write_json(path, &report)?;
         pipe::print_line(&format!("  report written to {}", path.display()));
     }
-    Ok(if stop.is_raised() { ExitCode::from(EXIT_INTERRUPTED) } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(exit_status(report.memory.as_ref(), stop.is_raised())))
+}
+
+/// What the server does is a result, but for one thing: that it ends.
+fn exit_status(memory: Option<&MemoryReport>, is_interrupted: bool) -> u8 {
+    let has_ended = memory.is_some_and(|memory| memory.has_ended);
+    if is_interrupted { EXIT_INTERRUPTED } else { u8::from(has_ended) }
 }
 
 fn flood_of(args: &AttackArgs, kind: FloodKind) -> anyhow::Result<FloodConfig> {
@@ -295,18 +301,23 @@ fn storm_table(report: &StormReport) -> String {
 }
 
 fn memory_line(table: &mut String, memory: &MemoryReport) {
-    let files = |files: Option<u64>| files.map_or("?".to_owned(), |files| files.to_string());
-    let _ = writeln!(
+    let grown_kib = memory.most_kib - memory.before_kib;
+    let _ = write!(
         table,
-        "  memory          {} KiB before, {} at most (+{}), {} after; files {}, {}, {}",
-        memory.before_kib,
-        memory.most_kib,
-        memory.most_kib - memory.before_kib,
-        memory.after_kib,
-        files(memory.files_before),
-        files(memory.files_most),
-        files(memory.files_after)
+        "  memory          {} KiB before, {} at most (+{grown_kib}), ",
+        memory.before_kib, memory.most_kib
     );
+    let files = |files: Option<u64>| files.map_or("?".to_owned(), |files| files.to_string());
+    let (before, most) = (files(memory.files_before), files(memory.files_most));
+    let _ = match memory.after_kib {
+        Some(kib) => {
+            writeln!(table, "{kib} after; files {before}, {most}, {}", files(memory.files_after))
+        }
+        None => writeln!(table, "none after; files {before}, {most}, none"),
+    };
+    if memory.has_ended {
+        let _ = writeln!(table, "  failed          process {} ended during the attack", memory.pid);
+    }
 }
 
 fn answers(table: &mut String, what: &str, answers: &Answers) {
@@ -372,6 +383,23 @@ mod tests {
         let report = FloodReport { memory: Some(Default::default()), ..FloodReport::default() };
         assert!(flood_table(&report).contains("  memory          0 KiB before"), "{}", flood_table(&report));
         assert!(!flood_table(&FloodReport::default()).contains("memory"));
+    }
+
+    #[test]
+    fn a_server_that_ends_fails_the_attack() {
+        let ran = MemoryReport { pid: 9, after_kib: Some(70), ..MemoryReport::default() };
+        let ended = MemoryReport { has_ended: true, after_kib: None, ..ran };
+        for (memory, is_told) in [(ran, false), (ended, true)] {
+            let flood = flood_table(&FloodReport { memory: Some(memory), ..FloodReport::default() });
+            let storm = storm_table(&StormReport { memory: Some(memory), ..StormReport::default() });
+            for table in [flood, storm] {
+                assert_eq!(table.contains("process 9 ended during the attack"), is_told, "{table}");
+                assert_eq!(table.contains(" 70 after"), !is_told, "{table}");
+            }
+            assert_eq!(exit_status(Some(&memory), false), u8::from(is_told));
+            assert_eq!(exit_status(Some(&memory), true), EXIT_INTERRUPTED);
+        }
+        assert_eq!(exit_status(None, false), 0);
     }
 
     #[test]

@@ -291,6 +291,8 @@ impl Forger {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     fn config(server: &str) -> FloodConfig {
@@ -345,11 +347,36 @@ mod tests {
         let over = AtomicBool::new(true);
         let report = run(&of(Some(std::process::id())), &over).expect("a flood");
         let memory = report.memory.expect("it was looked at");
-        assert!(memory.before_kib > 0 && memory.most_kib >= memory.after_kib, "{memory:?}");
+        assert!(memory.before_kib > 0 && Some(memory.most_kib) >= memory.after_kib, "{memory:?}");
+        assert!(!memory.has_ended && memory.after_kib.is_some(), "{memory:?}");
         assert!(memory.files_most > Some(0), "{memory:?}");
         assert_eq!(run(&of(None), &over).expect("a flood").memory, None);
         let error = run(&of(Some(u32::MAX)), &over).expect_err("there is no such process").to_string();
         assert!(error.contains("process 4294967295") && error.contains("pidof throng"), "{error}");
+    }
+
+    #[test]
+    fn the_attacked_process_may_end_meanwhile() {
+        let sink = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let server = sink.local_addr().expect("an address");
+        // A flood that does not begin fails the test instead of holding it.
+        sink.set_read_timeout(Some(Duration::from_secs(30))).expect("a time");
+        // It waits for input that never comes.
+        let mut attacked = Command::new("cat").stdin(Stdio::piped()).spawn().expect("there is a cat");
+        let pid = Some(attacked.id());
+        let over = AtomicBool::new(false);
+        let flood = FloodConfig { server, rate_hz: 1000, seconds: 3600, pid, ..config("127.0.0.1:7") };
+        let report = std::thread::scope(|scope| {
+            let flood = scope.spawn(|| run(&flood, &over));
+            let came = sink.recv(&mut [0; DATAGRAM_BYTES_MAX]);
+            let ended = attacked.kill().and_then(|()| attacked.wait());
+            over.store(true, Ordering::Relaxed);
+            let report = flood.join().expect("no panic").expect("a flood");
+            came.and(ended).expect("the flood began, and then the process ended");
+            report
+        });
+        let memory = report.memory.expect("it was looked at");
+        assert!(memory.has_ended && memory.after_kib.is_none(), "{memory:?}");
     }
 
     #[test]
