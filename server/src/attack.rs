@@ -250,10 +250,10 @@ fn storm_table(report: &StormReport) -> String {
     if let Some(reconnect) = &report.reconnect {
         let _ = writeln!(
             table,
-            "  reconnects      {} of {} through, the last after {:.1} s; {} places in line, {} put off, {} connections lost",
+            "  reconnects      {} of {} through{}; {} places in line, {} put off, {} connections lost",
             reconnect.through,
             reconnect.sessions,
-            reconnect.seconds,
+            last((reconnect.through > 0).then_some(reconnect.seconds)),
             reconnect.waits,
             reconnect.put_off,
             reconnect.reconnected
@@ -267,21 +267,22 @@ fn storm_table(report: &StormReport) -> String {
     if let Some(slow) = &report.slow {
         let _ = writeln!(
             table,
-            "  slow sockets    {}; the gateway closed {}, the last after {:.1} s; {} open at the end",
+            "  slow sockets    {}; the gateway closed {}{}; {} open at the end",
             slow.sockets,
             slow.closed.count,
-            slow.closed.max_ms / 1000.0,
+            last(slow.closed.max_ms.map(|ms| ms / 1000.0)),
             slow.open
         );
         for (stall, of_stall) in &slow.by_stall {
             let _ = writeln!(
                 table,
-                "    {:13} {} sockets, {} cut early, {} open; closed after {}",
+                "    {:13} {} sockets, {} cut early, {} open; {}",
                 format!("{stall:?}"),
                 of_stall.sockets,
                 of_stall.too_early,
                 of_stall.open,
                 times(&of_stall.closed)
+                    .map_or("none closed".to_owned(), |times| format!("closed after {times}"))
             );
         }
     }
@@ -291,7 +292,7 @@ fn storm_table(report: &StormReport) -> String {
             "  honest players  {} requests, {} failed; {}",
             honest.all.all.count + honest.all.broken_count(),
             honest.failed(),
-            times(&honest.all.all)
+            times(&honest.all.all).unwrap_or("none answered".to_owned())
         );
         answers(&mut table, "kept", &honest.kept);
         answers(&mut table, "fresh", &honest.fresh);
@@ -322,20 +323,30 @@ fn memory_line(table: &mut String, memory: &MemoryReport) {
 
 fn answers(table: &mut String, what: &str, answers: &Answers) {
     for (status, of_status) in &answers.by_status {
-        let _ = writeln!(table, "    {what:13} {status}: {} x, {}", of_status.count, times(of_status));
+        let took = times(of_status).map_or(String::new(), |times| format!(", {times}"));
+        let _ = writeln!(table, "    {what:13} {status}: {} x{took}", of_status.count);
     }
     for (why, count) in &answers.broken {
         let _ = writeln!(table, "    {what:13} {why:?}: {count} x");
     }
 }
 
-fn times(times: &Times) -> String {
-    format!("p50 {:.1}, p99 {:.1}, max {:.1} ms", times.p50_ms, times.p99_ms, times.max_ms)
+/// When the last of them was, where there was one.
+fn last(after_s: Option<f64>) -> String {
+    after_s.map_or(String::new(), |seconds| format!(", the last after {seconds:.1} s"))
+}
+
+/// None of what never happened.
+fn times(times: &Times) -> Option<String> {
+    let Times { p50_ms, p99_ms, max_ms, .. } = *times;
+    Some(format!("p50 {:.1}, p99 {:.1}, max {:.1} ms", p50_ms?, p99_ms?, max_ms?))
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use throng_tools::storm::slow::StallReport;
+    use throng_tools::storm::{SlowReport, Stall};
 
     use super::*;
 
@@ -400,6 +411,26 @@ mod tests {
             assert_eq!(exit_status(Some(&memory), true), EXIT_INTERRUPTED);
         }
         assert_eq!(exit_status(None, false), 0);
+    }
+
+    #[test]
+    fn what_never_happened_has_no_times() {
+        let closed = Times { count: 2, p50_ms: Some(1500.0), p99_ms: Some(2000.0), max_ms: Some(2000.0) };
+        let table_of = |closed| {
+            let of_stall = StallReport { sockets: 3, closed, ..StallReport::default() };
+            let by_stall = [(Stall::Mute, of_stall)].into();
+            let slow = SlowReport { sockets: 3, closed, by_stall, ..SlowReport::default() };
+            let (reconnect, honest) = (Some(Default::default()), Some(Default::default()));
+            storm_table(&StormReport { slow: Some(slow), reconnect, honest, ..StormReport::default() })
+        };
+        let table = table_of(Times::default());
+        assert!(table.contains("the gateway closed 0; 0 open"), "{table}");
+        assert!(table.contains("Mute          3 sockets, 0 cut early, 0 open; none closed\n"), "{table}");
+        assert!(table.contains("0 of 0 through; ") && table.contains("; none answered\n"), "{table}");
+        assert!(!table.contains("p50") && !table.contains("the last after"), "{table}");
+        let table = table_of(closed);
+        assert!(table.contains("closed 2, the last after 2.0 s; 0 open"), "{table}");
+        assert!(table.contains("; closed after p50 1500.0, p99 2000.0, max 2000.0 ms\n"), "{table}");
     }
 
     #[test]

@@ -11,17 +11,17 @@ pub use super::wire::Broken;
 /// Longest time that is told apart, two minutes in microseconds.
 const LONGEST_US: u64 = 120_000_000;
 
-/// How long something took, milliseconds. All zero when nothing happened.
+/// How long something took, milliseconds; no times when nothing happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
     /// How many there were.
     pub count: u64,
     /// The median.
-    pub p50_ms: f64,
+    pub p50_ms: Option<f64>,
     /// The 99th percentile.
-    pub p99_ms: f64,
+    pub p99_ms: Option<f64>,
     /// The longest.
-    pub max_ms: f64,
+    pub max_ms: Option<f64>,
 }
 
 /// What was answered to one kind of request.
@@ -65,7 +65,7 @@ impl Clocked {
     }
 
     pub fn times(&self) -> Times {
-        let ms = |us: u64| us as f64 / 1000.0;
+        let ms = |us: u64| (!self.0.is_empty()).then_some(us as f64 / 1000.0);
         Times {
             count: self.0.len(),
             p50_ms: ms(self.0.value_at_quantile(0.5)),
@@ -107,5 +107,22 @@ impl Tally {
         }
         let by_status = by_status.into_iter().map(|(status, clocked)| (status, clocked.times())).collect();
         Answers { all: all.times(), by_status, broken }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_happened_has_no_times() {
+        let mut clocked = Clocked::new();
+        let none = clocked.times();
+        assert_eq!(none, Times::default());
+        let json = serde_json::to_string(&none).expect("plain data");
+        assert_eq!(json, r#"{"count":0,"p50_ms":null,"p99_ms":null,"max_ms":null}"#);
+        clocked.add(Duration::from_micros(500));
+        let one = clocked.times();
+        assert_eq!((one.count, one.p50_ms, one.p99_ms, one.max_ms), (1, Some(0.5), Some(0.5), Some(0.5)));
     }
 }
