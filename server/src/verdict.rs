@@ -407,13 +407,17 @@ pub fn bots_table(bots: &BotsReport, failures: &[String], is_interrupted: bool) 
             bots.snapshots_per_client_per_s_p1, bots.snapshots_per_client_per_s_p50
         ),
     );
-    table.row("bytes", format!("{:.1} a client and tick", bots.bytes_per_client_per_tick));
+    // Of no tick there is no figure.
+    let each = |figure: String| {
+        if bots.ticks > 0 { format!("{figure} a client and tick") } else { "not measured".to_owned() }
+    };
+    table.row("bytes", each(format!("{:.1}", bots.bytes_per_client_per_tick)));
     table.row(
         "visible",
         format!("{:.1} on average, {:.1} of them every tick", bots.visible_mean, bots.near_mean),
     );
     table.row("far refresh", far_refresh(bots));
-    table.row("cpu", format!("{:.2} us a client and tick", bots.bots_cpu_us_per_client_tick));
+    table.row("cpu", each(format!("{:.2} us", bots.bots_cpu_us_per_client_tick)));
     table.row("views", views(bots));
     table.row("decode errors", bots.decode_errors.to_string());
     met(bots, &mut table);

@@ -196,3 +196,13 @@ fn the_table_says_how_it_went() {
     assert!(table.contains("failed          something") && !table.contains("passed"), "{table}");
     assert!(table.lines().all(|line| line.len() < 110));
 }
+
+#[test]
+fn a_run_without_a_tick_has_no_figures_for_each_tick() {
+    let played = BotsReport { ticks: 100, bytes_per_client_per_tick: 372.0, ..bots() };
+    let table = bots_table(&played, &[], false);
+    assert!(table.contains("bytes           372.0 a client and tick"), "{table}");
+    let stopped = BotsReport { ticks: 0, bytes_per_client_per_tick: 0.0, ..bots() };
+    let table = bots_table(&stopped, &[], true);
+    assert!(table.matches("not measured\n").count() == 2 && !table.contains("a client and tick"), "{table}");
+}

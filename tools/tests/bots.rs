@@ -435,6 +435,9 @@ fn a_server_that_stops_and_a_user_who_stops() {
     let report = run.report().expect("they were connected once");
     assert_eq!((report.connected, report.disconnects), (0, 20));
     assert!(report.seconds < 2.5, "no use to go on for {} s", report.seconds);
+    let snapshots_per_client = report.snapshots_per_client_per_s_p50 * report.seconds;
+    assert_eq!(f64::from(report.ticks), snapshots_per_client.round(), "all got one in each tick");
+    let until_stopped_bytes = report.bytes_per_client_per_tick;
 
     let mut realm = Realm::new(100);
     let mut run = realm.begin(&config(20));
@@ -445,6 +448,10 @@ fn a_server_that_stops_and_a_user_who_stops() {
     });
     let report = run.report().expect("a stopped run has a report");
     assert_eq!((report.connected, realm.goodbyes), (20, 20));
+    // The same clients in the same world, for a tick more or less: that all were gone at the end of the first run takes
+    // nothing away.
+    let share = until_stopped_bytes / report.bytes_per_client_per_tick;
+    assert!((0.99..1.01).contains(&share), "{until_stopped_bytes} bytes are {share} of those with all there");
     assert!((1.0..3.0).contains(&report.seconds));
     assert_eq!(report.snapshots_per_client_per_s_p50.round(), 20.0);
 }

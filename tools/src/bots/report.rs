@@ -69,7 +69,7 @@ pub struct BotsReport {
     pub snapshots_per_client_per_s_p1: f64,
     /// The same of the median client.
     pub snapshots_per_client_per_s_p50: f64,
-    /// UDP payload bytes of snapshot datagrams per connected client and server tick.
+    /// UDP payload bytes of snapshot datagrams per server tick and client connected in it.
     pub bytes_per_client_per_tick: f64,
     /// Entities in view, near and far together: the mean over clients and snapshots.
     pub visible_mean: f64,
@@ -114,7 +114,7 @@ pub struct BotsReport {
     pub hits_taken: u64,
     /// Those whose attacker had not been refreshed within the bound.
     pub hits_unseen: u64,
-    /// Processor time of this process per connected client and server tick, microseconds, in the measurement.
+    /// Processor time of this process per server tick and client connected in it, microseconds, in the measurement.
     pub bots_cpu_us_per_client_tick: f64,
     /// Sessions that the server ended or that fell silent.
     pub disconnects: u64,

@@ -43,6 +43,8 @@ pub struct Run {
     start_us: Option<u64>,
     stopping: bool,
     measured_from: Option<Mark>,
+    /// Server ticks in the measurement, times the clients that were connected in each.
+    client_ticks: u64,
     /// When the last second ended, and the counts then.
     second_from: (u64, Totals),
     report: BotsReport,
@@ -63,6 +65,7 @@ impl Run {
             start_us: None,
             stopping: false,
             measured_from: None,
+            client_ticks: 0,
             second_from: (0, Totals::default()),
             report: BotsReport::default(),
         })
@@ -94,7 +97,13 @@ impl Run {
             self.second_from.0 = now_us;
             self.report.warnings = socket.warnings().to_vec();
         }
+        let (tick, connected) = (self.swarm.newest_tick(), self.swarm.connected());
         let datagrams = self.swarm.step(now_us, socket, door)?;
+        if self.phase == Phase::Measuring {
+            // Whoever left in this step was there in its ticks: when a server stops, its last ones come with the goodbyes.
+            let ticks = self.swarm.newest_tick().saturating_sub(tick);
+            self.client_ticks += u64::from(ticks) * u64::from(connected.max(self.swarm.connected()));
+        }
         let phase_before = self.phase;
         self.advance(now_us, door.is_shut() && self.swarm.is_answered());
         let is_second = now_us.saturating_sub(self.second_from.0) >= SECOND_US;
@@ -152,7 +161,7 @@ impl Run {
         let swarm = &self.swarm;
         let seconds = to.at_us.saturating_sub(from.at_us) as f64 / SECOND_US as f64;
         let ticks = to.tick.saturating_sub(from.tick);
-        let client_ticks = f64::from(swarm.connected()) * f64::from(ticks);
+        let client_ticks = self.client_ticks as f64;
         let mut rates: Vec<u32> = swarm.reconstructed_each().collect();
         rates.sort_unstable();
 
