@@ -77,14 +77,15 @@ REFUSALS = {
     16: "the hello is malformed",
     17: "another schema version is spoken there",
     18: "the name cannot be shown",
-    19: "the world has no room for another avatar",
+    19: "a later token of the same character has been used",
+    20: "the account may not play (any more)",
 }
 FAREWELLS = {
     1: "the client left",
     2: "the server stops",
     3: "the character entered anew",
     16: "the world has no room for another avatar",
-    17: "the account may not play any more",
+    17: "the account may not play (any more)",
     18: "messages of the server were not acknowledged",
 }
 
@@ -112,6 +113,7 @@ class Gateway:
         trust.load_verify_locations(cafile=ca)
         self.http = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=10, context=trust)
         self.until = time.monotonic() + wait_s
+        self.waits_for = None
         self.bearer = None
 
     def once(self, method, path, body):
@@ -133,8 +135,12 @@ class Gateway:
             self.http.close()
 
     def sleep(self, seconds, why):
+        """Before it asks again. Tells why it waits when that is another reason than the last."""
         if time.monotonic() + seconds > self.until:
             raise Failure(f"{why}, and --wait is over")
+        if why != self.waits_for:
+            self.waits_for = why
+            print(f"throng_play: {why}, waiting", file=sys.stderr, flush=True)
         time.sleep(seconds)
 
     def ask(self, method, path, body=None, expect=(200,), may_be=()):
@@ -183,15 +189,18 @@ class Gateway:
         return made
 
     def realm(self, wanted):
-        """The wanted realm, or the first that lets players in."""
+        """The wanted realm, or the first, once it lets players in."""
         while True:
             _, answer = self.ask("GET", "/v1/realms")
+            shut = []
             for realm in answer["realms"]:
                 check_signature(realm)
-                good = realm["online"] and realm["state"] == "open"
-                if realm["id"] == wanted or wanted is None and good:
+                if wanted not in (None, realm["id"]):
+                    continue
+                if realm["online"] and realm["state"] == "open":
                     return realm
-            self.sleep(1, "there is no such realm" if wanted is not None else "no realm is open")
+                shut.append(f"realm {realm['id']} is {realm['state'] if realm['online'] else 'offline'}")
+            self.sleep(1, "; ".join(shut) or (f"there is no realm {wanted}" if wanted is not None else "there is no realm"))
 
     def play(self, character, realm, client_public):
         """The admission; waits in the line as long as it takes."""
@@ -559,7 +568,7 @@ def main():
     parser.add_argument("--invite", metavar="CODE", help="what the operator gave, where one registers by invitation")
     parser.add_argument("--snapshots", type=int, default=40, help=f"how many to read, at least {SNAPSHOTS_MIN}")
     parser.add_argument("--realm", type=int, help="which realm; without it the first that is open")
-    parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="patience with lines and busy answers")
+    parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="patience with lines, busy answers and shut realms")
     parser.add_argument("--replay", action="store_true", help="also try to use the connect token twice more")
     args = parser.parse_args()
     if args.snapshots < SNAPSHOTS_MIN:

@@ -78,6 +78,63 @@ fn the_python_client_names_the_packages_that_it_lacks() {
     }
 }
 
+/// A gateway that answers what it is told to, and a clock that goes on when somebody sleeps.
+const SHUT_REALMS: &str = r#"
+import sys
+sys.path.insert(0, "python")
+import throng_play as play
+
+now = 0.0
+def sleep(seconds):
+    global now
+    now += seconds
+play.time.monotonic, play.time.sleep = (lambda: now), sleep
+play.check_signature = lambda realm: None
+
+def gateway(answers):
+    gateway = play.Gateway.__new__(play.Gateway)
+    gateway.until, gateway.waits_for = now + 9.5, None
+    answers = iter(answers)
+    gateway.ask = lambda method, path: (200, {"realms": next(answers)})
+    return gateway
+
+def realm(number, state, online=True):
+    return {"id": number, "state": state, "online": online}
+
+draining, offline, other = realm(1, "draining"), realm(1, "draining", False), realm(2, "open")
+found = gateway([[draining]] * 3 + [[offline]] * 3 + [[realm(1, "open"), other]]).realm(None)
+print("found", found["id"], file=sys.stderr)
+found = gateway([[draining, other]]).realm(None)
+print("found", found["id"], file=sys.stderr)
+for wanted, listed in ((1, [draining, other]), (None, [offline, draining]), (7, [other]), (None, [])):
+    try:
+        gateway([listed] * 20).realm(wanted)
+    except play.Failure as reason:
+        print("failed:", reason, file=sys.stderr)
+"#;
+
+#[test]
+fn the_python_client_says_what_it_waits_for() {
+    if !has_cryptography() {
+        return;
+    }
+    let output = run("python3", &["-c", SHUT_REALMS]).unwrap();
+    let expected = "\
+        throng_play: realm 1 is draining, waiting\n\
+        throng_play: realm 1 is offline, waiting\n\
+        found 1\n\
+        found 2\n\
+        throng_play: realm 1 is draining, waiting\n\
+        failed: realm 1 is draining, and --wait is over\n\
+        throng_play: realm 1 is offline; realm 1 is draining, waiting\n\
+        failed: realm 1 is offline; realm 1 is draining, and --wait is over\n\
+        throng_play: there is no realm 7, waiting\n\
+        failed: there is no realm 7, and --wait is over\n\
+        throng_play: there is no realm, waiting\n\
+        failed: there is no realm, and --wait is over\n";
+    assert_eq!(text(&output), expected);
+}
+
 fn has_cryptography() -> bool {
     let probe =
         run("python3", &["-c", "import flatbuffers; import cryptography.hazmat.primitives.ciphers.aead"]);

@@ -11,6 +11,11 @@ use operator::{Place, SETTINGS, until};
 use rustix::process::{Pid, Signal, kill_process};
 use throng_motion::limits::UNITS_PER_METRE;
 use throng_motion::{DiscPlan, Land, WallPlan, ZonePlan};
+use throng_net::protocol::packet::{DISCONNECT_LEFT, DISCONNECT_REPLACED, DISCONNECT_STOPPING, REFUSED_FULL};
+use throng_server::realm::{
+    DISCONNECT_KICKED, DISCONNECT_UNACKNOWLEDGED, DISCONNECT_WORLD_FULL, REFUSED_HELLO, REFUSED_KICKED,
+    REFUSED_NAME, REFUSED_SCHEMA, REFUSED_STALE,
+};
 use throng_server::report::Event;
 
 /// A server, ended with the test.
@@ -55,6 +60,52 @@ fn nook() -> Vec<u8> {
         ..ZonePlan::default()
     };
     Land::build(vec![plan]).expect("a land").write()
+}
+
+/// The numbers that a page or a program gives a meaning to, between two of its lines.
+fn named<'t>(text: &'t str, from: &str, to: &str) -> Vec<(u8, &'t str)> {
+    let (_, behind) = text.split_once(from).unwrap_or_else(|| panic!("there is no {from:?}"));
+    let (part, _) = behind.split_once(to).unwrap_or_else(|| panic!("there is no {to:?}"));
+    let row = |line: &'t str| {
+        let (number, meaning) = line.trim_matches(['|', ' ', ',']).split_once([':', '|'])?;
+        let meaning = meaning.split('|').next()?.trim_matches([' ', '"']);
+        number.trim().parse().ok().map(|number| (number, meaning))
+    };
+    part.lines().filter_map(row).collect()
+}
+
+#[test]
+fn every_reason_of_the_server_has_a_meaning() {
+    let refused = [REFUSED_FULL, REFUSED_HELLO, REFUSED_SCHEMA, REFUSED_NAME, REFUSED_STALE, REFUSED_KICKED];
+    let ended = [
+        DISCONNECT_LEFT,
+        DISCONNECT_STOPPING,
+        DISCONNECT_REPLACED,
+        DISCONNECT_WORLD_FULL,
+        DISCONNECT_KICKED,
+        DISCONNECT_UNACKNOWLEDGED,
+    ];
+    let numbers = |named: &[(u8, &str)]| named.iter().map(|&(number, _)| number).collect::<Vec<_>>();
+    let page = include_str!("../../schema/PROTOCOL.md");
+    let client = include_str!("../../schema/python/throng_play.py");
+    for (refusals, farewells) in [
+        (
+            named(page, "| reason | meaning | detail |", "| others |"),
+            named(page, "| DISCONNECT reason |", "| others from"),
+        ),
+        (named(client, "\nREFUSALS = {", "\n}"), named(client, "\nFAREWELLS = {", "\n}")),
+    ] {
+        assert_eq!(numbers(&refusals), refused, "{refusals:?}");
+        assert_eq!(numbers(&farewells), ended, "{farewells:?}");
+        for (found, number, meaning) in [
+            (&refusals, REFUSED_STALE, "a later token of the same character has been used"),
+            (&refusals, REFUSED_KICKED, "the account may not play (any more)"),
+            (&farewells, DISCONNECT_KICKED, "the account may not play (any more)"),
+            (&farewells, DISCONNECT_WORLD_FULL, "the world has no room for another avatar"),
+        ] {
+            assert!(found.contains(&(number, meaning)), "{number}: {found:?}");
+        }
+    }
 }
 
 #[test]
