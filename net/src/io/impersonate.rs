@@ -49,7 +49,7 @@ impl TrainControl {
     }
 }
 
-/// A UDP socket that speaks for any local IPv4 address. Never waits, neither for datagrams nor for room.
+/// A UDP socket that speaks for any address of 127.0.0.0/8. Never waits, neither for datagrams nor for room.
 pub struct Impersonator {
     socket: OwnedFd,
     port: u16,
@@ -108,11 +108,15 @@ impl Impersonator {
         })
     }
 
-    /// Queues a datagram from `local`, an address of this machine, and flushes when 256 are queued.
+    /// Queues a datagram from `local`, and flushes when 256 are queued. From outside 127.0.0.0/8 none is sent, and it counts as
+    /// failed: a privileged socket could speak for anybody on the net.
     ///
     /// # Panics
     /// When it is larger than a send slot of 2,048 bytes.
     pub fn push(&mut self, local: Ipv4Addr, to: SocketAddrV4, datagram: &[u8]) {
+        if !local.is_loopback() {
+            return self.send_stats.failed(libc::EADDRNOTAVAIL);
+        }
         self.send.slot()[..datagram.len()].copy_from_slice(datagram);
         self.send.set_local(local);
         if self.send.commit(datagram.len(), &Address::from(SocketAddr::V4(to))) {
@@ -127,6 +131,12 @@ impl Impersonator {
     /// # Panics
     /// When a datagram is larger than a send slot of 2,048 bytes.
     pub fn send_train(&mut self, local: Ipv4Addr, to: SocketAddrV4, train: &[u8], datagram_bytes: u16) {
+        let singly = |clients: &mut Self| {
+            train.chunks(usize::from(datagram_bytes)).for_each(|one| clients.push(local, to, one));
+        };
+        if !local.is_loopback() {
+            return singly(self);
+        }
         let address = Address::from(SocketAddr::V4(to));
         let mut control = TrainControl::new(local, datagram_bytes);
         let mut iovec = libc::iovec { iov_base: train.as_ptr().cast_mut().cast(), iov_len: train.len() };
@@ -147,7 +157,7 @@ impl Impersonator {
         if sent >= 0 {
             train.chunks(usize::from(datagram_bytes)).for_each(|one| self.send_stats.sent(one.len() as u32));
         } else {
-            train.chunks(usize::from(datagram_bytes)).for_each(|one| self.push(local, to, one));
+            singly(self);
         }
     }
 
