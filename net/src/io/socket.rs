@@ -58,8 +58,8 @@ pub(super) fn open(
         ));
     }
     socket.bind(&listen.into()).map_err(fail("listen"))?;
-    // Else the kernel looks up with each datagram whether the address that it leaves from is the host's: 2 % of a send, 4 %
-    // from one of 127/8. It is: only now may the socket send from others, and what it says it was bound to or reached by.
+    // Else the kernel looks up with each datagram whether the address that it leaves from is the host's, 2 to 3 % of a
+    // send. It is: only now may the socket send from others, and what it says it was bound to or reached by.
     // Needs CAP_NET_RAW; without it all works the same.
     let _ = set_option(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1);
     let local_addr = socket
