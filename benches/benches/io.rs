@@ -131,7 +131,7 @@ fn receive(criterion: &mut Criterion) {
     // And all that becomes of an input until the game has it.
     let mut realm = Realm::new(Ipv4Addr::LOCALHOST, WAITING, BackendChoice::Mmsg);
     race.lap("throng, inputs checked", move |watch| {
-        realm.feed(WAITING);
+        realm.feed();
         let taken = watch.time(|| realm.receive());
         assert_eq!(taken, WAITING);
     });

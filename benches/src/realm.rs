@@ -8,7 +8,9 @@
 //! It does per datagram what the real server does, from the same parts, and leaves out what costs nothing per client:
 //! config, pacing, reports, joining and leaving.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::ops::Range;
 
 use glam::Vec2;
 use throng_engine::Random;
@@ -34,6 +36,11 @@ const RECEIVE_BATCH: usize = 2_000;
 const TICK_US: u64 = 50_000;
 /// Baselines are this old, ticks: a round trip of 100 ms.
 const ACK_AGE_TICKS: u32 = 3;
+/// Ticks whose inputs are sealed at once. Sealed in each tick, they would drive the server's data out of the caches, which no
+/// client does that runs elsewhere.
+const INPUTS_AHEAD: u32 = 8;
+/// A sealed input.
+const INPUT_DATAGRAM_BYTES: usize = HEADER_BYTES + INPUT_BYTES + SEAL_BYTES;
 
 /// What each stage of the ticks so far has cost, nanoseconds on the thread's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,25 +61,42 @@ struct Swarm {
     clients: Vec<Client>,
     to: SocketAddrV4,
     sequence: u32,
+    /// The sealed inputs of this tick and those after it, tick by tick.
+    inputs: VecDeque<[u8; INPUT_DATAGRAM_BYTES]>,
 }
 
 impl Swarm {
-    /// The next input of clients `range`, acknowledging the snapshot of a few ticks ago.
-    fn send_inputs(&mut self, now_us: u64, range: std::ops::Range<usize>, tick: u32) {
+    /// Begins a tick, `tick` of the game being the last one.
+    fn begin(&mut self, now_us: u64, tick: u32) {
+        if self.inputs.is_empty() {
+            (0..INPUTS_AHEAD).for_each(|ahead| self.seal(now_us + u64::from(ahead) * TICK_US, tick + ahead));
+        }
+    }
+
+    /// Seals everybody's next input, which acknowledges the snapshot of a few ticks ago.
+    fn seal(&mut self, now_us: u64, tick: u32) {
+        self.sequence += 1;
         // By the time the answer is encoded, it is a tick later.
         let acked = (tick + 1).saturating_sub(ACK_AGE_TICKS);
-        for number in range {
-            let mut datagram = [0; HEADER_BYTES + INPUT_BYTES + SEAL_BYTES];
+        for (number, client) in (0..).zip(&mut self.clients) {
+            let mut datagram = [0; INPUT_DATAGRAM_BYTES];
             // A new direction about every two seconds.
-            let mut random =
-                field::random(7).fork(number as u32).fork((self.sequence + number as u32 % 40) / 40);
+            let mut random = field::random(7).fork(number).fork((self.sequence + number % 40) / 40);
             let intent = intent(&mut random);
             let Some(payload) = datagram[HEADER_BYTES..].first_chunk_mut() else {
                 unreachable!("as long as an input")
             };
             throng_schema::write_input(payload, self.sequence, acked, 0, &[intent; INTENTS_SENT]);
-            let sealed = self.clients[number].finish(now_us, KIND_INPUT, &mut datagram, INPUT_BYTES);
+            let sealed = client.finish(now_us, KIND_INPUT, &mut datagram, INPUT_BYTES);
             assert!(sealed.is_some(), "client {number} is connected");
+            self.inputs.push_back(datagram);
+        }
+    }
+
+    /// Sends the inputs of clients `range`, the next in line.
+    fn send_inputs(&mut self, range: Range<usize>) {
+        let inputs = self.inputs.drain(..range.len());
+        for (number, datagram) in range.zip(inputs) {
             self.socket.push(local(number), self.to, &datagram);
         }
         self.socket.flush();
@@ -144,6 +168,7 @@ impl Realm {
             clients: Vec::new(),
             to: SocketAddrV4::new(Ipv4Addr::LOCALHOST, bound.report.local_addr.port()),
             sequence: 0,
+            inputs: VecDeque::new(),
         };
         let world = field::config(clients as u32, field::AREA_EACH_M2);
         let game = Game::new(GameConfig { spawn: Spawn::Everywhere, ..GameConfig::new(world) });
@@ -185,15 +210,11 @@ impl Realm {
     /// One tick: everybody's input comes in, everybody's snapshot goes out.
     pub fn tick(&mut self) {
         self.now_us += TICK_US;
-        self.swarm.sequence += 1;
+        self.swarm.begin(self.now_us, self.game.current_tick());
         let clients = self.seats.len();
         let mut received = 0;
         for start in (0..clients).step_by(RECEIVE_BATCH) {
-            self.swarm.send_inputs(
-                self.now_us,
-                start..(start + RECEIVE_BATCH).min(clients),
-                self.game.current_tick(),
-            );
+            self.swarm.send_inputs(start..(start + RECEIVE_BATCH).min(clients));
             let start_ns = Clock::Thread.now_ns();
             received += self.receive();
             self.stages.receive_ns += Clock::Thread.now_ns() - start_ns;
@@ -314,11 +335,11 @@ impl Realm {
             .map(move |(number, bytes)| (SocketAddrV4::new(local(number), port), *bytes))
     }
 
-    /// Sends the next inputs of the first `clients`, for a receive that is measured alone.
-    pub fn feed(&mut self, clients: usize) {
+    /// Sends everybody's next inputs, for a receive that is measured alone.
+    pub fn feed(&mut self) {
         self.now_us += TICK_US;
-        self.swarm.sequence += 1;
-        self.swarm.send_inputs(self.now_us, 0..clients, self.game.current_tick());
+        self.swarm.begin(self.now_us, self.game.current_tick());
+        self.swarm.send_inputs(0..self.seats.len());
     }
 
     /// By which backend this realm sends.

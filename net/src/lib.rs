@@ -9,7 +9,7 @@
 //!   the game    TransmitHalves  one per session, handed to the workers
 //!      │              │
 //!      ▼              ▼ finish(now, kind, slot, payload bytes): header, sealing in place, tag
-//!   payload ─────► slot of 2 KiB ──► Sender::commit ──► 128 a submit ──► UDP
+//!   payload ─────► slot of 1472 B ─► Sender::commit ──► 128 a submit ──► UDP
 //! ```
 //!
 //! * [`protocol`] turns datagrams into events and back. Time is a `now_us` argument, secrets and salts are arguments,

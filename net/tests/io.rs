@@ -510,7 +510,8 @@ fn the_choice_is_reported() {
     assert!(bound.report.to_string().starts_with(&line));
     assert_eq!(bound.senders.make().unwrap().backend(), bound.report.backend);
     let bound = bind(&SocketConfig { backend: BackendChoice::Mmsg, ..SocketConfig::new(listen) }).unwrap();
-    assert_eq!((bound.report.backend, bound.report.reason.as_str()), (Backend::Mmsg, "asked for"));
+    assert_eq!(bound.report.backend, Backend::Mmsg);
+    assert!(bound.report.reason.starts_with("asked for"), "{}", bound.report);
     for choice in ALL {
         assert_eq!(choice.to_string().parse(), Ok(choice));
     }

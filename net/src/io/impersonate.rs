@@ -75,6 +75,8 @@ impl Impersonator {
         let opened = socket::open(listen, receive_buffer_bytes, receive_buffer_bytes, send_buffer_bytes)?;
         let fail = |action| move |source| BindError::Os { action, address: listen, source };
         local::learn(opened.socket.as_raw_fd(), false).map_err(fail("learn local addresses"))?;
+        // What is sent from elsewhere than 127/8 is refused here.
+        let _ = socket::skip_source_check(opened.socket.as_raw_fd());
         Ok(Impersonator {
             socket: opened.socket,
             port: opened.local_addr.port(),
@@ -112,7 +114,7 @@ impl Impersonator {
     /// failed: a privileged socket could speak for anybody on the net.
     ///
     /// # Panics
-    /// When it is larger than a send slot of 2,048 bytes.
+    /// When it is larger than a send slot.
     pub fn push(&mut self, local: Ipv4Addr, to: SocketAddrV4, datagram: &[u8]) {
         if !local.is_loopback() {
             return self.send_stats.failed(libc::EADDRNOTAVAIL);
@@ -129,7 +131,7 @@ impl Impersonator {
     /// where the kernel does not know how, they are sent singly.
     ///
     /// # Panics
-    /// When a datagram is larger than a send slot of 2,048 bytes.
+    /// When a datagram is larger than a send slot.
     pub fn send_train(&mut self, local: Ipv4Addr, to: SocketAddrV4, train: &[u8], datagram_bytes: u16) {
         let singly = |clients: &mut Self| {
             train.chunks(usize::from(datagram_bytes)).for_each(|one| clients.push(local, to, one));

@@ -93,9 +93,38 @@ impl<T: Zeroable> Drop for Fixed<T> {
     }
 }
 
+/// Asks for pages of 2 MiB for the room that a table has reserved and not touched yet. What is read of the sessions lies all
+/// over: with pages of 4 KiB the processor looks up nearly each time where its page is, about 40 ns of a snapshot.
+///
+/// It only asks. Where the kernel refuses (transparent_hugepage is `never`), the table is the same and slower.
+pub fn prefer_large_pages<T>(table: &Vec<T>) {
+    const SMALL_BYTES: usize = 4096;
+    let start = table.as_ptr().cast::<u8>();
+    let skipped = start.align_offset(SMALL_BYTES);
+    let bytes = (table.capacity() * size_of::<T>()).saturating_sub(skipped) / SMALL_BYTES * SMALL_BYTES;
+    if bytes < LARGE_BYTES {
+        return;
+    }
+    // SAFETY: the pages are the table's own, and the advice changes nothing of what is in them.
+    unsafe { libc::madvise(start.wrapping_add(skipped).cast_mut().cast(), bytes, libc::MADV_HUGEPAGE) };
+}
+
+/// Less than one large page is not worth one.
+const LARGE_BYTES: usize = 2 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_is_the_same_on_large_pages() {
+        for count in [0, 1, 1000, LARGE_BYTES, 5 * LARGE_BYTES + 3] {
+            let mut table = Vec::<u8>::with_capacity(count);
+            prefer_large_pages(&table);
+            (0..count).for_each(|number| table.push(number as u8));
+            assert!(table.iter().enumerate().all(|(number, byte)| *byte == number as u8));
+        }
+    }
 
     #[test]
     fn starts_zeroed_and_keeps_what_is_written() {

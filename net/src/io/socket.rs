@@ -58,15 +58,20 @@ pub(super) fn open(
         ));
     }
     socket.bind(&listen.into()).map_err(fail("listen"))?;
-    // Else the kernel looks up with each datagram whether the address that it leaves from is the host's, 2 to 3 % of a
-    // send. It is: only now may the socket send from others, and what it says it was bound to or reached by.
-    // Needs CAP_NET_RAW; without it all works the same.
-    let _ = set_option(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1);
     let local_addr = socket
         .local_addr()
         .and_then(|address| address.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported)))
         .map_err(fail("read the address"))?;
     Ok(Opened { socket: socket.into(), local_addr, receive_buffer, send_buffer, warnings })
+}
+
+/// Spares the kernel looking up with each datagram whether the address that it leaves from is the host's. For a socket that is
+/// bound (earlier it could be bound to what is not) and whose datagrams leave from nowhere else.
+///
+/// # Errors
+/// Without CAP_NET_RAW or CAP_NET_ADMIN. All works the same then.
+pub(super) fn skip_source_check(fd: RawFd) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1)
 }
 
 /// A UDP socket for `listen`, to be bound; for `[::]`, one that takes IPv4 as well.
@@ -193,6 +198,25 @@ impl fmt::Display for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::{Bound, SocketConfig, bind};
+
+    #[test]
+    fn the_source_is_checked_where_it_can_be_one_of_several() {
+        let is_skipped = |bound: &Bound| {
+            let (mut value, mut bytes) = (0 as libc::c_int, size_of::<libc::c_int>() as libc::socklen_t);
+            let fd = bound.senders.socket.as_raw_fd();
+            let (level, name) = (libc::IPPROTO_IP, libc::IP_TRANSPARENT);
+            // SAFETY: the kernel writes at most `bytes` bytes, one `int`, to where one is.
+            let got = unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut bytes) };
+            assert_eq!(got, 0);
+            value != 0
+        };
+        let bound = |listen: &str| bind(&SocketConfig::new(listen.parse().unwrap())).unwrap();
+        assert!(!is_skipped(&bound("0.0.0.0:0")));
+        let bound = bound("127.0.0.1:0");
+        // Where it may not be, that is told.
+        assert_ne!(is_skipped(&bound), bound.report.reason.contains("CAP_NET_RAW"), "{}", bound.report);
+    }
 
     #[test]
     fn a_short_grant_names_what_was_found_needed_and_the_remedy() {

@@ -56,7 +56,7 @@ stats! {
         /// Errors that the kernel reported in place of a datagram, such as ICMP unreachable.
         errors,
         /// Came to a wildcard address, and answers leave from where the kernel likes: sent to a group, or to an address of
-        /// this host beyond the 64 that can be told apart.
+        /// this host beyond the 64 that can be told apart. Whoever sends to many uses them up, where many are routed here.
         local_unknown,
         /// Dropped by the kernel: the socket's receive buffer was full.
         kernel_drops,

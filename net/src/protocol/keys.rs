@@ -557,7 +557,7 @@ fn code(key: &SecretBytes, message: &[u8]) -> [u8; SEAL_BYTES] {
 }
 
 fn nonce(sequence: u32) -> [u8; NONCE_LEN] {
-    let mut bytes = [0; NONCE_LEN];
-    bytes[4..].copy_from_slice(&u64::from(sequence).to_le_bytes());
-    bytes
+    // In the parts in which it is read, as the header is.
+    let [a, b, c, d, e, f, g, h] = (u64::from(sequence) << 32).to_le_bytes();
+    [a, b, c, d, e, f, g, h, 0, 0, 0, 0]
 }

@@ -95,14 +95,14 @@ impl Header {
 
     /// The 16 bytes.
     pub fn to_bytes(self) -> [u8; HEADER_BYTES] {
-        let mut out = [0; HEADER_BYTES];
-        out[0] = self.packet_type;
-        out[1] = self.kind;
-        out[2..4].copy_from_slice(&self.ack_bits.to_le_bytes());
-        out[4..8].copy_from_slice(&self.connection_id.to_le_bytes());
-        out[8..12].copy_from_slice(&self.sequence.to_le_bytes());
-        out[12..16].copy_from_slice(&self.ack.to_le_bytes());
-        out
+        // Whole, not field by field: it is read as a whole right after, and would wait for the parts to reach the cache.
+        let out = u128::from(self.packet_type)
+            | u128::from(self.kind) << 8
+            | u128::from(self.ack_bits) << 16
+            | u128::from(self.connection_id) << 32
+            | u128::from(self.sequence) << 64
+            | u128::from(self.ack) << 96;
+        out.to_le_bytes()
     }
 }
 

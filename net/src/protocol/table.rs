@@ -14,6 +14,7 @@ use super::transmit::{Transmit, TransmitHalves};
 use super::used::KeyedHash;
 use super::window::Window;
 use crate::io::cpu::{front_soon, soon};
+use crate::io::prefer_large_pages;
 use crate::limits::{ACCEPT_BYTES, SEAL_BYTES, SESSION_INDEX_BITS, UNCONFIRMED_MAX, UNCONFIRMED_SHARE};
 use crate::{Address, Peer};
 
@@ -113,6 +114,12 @@ pub(super) struct Table {
     sessions_max: usize,
 }
 
+fn reserved<T>(count: usize) -> Vec<T> {
+    let table = Vec::with_capacity(count);
+    prefer_large_pages(&table);
+    table
+}
+
 impl Table {
     /// All memory of fixed size is reserved here, touched only as sessions come, so that no later datagram makes it
     /// grow.
@@ -120,9 +127,9 @@ impl Table {
         let sessions_max = sessions_max as usize;
         let hash = KeyedHash(SipHasher13::new_with_keys(keys[0], keys[1]));
         Table {
-            sessions: Vec::with_capacity(sessions_max),
-            transmits: Vec::with_capacity(sessions_max),
-            sealers: Vec::with_capacity(sessions_max),
+            sessions: reserved(sessions_max),
+            transmits: reserved(sessions_max),
+            sealers: reserved(sessions_max),
             vacant: VecDeque::with_capacity(sessions_max),
             // Twice the need: with half of it free the map tidies up after removals in place.
             tokens: HashMap::with_capacity_and_hasher(sessions_max * 2, hash),
