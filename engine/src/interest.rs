@@ -1,7 +1,5 @@
 //! Asking who is near: for systems (whom does this creature notice?) rather than for snapshots.
 
-use std::marker::PhantomData;
-
 use glam::Vec4;
 
 use crate::column::Columns;
@@ -43,17 +41,17 @@ fn room(words: &mut [u32], at: u32) -> &mut [u32; BLOCK_ROWS] {
     }
 }
 
-struct Within<'a>(PhantomData<&'a ()>);
+struct Within;
 
-impl<'a> Question for Within<'a> {
-    type About = (&'a Grid, &'a WorldConfig);
+impl Question for Within {
+    type About<'a> = (&'a Grid, &'a WorldConfig);
 
     /// Run by run, as they lie in memory: a lot is written before it is read, and would wait for the last answer, see
     /// [`dispatch_question`]. Two blocks at a time, for the second one's answer to be ready when its place is known.
     #[inline(always)]
     fn answer<L: Lanes>(
         lanes: L,
-        (grid, config): Self::About,
+        (grid, config): Self::About<'_>,
         now: &[Positions],
         [x_m, y_m, radius_m]: [f32; 3],
         slots: &mut [u32],
@@ -140,7 +138,7 @@ impl<C: Columns> World<C> {
     fn ask_within(&self, x_m: f32, y_m: f32, radius_m: f32, slots: &mut [u32]) -> Result<usize, usize> {
         let now = self.history.frame(self.published()).positions;
         let about = (&self.grid, &self.config);
-        dispatch_question::<Within<'_>>(self.level, about, now, [x_m, y_m, radius_m], slots)
+        dispatch_question::<Within>(self.level, about, now, [x_m, y_m, radius_m], slots)
     }
 
     /// Makes room until the answer fits.

@@ -39,43 +39,9 @@ impl Avx2 {
             && is_x86_feature_detected!("popcnt");
         has_all.then_some(Self(()))
     }
-
-    #[inline(always)]
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-        fn enabled<K: Kernel>(kernel: K) -> K::Output {
-            kernel.run()
-        }
-        // SAFETY: `self` proves that the processor has the enabled features.
-        unsafe { enabled(kernel) }
-    }
-
-    #[inline(always)]
-    pub(crate) fn ask<Q: Question>(
-        self,
-        about: Q::About,
-        now: &[Positions],
-        x_m: f32,
-        y_m: f32,
-        radius_m: f32,
-        room: &mut [u32],
-    ) -> Result<usize, usize> {
-        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-        fn enabled<Q: Question>(
-            isa: Avx2,
-            about: Q::About,
-            now: &[Positions],
-            x_m: f32,
-            y_m: f32,
-            radius_m: f32,
-            room: &mut [u32],
-        ) -> Result<usize, usize> {
-            Q::answer(isa, about, now, [x_m, y_m, radius_m], room)
-        }
-        // SAFETY: `self` proves that the processor has the enabled features.
-        unsafe { enabled::<Q>(self, about, now, x_m, y_m, radius_m, room) }
-    }
 }
+
+compiled_for!(Avx2, "avx2,bmi1,bmi2,lzcnt,popcnt");
 
 /// Half a block: eight lanes, from lane `8 * half`.
 #[inline(always)]

@@ -25,43 +25,9 @@ impl Avx512 {
             && is_x86_feature_detected!("popcnt");
         has_all.then_some(Self(()))
     }
-
-    #[inline(always)]
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
-        fn enabled<K: Kernel>(kernel: K) -> K::Output {
-            kernel.run()
-        }
-        // SAFETY: `self` proves that the processor has the enabled features.
-        unsafe { enabled(kernel) }
-    }
-
-    #[inline(always)]
-    pub(crate) fn ask<Q: Question>(
-        self,
-        about: Q::About,
-        now: &[Positions],
-        x_m: f32,
-        y_m: f32,
-        radius_m: f32,
-        room: &mut [u32],
-    ) -> Result<usize, usize> {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt")]
-        fn enabled<Q: Question>(
-            isa: Avx512,
-            about: Q::About,
-            now: &[Positions],
-            x_m: f32,
-            y_m: f32,
-            radius_m: f32,
-            room: &mut [u32],
-        ) -> Result<usize, usize> {
-            Q::answer(isa, about, now, [x_m, y_m, radius_m], room)
-        }
-        // SAFETY: `self` proves that the processor has the enabled features.
-        unsafe { enabled::<Q>(self, about, now, x_m, y_m, radius_m, room) }
-    }
 }
+
+compiled_for!(Avx512, "avx512f,avx512bw,avx512dq,avx512vl,bmi1,bmi2,lzcnt,popcnt");
 
 #[inline(always)]
 fn load(words: &[u32; 16]) -> __m512i {

@@ -6,6 +6,50 @@
 //! * [`Lanes`] has the few operations where the compiler does not find the instruction that matters (compress-store,
 //!   16-bit multiply-add, bit extract), with a scalar twin. A test holds all levels to the same bits.
 
+/// Compiles loops anew for a level: `run` for a [`Kernel`], `ask` for a [`Question`].
+#[cfg(target_arch = "x86_64")]
+macro_rules! compiled_for {
+    ($isa:ident, $features:literal) => {
+        impl $isa {
+            #[inline(always)]
+            pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+                #[target_feature(enable = $features)]
+                fn enabled<K: Kernel>(kernel: K) -> K::Output {
+                    kernel.run()
+                }
+                // SAFETY: `self` proves that the processor has the enabled features.
+                unsafe { enabled(kernel) }
+            }
+
+            #[inline(always)]
+            pub(crate) fn ask<Q: Question>(
+                self,
+                about: Q::About<'_>,
+                now: &[Positions],
+                x_m: f32,
+                y_m: f32,
+                radius_m: f32,
+                room: &mut [u32],
+            ) -> Result<usize, usize> {
+                #[target_feature(enable = $features)]
+                fn enabled<Q: Question>(
+                    isa: $isa,
+                    about: Q::About<'_>,
+                    now: &[Positions],
+                    x_m: f32,
+                    y_m: f32,
+                    radius_m: f32,
+                    room: &mut [u32],
+                ) -> Result<usize, usize> {
+                    Q::answer(isa, about, now, [x_m, y_m, radius_m], room)
+                }
+                // SAFETY: `self` proves that the processor has the enabled features.
+                unsafe { enabled::<Q>(self, about, now, x_m, y_m, radius_m, room) }
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -182,12 +226,12 @@ pub(crate) fn dispatch_lanes<K: LaneKernel>(level: Level, kernel: K) -> K::Outpu
 /// A kernel so short that it matters how it is called: who is in a circle? See [`dispatch_question`].
 pub(crate) trait Question {
     /// What is asked about: one reference or two.
-    type About;
+    type About<'a>;
     /// Asks about a circle: its centre and radius. Writes the answer to the front of `room` and returns its length, or
     /// else how much room it may need.
     fn answer<L: Lanes>(
         lanes: L,
-        about: Self::About,
+        about: Self::About<'_>,
         now: &[Positions],
         circle_m: [f32; 3],
         room: &mut [u32],
@@ -202,7 +246,7 @@ pub(crate) trait Question {
 #[inline(always)]
 pub(crate) fn dispatch_question<Q: Question>(
     level: Level,
-    about: Q::About,
+    about: Q::About<'_>,
     now: &[Positions],
     [x_m, y_m, radius_m]: [f32; 3],
     room: &mut [u32],

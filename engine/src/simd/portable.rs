@@ -12,7 +12,7 @@ impl Portable {
     #[inline(never)]
     pub(crate) fn ask<Q: Question>(
         self,
-        about: Q::About,
+        about: Q::About<'_>,
         now: &[Positions],
         x_m: f32,
         y_m: f32,
