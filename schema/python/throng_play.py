@@ -228,7 +228,7 @@ def unb64(text):
 
 def check_signature(realm):
     name, address = realm["name"].encode(), realm["address"].encode()
-    state = ("open", "draining").index(realm["state"])
+    state = ("open", "draining", "starting").index(realm["state"])
     numbers = (realm[f] for f in ("id", "as_of_ms", "population", "capacity", "tick_p99_us"))
     signed = b"throng realm 1" + struct.pack("<IQIIIB", *numbers, state)
     signed += struct.pack("<H", len(name)) + name + struct.pack("<H", len(address)) + address

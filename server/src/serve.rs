@@ -76,13 +76,13 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<RealmReport> {
     // First of all, and until all else has ended: who comes second must have changed nothing.
     let _occupied = occupy(config)?;
-    // Watched first: what changes between the two is then seen twice, and not never.
     if config.gateway.enabled && !config.gateway.tls && config.gateway.public_address.is_empty() {
         tracing::warn!(
             "gateway.tls is false and gateway.public_address is empty: whoever comes through a proxy is sent to the address \
              by which the proxy reached the gateway; needed is a host and a UDP port, such as \"play.example.org:7777\""
         );
     }
+    // Watched first: what changes between the two is then seen twice, and not never.
     let watch = FileWatch::new(config.gateway.data_dir().realm_keys(config.realm.id));
     let keys = token_keys(config)?;
     let _watcher = follow_files(config, controls, watch)?;
@@ -103,7 +103,7 @@ fn serve(config: &Config, controls: &Controls, is_json: bool) -> anyhow::Result<
         let herald = gateway::open::herald(config, own.clone())?.map(Arc::new);
         if herald.is_some() {
             // Until it takes tokens, see `Realm::run`.
-            controls.status.set_state(RealmState::Draining);
+            controls.status.set_state(RealmState::Starting);
         }
         let gateway = open_gateway(config, own)?;
         let heralding =

@@ -9,7 +9,7 @@ use anyhow::Context;
 /// Exit code of a process that was interrupted, as shells give it for SIGINT.
 pub const EXIT_INTERRUPTED: u8 = 130;
 
-/// Signals that follow one another faster are one: `timeout` and others signal a process, and then its whole group.
+/// Signals that come within so long of a wish belong to it: `timeout` and others signal a process, and then its whole group.
 const ONE_WISH: Duration = Duration::from_millis(100);
 
 /// A wish to stop that any thread may state and the realm's loop looks at between two ticks.
@@ -74,8 +74,11 @@ struct Wishes {
 
 impl Wishes {
     fn is_new(&mut self, now: Instant) -> bool {
-        let last = self.last.replace(now);
-        last.is_none_or(|last| now.saturating_duration_since(last) >= ONE_WISH)
+        let is_new = self.last.is_none_or(|last| now.saturating_duration_since(last) >= ONE_WISH);
+        if is_new {
+            self.last = Some(now);
+        }
+        is_new
     }
 }
 
@@ -84,10 +87,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signals_at_once_are_one_wish() {
+    fn signals_at_once_are_one_wish_and_a_key_held_down_is_not() {
         let (mut wishes, start) = (Wishes::default(), Instant::now());
         let told =
-            [0, 1, 50, 149, 250, 1000, 1000].map(|ms| wishes.is_new(start + Duration::from_millis(ms)));
-        assert_eq!(told, [true, false, false, false, true, true, false]);
+            [0, 1, 50, 99, 100, 150, 1000, 1000].map(|ms| wishes.is_new(start + Duration::from_millis(ms)));
+        assert_eq!(told, [true, false, false, false, true, false, true, false]);
     }
 }

@@ -4,31 +4,11 @@
 mod operator;
 
 use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
-use operator::{GatewayProcess, Place, REALM, SETTINGS, agent, until};
-use rustix::process::{Pid, Signal, kill_process};
+use operator::{GatewayProcess, Place, Process, REALM, SETTINGS, agent, until};
+use rustix::process::Signal;
 use serde_json::{Value, json};
-
-/// A process, ended with the test.
-struct Process(Child);
-
-impl Process {
-    fn start(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::null()).spawn().expect("starts"))
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).expect("a process of ours");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn players_enter_a_realm_elsewhere_until_it_drains() {
@@ -95,9 +75,9 @@ fn players_enter_a_realm_elsewhere_until_it_drains() {
         });
         assert_eq!(log.matches(line).count(), 1, "{line}: {log}");
     };
-    // Its gateway's clock may be ahead, so at first it takes no token, and none is made.
-    told("realm 7, \"Elsewhere\", is here, and drains: nobody is let in");
-    told("realm 7, \"Elsewhere\", lets players in again");
+    // Its gateway's clock may be ahead or behind, so at first it takes no token, and none is made.
+    told("realm 7, \"Elsewhere\", is here, and lets players in within 10 s");
+    told("realm 7, \"Elsewhere\", lets players in: they are sent to 127.0.0.1:");
 
     let bots = |seconds: &str| {
         let url = gateway.url();
@@ -156,7 +136,7 @@ fn players_enter_a_realm_elsewhere_until_it_drains() {
 
     // A second time, and it stops in order, having said so.
     realm.signal(Signal::TERM);
-    let status = until("the realm's end", || realm.0.try_wait().expect("a child"));
+    let status = realm.ended();
     assert!(status.success(), "{status}");
     let told = fs::read_to_string(there.path().join("serve.stderr")).expect("readable");
     assert!(told.contains("draining") && told.contains("stopped after"), "{told}");

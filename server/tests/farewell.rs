@@ -5,34 +5,14 @@ mod operator;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
-use operator::{Place, SETTINGS, agent, until};
-use rustix::process::{Pid, Signal, kill_process};
+use operator::{Place, Process, SETTINGS, agent, until};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use throng_server::report::Event;
 
 const LOG: &str = "serve.stderr";
-
-/// A process, ended with the test.
-struct Process(Child);
-
-impl Process {
-    fn start(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::null()).spawn().expect("starts"))
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).expect("a process of ours");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
     let mut response = response.expect("an answer");
@@ -99,7 +79,7 @@ fn the_gateway_answers_until_the_last_player_has_logged_out() {
 
     // The only player leaves. Did the realm, and the gateway with it, end in this moment, nobody would log out any more.
     playing.signal(Signal::TERM);
-    until("the end of the player's process", || playing.0.try_wait().expect("a child"));
+    playing.ended();
     let told = || fs::read_to_string(place.path().join(LOG)).expect("readable");
     let mut has_ended = || server.0.try_wait().expect("a child").is_some();
     until("the realm's notice of it", || {
@@ -114,7 +94,7 @@ fn the_gateway_answers_until_the_last_player_has_logged_out() {
 
     // A second signal, and it stops in order without waiting for anybody.
     server.signal(Signal::TERM);
-    let status = until("the end", || server.0.try_wait().expect("a child"));
+    let status = server.ended();
     assert!(status.success(), "{status}: {}", told());
     let Some(Event::Report(report)) = events.last() else { panic!("no report") };
     assert_eq!(report.counters.gateway["logouts"], 1);

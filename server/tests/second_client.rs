@@ -5,10 +5,10 @@ mod operator;
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use operator::{Place, SETTINGS, until};
-use rustix::process::{Pid, Signal, kill_process};
+use operator::{Place, Process, SETTINGS};
+use rustix::process::Signal;
 use throng_motion::limits::UNITS_PER_METRE;
 use throng_motion::{DiscPlan, Land, WallPlan, ZonePlan};
 use throng_net::protocol::packet::{DISCONNECT_LEFT, DISCONNECT_REPLACED, DISCONNECT_STOPPING, REFUSED_FULL};
@@ -17,16 +17,6 @@ use throng_server::realm::{
     REFUSED_NAME, REFUSED_SCHEMA, REFUSED_STALE,
 };
 use throng_server::report::Event;
-
-/// A server, ended with the test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn python(arguments: &[&str]) -> std::io::Result<Output> {
     // No byte code: tests leave nothing behind in the source tree.
@@ -120,8 +110,7 @@ fn what_stands_in_the_way_is_gone_round() {
     fs::write(place.path().join("nook.world"), nook()).expect("writable");
     let log = File::create(place.path().join("serve.stderr")).expect("writable");
     let mut serve = place.throng(&["serve", "--config", SETTINGS, "--progress", "json"]);
-    serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-    let mut server = Server(serve.spawn().expect("starts"));
+    let mut server = Process::start(serve.stdout(Stdio::piped()).stderr(log));
     let mut events = BufReader::new(server.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let first = events.next().and_then(|line| serde_json::from_str(&line).ok());
     let gateway = match first {
@@ -133,8 +122,8 @@ fn what_stands_in_the_way_is_gone_round() {
     let certificate = place.data().join("tls/cert.pem");
     let certificate = certificate.to_str().expect("a plain path");
     let played = python(&[client, "--gateway", &gateway, "--ca", certificate, "--name", "Ada"]);
-    kill_process(Pid::from_child(&server.0), Signal::TERM).expect("a process of ours");
-    until("the server's end", || server.0.try_wait().expect("a child"));
+    server.signal(Signal::TERM);
+    server.ended();
     let played = played.expect("it starts");
     let said = String::from_utf8_lossy(&played.stdout);
     assert!(played.status.success(), "{said}{}", String::from_utf8_lossy(&played.stderr));

@@ -18,7 +18,7 @@
 //! | 4 | population: players now |
 //! | 4 | capacity: players at most |
 //! | 4 | tick p99: microseconds in which 99 of 100 ticks were computed |
-//! | 1 | state: 0 open, 1 draining |
+//! | 1 | state: 0 open, 1 draining, 2 starting |
 //! | 2 + n | name: its length, then its bytes |
 //! | 2 + n | address: its length, then its bytes, `host:port` of UDP |
 //!
@@ -66,7 +66,12 @@ pub enum RealmState {
     Open,
     /// It is about to stop: those who are in may stay for now, nobody else gets in.
     Draining,
+    /// It takes no tokens yet, for those that it would be sent might have been used before it started.
+    Starting,
 }
+
+const OPEN: u8 = RealmState::Open as u8;
+const STARTING: u8 = RealmState::Starting as u8;
 
 /// What a realm tells its gateway while it runs. The realm writes, the gateway reads; no field waits for another.
 #[derive(Debug)]
@@ -106,7 +111,7 @@ impl RealmStatus {
         self.tick_p99_us.store(microseconds, Ordering::Relaxed);
     }
 
-    /// Open or draining.
+    /// Whether it lets players in from now on.
     pub fn set_state(&self, state: RealmState) {
         self.state.store(state as u8, Ordering::Relaxed);
     }
@@ -127,10 +132,10 @@ impl RealmStatus {
             population: self.population.load(Ordering::Relaxed),
             capacity: self.capacity.load(Ordering::Relaxed),
             tick_p99_us: self.tick_p99_us.load(Ordering::Relaxed),
-            state: if self.state.load(Ordering::Relaxed) == RealmState::Open as u8 {
-                RealmState::Open
-            } else {
-                RealmState::Draining
+            state: match self.state.load(Ordering::Relaxed) {
+                OPEN => RealmState::Open,
+                STARTING => RealmState::Starting,
+                _ => RealmState::Draining,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! What the log says of realms elsewhere: one line when a realm comes, drains, lets players in again, goes silent or is back,
+//! What the log says of realms elsewhere: one line when a realm comes, opens, drains, goes silent or is back,
 //! and none for the status of each second.
 //!
 //! ```text
@@ -21,6 +21,8 @@ use super::limits;
 pub enum Standing {
     /// It was never heard of.
     Unheard,
+    /// It lets nobody in yet.
+    Starting,
     /// It lets players in.
     Open,
     /// It lets nobody else in.
@@ -33,6 +35,7 @@ impl Standing {
     fn of(listing: &Listing) -> Self {
         match listing.signed.report.vitals.state {
             _ if !listing.is_online => Self::Silent,
+            RealmState::Starting => Self::Starting,
             RealmState::Open => Self::Open,
             RealmState::Draining => Self::Draining,
         }
@@ -56,8 +59,22 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { realm_id, before, now, name, address } = self;
         let silent_s = limits::STATUS_MAX_AGE_MS / 1000;
+        let opens_s = 2 * limits::STATUS_SKEW_MS / 1000;
         write!(f, "realm {realm_id}, {name:?}, ")?;
         match (before, now) {
+            (Standing::Unheard, Standing::Starting) => {
+                write!(f, "is here, and lets players in within {opens_s} s")
+            }
+            (Standing::Silent, Standing::Starting) => {
+                write!(f, "is back, and lets players in within {opens_s} s")
+            }
+            (_, Standing::Starting) => {
+                write!(
+                    f,
+                    "was started again, or its clock was set back: it lets players in within {opens_s} s"
+                )
+            }
+            (Standing::Starting, Standing::Open) => write!(f, "lets players in: they are sent to {address}"),
             (Standing::Unheard, Standing::Open) => write!(f, "is here: players are sent to {address}"),
             (Standing::Unheard, _) => f.write_str("is here, and drains: nobody is let in"),
             (Standing::Draining, Standing::Open) => f.write_str("lets players in again"),
@@ -77,10 +94,13 @@ impl fmt::Display for Change {
 }
 
 impl Change {
-    /// Logs it. Only a realm that nobody has asked to stop is a reason to worry when it goes silent.
+    /// Logs it. Only a realm that nobody has asked to stop is a reason to worry when it goes silent, or starts.
     pub fn tell(&self) {
         match (self.before, self.now) {
-            (Standing::Open, Standing::Silent) => tracing::warn!("{self}"),
+            (Standing::Starting | Standing::Open, Standing::Silent)
+            | (Standing::Open, Standing::Starting) => {
+                tracing::warn!("{self}");
+            }
             _ => tracing::info!("{self}"),
         }
     }

@@ -93,6 +93,22 @@ fn each_change_is_one_line() {
 }
 
 #[test]
+fn a_realm_that_starts_lets_nobody_in_yet() {
+    let mut stage = Stage::new();
+    let (starting, open) = (Some(RealmState::Starting), Some(RealmState::Open));
+    assert_eq!(stage.second(starting), ["realm 7, \"Höhle\", is here, and lets players in within 10 s"]);
+    let opens = ["realm 7, \"Höhle\", lets players in: they are sent to play.example.org:7777"];
+    assert_eq!(stage.second(open), opens);
+    let [again] = &stage.second(starting)[..] else { panic!("one line") };
+    assert!(again.contains("was started again"), "{again}");
+    assert_eq!(stage.second(open), opens);
+    stage.silence();
+    assert_eq!(stage.second(starting), ["realm 7, \"Höhle\", is back, and lets players in within 10 s"]);
+    let [silent] = &stage.silence()[..] else { panic!("one line") };
+    assert!(silent.contains("the log there"), "one that always fails as it starts: {silent}");
+}
+
+#[test]
 fn a_realm_may_be_draining_when_it_is_first_heard_of() {
     let mut stage = Stage::new();
     let told = stage.second(Some(RealmState::Draining));

@@ -175,6 +175,7 @@ pub struct Realm {
     is_imbalance_told: bool,
     /// Whether an operator has been told that hardly any more characters can be known.
     is_crowding_told: bool,
+    are_locals_told: bool,
 }
 
 impl Realm {
@@ -203,6 +204,7 @@ impl Realm {
             burden_ns: 0,
             is_imbalance_told: false,
             is_crowding_told: false,
+            are_locals_told: false,
         })
     }
 
@@ -380,6 +382,17 @@ impl Realm {
                 "{known} characters have entered since the start, of {most} that can be known (rules.characters_max)\n  \
                  once all are, a new one gets in only in place of one that has long been away with nothing to lose: \
                  raise rules.characters_max before the next start"
+            );
+        }
+    }
+
+    /// Warns once of addresses of this host that nobody is answered from.
+    fn tell_locals(&mut self) {
+        if self.receiver.stats().local_unknown > 0 && !std::mem::replace(&mut self.are_locals_told, true) {
+            tracing::warn!(
+                "datagrams come to this host by more addresses than the 64 that are told apart, or by one of a group: answers \
+                 leave from the address that the kernel likes best\n  \
+                 name the address that players use in net.listen, then there is only that one"
             );
         }
     }

@@ -96,9 +96,10 @@ impl Realm {
         let mut measured: Option<Window> = None;
         let mut measured_summary = None;
         let mut drain: Option<Drain> = None;
-        // So long after its start a realm takes no token from a clock that may be ahead, and its gateway should make none.
-        let skew_ms = setup::clock_skew_ms(&self.config);
-        let mut opens_at_ns = (skew_ms > 0).then(|| self.now_ns() + u64::from(skew_ms) * 1_000_000);
+        // A realm takes no token that was made before its start, by a clock that may be ahead. Made by one that is as much
+        // behind, tokens are good twice as long after it, and its gateway should make none until then.
+        let shut_ns = 2_000_000 * u64::from(setup::clock_skew_ms(&self.config));
+        let mut opens_at_ns = (shut_ns > 0).then(|| self.now_ns() + shut_ns);
 
         while !controls.stop.is_raised() {
             if controls.drain.is_raised() {
@@ -167,6 +168,7 @@ impl Realm {
                 notify(Event::Progress(progress.with(&summary)));
                 recent.restart(now_ns, counts);
                 self.tell_crowding();
+                self.tell_locals();
                 let set_back_ms = self.inbox.protocol.set_unix_ms(now_ns / 1000, unix_ms());
                 if set_back_ms > 0 {
                     tracing::warn!(
@@ -174,6 +176,11 @@ impl Realm {
                          keep the clock in step (chrony, systemd-timesyncd)",
                         set_back_ms as f64 / 1000.0
                     );
+                    // That counts as a start.
+                    if shut_ns > 0 && drain.is_none() {
+                        controls.status.set_state(RealmState::Starting);
+                        opens_at_ns = Some(now_ns + shut_ns);
+                    }
                 }
             }
         }

@@ -121,13 +121,17 @@ const PORT_EVERY: Duration = Duration::from_millis(25);
 
 /// Opens the socket.
 pub(super) fn bind(config: &SocketConfig) -> Result<Bound, BindError> {
+    until_free(|| throng_net::io::bind(config))
+}
+
+fn until_free<T>(mut bind: impl FnMut() -> Result<T, BindError>) -> Result<T, BindError> {
     for _ in 1..PORT_TRIES {
-        match throng_net::io::bind(config) {
+        match bind() {
             Err(BindError::PortInUse(_)) => thread::sleep(PORT_EVERY),
             done => return done,
         }
     }
-    throng_net::io::bind(config)
+    bind()
 }
 
 /// Milliseconds that the clock of whoever makes this realm's tokens may be ahead: another machine's, where the gateway is
@@ -245,5 +249,27 @@ mod tests {
             let error = entities_max(80, creatures, settled).expect_err("too many").to_string();
             assert!(error.contains(&settled.to_string()) && error.contains("lower"), "{error}");
         }
+    }
+
+    #[test]
+    fn only_a_port_in_use_is_tried_again() {
+        let in_use = || BindError::PortInUse("127.0.0.1:7777".parse().expect("an address"));
+        let mut tries = 0;
+        let mut bind = |free_from: u32| {
+            tries = 0;
+            let bound = until_free(|| {
+                tries += 1;
+                if tries < free_from { Err(in_use()) } else { Ok(()) }
+            });
+            (bound.is_ok(), tries)
+        };
+        assert_eq!([bind(1), bind(3), bind(PORT_TRIES)], [(true, 1), (true, 3), (true, PORT_TRIES)]);
+        assert_eq!(bind(u32::MAX), (false, PORT_TRIES));
+        let mut tries = 0;
+        let refused = until_free(|| {
+            tries += 1;
+            Err::<(), _>(BindError::UringRefused { reason: String::new() })
+        });
+        assert!(matches!(refused, Err(BindError::UringRefused { .. })) && tries == 1);
     }
 }

@@ -66,4 +66,14 @@ fn a_realm_that_comes_drains_goes_silent_and_returns_is_a_line_each_time() {
     say(RealmState::Draining);
     say(RealmState::Draining);
     told("INFO", "drains");
+    say(RealmState::Starting);
+    told("INFO", "was started again");
+    say(RealmState::Open);
+    told("INFO", "lets players in");
+    // Nobody asked for this one.
+    say(RealmState::Starting);
+    told("WARN", "was started again");
+    world.pass_s(11);
+    until("the gateway's look at the silent", || lines().len() > 7);
+    told("WARN", "it is offline");
 }

@@ -149,10 +149,12 @@ fn who_may_not_play_is_told_why() {
     let offline = changed(&|body| body["realm_id"] = ELSEWHERE.into());
     offline.refused(503, "realm_offline");
     assert!(offline.header("retry-after").is_some());
-    world.status.set_state(RealmState::Draining);
-    let draining = changed(&|_| {});
-    draining.refused(503, "realm_draining");
-    assert!(draining.header("retry-after").is_some());
+    for (state, why) in [(RealmState::Draining, "realm_draining"), (RealmState::Starting, "realm_starting")] {
+        world.status.set_state(state);
+        let shut = changed(&|_| {});
+        shut.refused(503, why);
+        assert!(shut.header("retry-after").is_some());
+    }
     assert_eq!(world.counter("connect_tokens_minted"), 0);
 }
 

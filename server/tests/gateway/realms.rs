@@ -25,7 +25,8 @@ fn is_genuine(realm: &Value) -> bool {
     for field in ["population", "capacity", "tick_p99_us"] {
         bytes.extend_from_slice(&(number(field) as u32).to_le_bytes());
     }
-    bytes.push(u8::from(text("state") == "draining"));
+    let states = ["open", "draining", "starting"];
+    bytes.push(states.iter().position(|state| *state == text("state")).expect("a state") as u8);
     for field in ["name", "address"] {
         bytes.extend_from_slice(&(text(field).len() as u16).to_le_bytes());
         bytes.extend_from_slice(text(field).as_bytes());
@@ -85,6 +86,10 @@ fn a_realm_here_is_listed_as_it_is() {
     let realm = &listed()[0];
     assert!(is_genuine(realm));
     assert_eq!((&realm["state"], &realm["load"]), (&json!("draining"), &json!("full")));
+    world.status.set_state(RealmState::Starting);
+    let realm = &listed()[0];
+    assert!(is_genuine(realm));
+    assert_eq!(realm["state"], "starting");
 }
 
 #[test]

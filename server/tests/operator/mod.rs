@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use rustix::process::{Pid, Signal, kill_process};
 use rustls::crypto::ring::default_provider;
 use serde_json::Value;
 use throng_net::protocol::token::RealmKey;
@@ -137,9 +138,34 @@ impl Drop for Place {
     }
 }
 
-/// A running `throng gateway`, ended with the test.
+/// A process, ended with the test.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).spawn().expect("starts"))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).expect("a process of ours");
+    }
+
+    /// Waits until it ends by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        until("a process's end", || self.0.try_wait().expect("a child"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A running `throng gateway`.
 pub struct GatewayProcess {
-    child: Child,
+    process: Process,
     pub address: SocketAddr,
 }
 
@@ -147,28 +173,22 @@ impl GatewayProcess {
     /// Starts it, and waits until it says where it listens.
     pub fn start(place: &Place) -> Self {
         let file = |name| File::create(place.path().join(name)).expect("writable");
-        let child = place
-            .throng_with_cores(&["gateway", "--config", SETTINGS])
-            .stdin(Stdio::null())
-            .stdout(file(STDOUT))
-            .stderr(file(STDERR))
-            .spawn()
-            .expect("starts");
-        let mut started = Self { child, address: SocketAddr::from(([0; 4], 0)) };
-        started.address = until("the gateway's start", || {
+        let mut command = place.throng_with_cores(&["gateway", "--config", SETTINGS]);
+        let mut process = Process::start(command.stdout(file(STDOUT)).stderr(file(STDERR)));
+        let address = until("the gateway's start", || {
             let told = fs::read_to_string(place.path().join(STDERR)).expect("readable");
-            if let Some(status) = started.child.try_wait().expect("a child") {
+            if let Some(status) = process.0.try_wait().expect("a child") {
                 panic!("the gateway ended with {status}: {told}");
             }
             let (_, rest) = told.split_once("gateway at https://")?;
             let (address, _) = rest.split_once(", certificate")?;
             Some(address.parse().expect("an address"))
         });
-        started
+        Self { process, address }
     }
 
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     pub fn url(&self) -> String {
@@ -176,17 +196,9 @@ impl GatewayProcess {
     }
 
     /// Sends a signal, and waits for the end of the process.
-    pub fn end(&mut self, signal: rustix::process::Signal) -> ExitStatus {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).expect("a process of ours");
-        until("the gateway's end", || self.child.try_wait().expect("a child"))
-    }
-}
-
-impl Drop for GatewayProcess {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub fn end(&mut self, signal: Signal) -> ExitStatus {
+        self.process.signal(signal);
+        self.process.ended()
     }
 }
 

@@ -90,8 +90,8 @@ impl DataDir {
         Ok(Occupied { _file: file })
     }
 
-    /// The same for a realm whose gateway is elsewhere. It only reads here, maybe from where nobody can write: then `None`,
-    /// after a warning.
+    /// The same for a realm whose gateway is elsewhere. It only reads here, maybe from where nobody can write or lock: then
+    /// `None`, after a warning.
     ///
     /// # Errors
     /// See [`DataDir::occupy`].
@@ -99,10 +99,13 @@ impl DataDir {
         match self.occupy(part) {
             Ok(occupied) => Ok(Some(occupied)),
             Err(KeyError::Io { path, source, .. })
-                if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+                if matches!(
+                    source.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::Unsupported
+                ) || source.raw_os_error() == Some(Errno::NOLCK.raw_os_error()) =>
             {
                 tracing::warn!(
-                    "cannot write {}: {source}; a second process that serves {part} from this folder would not be noticed",
+                    "cannot lock {}: {source}; a second process that serves {part} from this folder would not be noticed",
                     path.display()
                 );
                 Ok(None)

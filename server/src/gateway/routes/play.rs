@@ -74,7 +74,7 @@ pub struct Waiting {
     (status = 404, body = ErrorBody, description = "realm_unknown, character_unknown"),
     (status = 422, body = ErrorBody, description = "field_invalid"),
     (status = 503, body = ErrorBody,
-        description = "realm_draining, realm_offline, queue_full, store_busy, store_full, store_down")))]
+        description = "realm_draining, realm_starting, realm_offline, queue_full, store_busy, store_full, store_down")))]
 pub async fn play(
     State(gateway): State<Arc<Gateway>>,
     peer: Peer,
@@ -106,8 +106,13 @@ pub async fn play(
         return Err(ApiError::from(Refusal::RealmOffline).retry_after_s(limits::REALM_RETRY_S));
     };
     let vitals = signed.report.vitals;
-    if vitals.state == RealmState::Draining {
-        return Err(ApiError::from(Refusal::RealmDraining).retry_after_s(limits::REALM_RETRY_S));
+    let shut = match vitals.state {
+        RealmState::Open => None,
+        RealmState::Draining => Some(Refusal::RealmDraining),
+        RealmState::Starting => Some(Refusal::RealmStarting),
+    };
+    if let Some(shut) = shut {
+        return Err(ApiError::from(shut).retry_after_s(limits::REALM_RETRY_S));
     }
     // Before anything is used up. Looked for again at the end, for a key must not be held while something is waited for.
     gateway.with_minting_key(body.realm_id, |_| ()).ok_or_else(|| gateway.keyless(body.realm_id))?;

@@ -52,7 +52,7 @@ impl Load {
 }
 
 /// A realm as it describes itself. `signature` is Ed25519 by `public_key` over `throng realm 1`, then id u32, as_of_ms
-/// u64, population u32, capacity u32, tick_p99_us u32, state u8 (0 open, 1 draining), and name and address each as a
+/// u64, population u32, capacity u32, tick_p99_us u32, state u8 (0 open, 1 draining, 2 starting), and name and address each as a
 /// u16 length and its UTF-8 bytes; numbers little-endian.
 #[derive(Serialize, ToSchema)]
 pub struct RealmBody {
