@@ -270,7 +270,7 @@ fn impersonator() {
             clients.push(Ipv4Addr::from(0x7f10_0000 + i), own, &i.to_le_bytes());
             if i % 100 == 99 {
                 clients.flush();
-                while clients.drain(100, |_, _, _| {}).unwrap() > 0 {}
+                while clients.drain(100, |_, _, _, _| {}).unwrap() > 0 {}
             }
         }
     });

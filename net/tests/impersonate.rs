@@ -52,7 +52,7 @@ fn each_of_five_thousand_clients_gets_its_own_answer() {
                 let mut answers = 0;
                 while answers < members.len() {
                     clients
-                        .drain(1000, |to, from, datagram| {
+                        .drain(1000, |to, from, datagram, _| {
                             let i = u32::from_le_bytes(datagram[..4].try_into().unwrap()) - round * CLIENTS;
                             assert_eq!((to, from.port()), (local(i), server.port()));
                             assert_eq!(datagram, pattern(round * CLIENTS + i));
@@ -125,7 +125,7 @@ fn what_its_own_buffer_loses_is_counted() {
         peer.send_to(&[0; 1000], (local(7), clients.port())).unwrap();
     }
     let mut received = 0;
-    while clients.drain(1000, |_, _, _| received += 1).unwrap() > 0 {}
+    while clients.drain(1000, |_, _, _, _| received += 1).unwrap() > 0 {}
     let stats = clients.receive_stats();
     assert!(received < 20);
     assert_eq!(stats.kernel_drops + received, 300, "{stats:?}");

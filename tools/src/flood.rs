@@ -166,7 +166,7 @@ pub fn run(config: &FloodConfig, stop: &AtomicBool) -> Result<FloodReport, Flood
         queued += due_now as u64;
         socket.flush();
         socket
-            .drain(BURST_MAX as usize, |_, _, answer| {
+            .drain(BURST_MAX as usize, |_, _, answer, _| {
                 report.answers += 1;
                 report.answer_bytes += answer.len() as u64;
             })

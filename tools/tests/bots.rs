@@ -16,7 +16,7 @@ use throng_net::protocol::{Admission, Received, Server, ServerConfig, SessionInd
 use throng_schema::{
     KIND_INPUT, KIND_SNAPSHOT, check_command, check_hello, check_input, read_command, read_hello, read_input,
 };
-use throng_tools::bots::{BotsConfig, BotsError, BotsReport, Phase, Run, SwarmSocket, address_of};
+use throng_tools::bots::{Arrive, BotsConfig, BotsError, BotsReport, Phase, Run, SwarmSocket, address_of};
 
 const TICK_MS: u64 = 50;
 const PORT: u16 = 4001;
@@ -29,10 +29,11 @@ struct Pipe {
 }
 
 impl SwarmSocket for Pipe {
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &mut [u8])) -> io::Result<usize> {
+    fn drain(&mut self, limit: usize, each: &mut Arrive<'_>) -> io::Result<usize> {
         let count = limit.min(self.to_bots.len());
         for (local, mut datagram) in self.to_bots.drain(..count) {
-            each(local, &mut datagram);
+            let coming = None;
+            each(local, &mut datagram, coming);
         }
         Ok(count)
     }

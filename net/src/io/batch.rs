@@ -181,6 +181,14 @@ pub(super) struct ReceiveBatch {
     count: usize,
 }
 
+/// A datagram that is handed on soon, to ask for memory ahead: maybe, for where none follows it is one from before.
+pub(super) struct Coming {
+    /// How it begins.
+    pub head: [u8; HEADER_BYTES],
+    /// Which local address it came to, where that is asked for.
+    pub info: Option<PacketInfo>,
+}
+
 impl ReceiveBatch {
     pub fn new(count: usize, learns_local: bool) -> io::Result<Self> {
         let slots = Fixed::<[u8; RECEIVE_SLOT_BYTES]>::new(count)?;
@@ -204,15 +212,14 @@ impl ReceiveBatch {
     }
 
     /// Receives until the socket is empty or `limit` datagrams have come, and hands each one that is whole to `each`
-    /// with what has been counted, its sender, where asked for the local address that it came to, and how one of the next
-    /// begins.
+    /// with what has been counted, its sender, where asked for the local address that it came to, and one of the next.
     /// Returns how many were taken from the socket, those that were too large and errors in place of one among them.
     pub fn drain(
         &mut self,
         fd: RawFd,
         limit: usize,
         stats: &mut ReceiveStats,
-        mut each: impl FnMut(&mut ReceiveStats, SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
+        mut each: impl FnMut(&mut ReceiveStats, SocketAddr, Option<&PacketInfo>, &mut [u8], &Coming),
     ) -> io::Result<usize> {
         let mut taken = 0;
         while taken < limit {
@@ -264,7 +271,7 @@ impl ReceiveBatch {
         &mut self,
         i: usize,
         stats: &mut ReceiveStats,
-        each: &mut impl FnMut(&mut ReceiveStats, SocketAddr, Option<&PacketInfo>, &mut [u8], &[u8; HEADER_BYTES]),
+        each: &mut impl FnMut(&mut ReceiveStats, SocketAddr, Option<&PacketInfo>, &mut [u8], &Coming),
     ) {
         let header = self.headers.get(i);
         let bytes = header.msg_len as usize;
@@ -282,9 +289,10 @@ impl ReceiveBatch {
         let control = self.controls.as_ref().filter(|_| has_control).map(|controls| controls.get(i));
         stats.datagrams += 1;
         stats.bytes += bytes as u64;
-        let mut coming = [0; HEADER_BYTES];
+        let mut coming = Coming { head: [0; HEADER_BYTES], info: None };
         if i + AHEAD < self.count {
-            coming.copy_from_slice(&self.slots.get(i + AHEAD)[PAYLOAD_AT..PAYLOAD_AT + HEADER_BYTES]);
+            coming.head.copy_from_slice(&self.slots.get(i + AHEAD)[PAYLOAD_AT..PAYLOAD_AT + HEADER_BYTES]);
+            coming.info = self.controls.as_ref().map(|controls| *controls.get(i + AHEAD));
         }
         each(stats, from, control, &mut self.slots.get_mut(i)[PAYLOAD_AT..PAYLOAD_AT + bytes], &coming);
     }

@@ -90,22 +90,25 @@ impl Impersonator {
         })
     }
 
-    /// Hands each datagram that has arrived to `each`, up to `limit`: which local address it came to, from where, and its
-    /// bytes. Returns how many were taken, those that were dropped for their size among them.
+    /// Hands each datagram that has arrived to `each`, up to `limit`: which local address it came to, from where, its
+    /// bytes, and which local address one of the next came to, to ask for memory ahead. Returns how many were taken, those
+    /// that were dropped for their size among them.
     ///
     /// # Errors
     /// When the socket can no longer be read.
     pub fn drain(
         &mut self,
         limit: usize,
-        mut each: impl FnMut(Ipv4Addr, SocketAddrV4, &mut [u8]),
+        mut each: impl FnMut(Ipv4Addr, SocketAddrV4, &mut [u8], Option<Ipv4Addr>),
     ) -> io::Result<usize> {
         let fd = self.socket.as_raw_fd();
-        self.receive.drain(fd, limit, &mut self.receive_stats, |_, from, control, datagram, _| {
-            if let (Some(IpAddr::V4(local)), SocketAddr::V4(from)) =
-                (control.and_then(PacketInfo::local), from)
-            {
-                each(local, from, datagram);
+        self.receive.drain(fd, limit, &mut self.receive_stats, |_, from, info, datagram, coming| {
+            let local = |info: Option<&PacketInfo>| match info?.local()? {
+                IpAddr::V4(local) => Some(local),
+                IpAddr::V6(_) => None,
+            };
+            if let (Some(to), SocketAddr::V4(from)) = (local(info), from) {
+                each(to, from, datagram, local(coming.info.as_ref()));
             }
         })
     }

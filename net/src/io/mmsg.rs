@@ -42,7 +42,7 @@ impl Receive for MmsgReceiver {
     fn drain_ahead(&mut self, limit: usize, each: &mut TakeAhead<'_>) -> io::Result<usize> {
         let Self { socket, batch, locals, stats, .. } = self;
         batch.drain(socket.as_raw_fd(), limit, stats, |stats, address, info, datagram, coming| {
-            each(Peer { address, local: local(locals, info, stats) }, datagram, coming);
+            each(Peer { address, local: local(locals, info, stats) }, datagram, &coming.head);
         })
     }
 

@@ -12,6 +12,7 @@ use super::rtt::{Probe, RoundTrip};
 use super::token::Grant;
 use super::transmit::{acks_after, seal_in};
 use super::window::{Freshness, Window};
+use crate::io::cpu::front_soon;
 use crate::limits::{
     ACCEPT_BYTES, ACCEPT_HEAD_BYTES, DATAGRAM_BYTES_MAX, DISCONNECT_COPIES, HEADER_BYTES,
     HELLO_PAYLOAD_BYTES_MAX, HELLO_RETRY_US, HELLO_RETRY_US_MAX, REFUSED_BYTES, REFUSED_HEAD_BYTES,
@@ -329,6 +330,23 @@ impl Client {
     fn retry_at(&mut self, now_us: u64, silent_at_us: u64) {
         self.due_us = now_us.saturating_add(u64::from(self.retry_us)).min(silent_at_us);
         self.retry_us = self.retry_us.saturating_mul(2).min(HELLO_RETRY_US_MAX as u32);
+    }
+
+    /// Asks for the key that [`handle`](Self::handle) will read. Worth it some datagrams ahead, when the client itself is at
+    /// hand.
+    #[inline]
+    pub fn prefetch_opener(&self) {
+        if let Some(link) = &self.link {
+            front_soon(&link.opener, Opener::HOT_BYTES);
+        }
+    }
+
+    /// The same for [`finish`](Self::finish).
+    #[inline]
+    pub fn prefetch_sealer(&self) {
+        if let Some(link) = &self.link {
+            front_soon(&link.sealer, Sealer::HOT_BYTES);
+        }
     }
 
     /// Makes the payload at `out[HEADER_BYTES..HEADER_BYTES + payload_bytes]` the next datagram: the header goes before

@@ -42,7 +42,7 @@ pub use config::{BotsConfig, BotsError};
 pub use door::{Door, GatewayDoor};
 pub use report::{BotsReport, Phase, Progress, Second};
 pub use run::{Run, Step};
-pub use socket::{LoopbackSocket, SwarmSocket};
+pub use socket::{Arrive, LoopbackSocket, SwarmSocket};
 pub use swarm::{Swarm, address_of};
 pub use totals::Totals;
 

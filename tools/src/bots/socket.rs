@@ -10,13 +10,17 @@ use super::config::{BotsConfig, BotsError};
 /// Bytes asked for each buffer: half a second of snapshots for ten thousand clients, should this process be held up.
 const BUFFER_BYTES: usize = 64 << 20;
 
+/// Takes a datagram: the address it was sent to, its bytes, and the address that one of the next was sent to.
+pub type Arrive<'a> = dyn FnMut(Ipv4Addr, &mut [u8], Option<Ipv4Addr>) + 'a;
+
 /// One socket with many addresses of its own and one server at the other end. Never waits.
 pub trait SwarmSocket {
-    /// Hands over up to `limit` datagrams from the server, each with the address it was sent to; how many there were.
+    /// Hands over up to `limit` datagrams from the server, each with the address it was sent to, and with one that another of
+    /// the next was sent to; how many there were.
     ///
     /// # Errors
     /// When the socket is beyond use; a datagram that could not be had is no error.
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &mut [u8])) -> io::Result<usize>;
+    fn drain(&mut self, limit: usize, each: &mut Arrive<'_>) -> io::Result<usize>;
 
     /// Sends a datagram to the server from one of the addresses, at the latest with the next [`Self::flush`].
     fn push(&mut self, local: Ipv4Addr, datagram: &[u8]);
@@ -56,13 +60,13 @@ impl LoopbackSocket {
 }
 
 impl SwarmSocket for LoopbackSocket {
-    fn drain(&mut self, limit: usize, each: &mut dyn FnMut(Ipv4Addr, &mut [u8])) -> io::Result<usize> {
+    fn drain(&mut self, limit: usize, each: &mut Arrive<'_>) -> io::Result<usize> {
         let port = self.server.port();
-        self.inner.drain(limit, |local, from, datagram| {
+        self.inner.drain(limit, |local, from, datagram, coming| {
             // Anyone on this machine can send to us. The address says little: a server that listens on all
             // of its addresses answers from another one than it was asked at.
             if from.port() == port {
-                each(local, datagram);
+                each(local, datagram, coming);
             }
         })
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use throng_client::Applied;
 use throng_client::prediction::ErrorHistogram;
+use throng_net::io::cpu::soon;
+use throng_net::io::prefer_large_pages;
 use throng_net::limits::FRAME_BYTES_ALONE_MAX;
 use throng_net::protocol::channel::{Channel, ChannelCounters, KIND_FRAMED};
 use throng_net::protocol::packet::{DISCONNECT_LEFT, TYPE_DATA};
@@ -33,6 +35,8 @@ use crate::rng::Rng;
 
 /// Datagrams taken per step: some 2 ms of work, so that inputs never wait long behind a burst of snapshots.
 const DRAIN_MAX: usize = 2048;
+/// Turns ahead of which a client's key is asked for.
+const TURNS_AHEAD: usize = 2;
 /// The first client's address; the others follow. Far from 127.0.0.1, where servers live.
 const FIRST_ADDRESS: u32 = 0x7F01_0001;
 /// Tick rate until the server has said its own.
@@ -51,6 +55,8 @@ pub struct Swarm {
     links: Vec<Option<Client>>,
     /// Clients that have been given a grant so far.
     started: u32,
+    /// Of whom a datagram comes soon; no client: unknown.
+    coming: usize,
     /// Grants that have been used.
     granted: u64,
     lights: Vec<Light>,
@@ -117,8 +123,9 @@ impl Swarm {
         }
         Ok(Self {
             clients: config.clients,
-            links: (0..count).map(|_| None).collect(),
+            links: large((0..count).map(|_| None)),
             started: 0,
+            coming: usize::MAX,
             granted: 0,
             lights,
             counts: vec![[0; 64]; count],
@@ -166,8 +173,10 @@ impl Swarm {
         socket: &mut impl SwarmSocket,
         door: &mut impl Door,
     ) -> io::Result<usize> {
-        let mut handled =
-            socket.drain(DRAIN_MAX, &mut |local, datagram| self.arrive(now_us, local, datagram))?;
+        let mut handled = socket.drain(DRAIN_MAX, &mut |local, datagram, coming| {
+            self.prefetch(coming);
+            self.arrive(now_us, local, datagram);
+        })?;
         if let Some(mut wires) = self.wires.take() {
             while let Some((client, way, datagram)) = wires.pop(now_us) {
                 handled += 1;
@@ -187,6 +196,10 @@ impl Swarm {
         handled += turns as usize;
         for _ in 0..turns {
             let client = self.pace.next_client();
+            // Clients lie one behind the other, which the processor finds out by itself; their keys do not.
+            if let Some(Some(coming)) = self.links.get(client as usize + TURNS_AHEAD) {
+                coming.prefetch_sealer();
+            }
             self.turn(now_us, client, socket, door);
         }
         socket.flush();
@@ -209,6 +222,19 @@ impl Swarm {
                 self.connecting += 1;
             }
             self.eager.push(client);
+        }
+    }
+
+    /// Asks for what a datagram to an address will read of its client: it comes within the time of the few before it.
+    fn prefetch(&mut self, coming: Option<Ipv4Addr>) {
+        let client = coming.map_or(u32::MAX, |local| u32::from(local).wrapping_sub(FIRST_ADDRESS)) as usize;
+        if let (Some(link), Some(light)) = (self.links.get(client), self.lights.get(client)) {
+            soon(link);
+            soon(light);
+        }
+        // Where its key is stands in what was asked for at the datagram before.
+        if let Some(Some(link)) = self.links.get(std::mem::replace(&mut self.coming, client)) {
+            link.prefetch_opener();
         }
     }
 
@@ -546,6 +572,14 @@ pub fn address_of(client: u32) -> Ipv4Addr {
 }
 
 /// Takes in a message of the realm.
+/// A table that is read all over.
+fn large<T>(items: impl ExactSizeIterator<Item = T>) -> Vec<T> {
+    let mut table = Vec::with_capacity(items.len());
+    prefer_large_pages(&table);
+    table.extend(items);
+    table
+}
+
 fn hear(books: Option<&mut Books>, totals: &mut Totals, message: &[u8]) {
     totals.notices += 1;
     let read = read_notice(message).ok().and_then(|notice| check_notice(&notice).ok());
