@@ -80,16 +80,17 @@ fn the_python_client_names_the_packages_that_it_lacks() {
 
 /// A gateway that answers what it is told to, and a clock that goes on when somebody sleeps.
 const SHUT_REALMS: &str = r#"
-import sys
+import struct, sys
 sys.path.insert(0, "python")
 import throng_play as play
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 now = 0.0
 def sleep(seconds):
     global now
     now += seconds
 play.time.monotonic, play.time.sleep = (lambda: now), sleep
-play.check_signature = lambda realm: None
 
 def gateway(answers):
     gateway = play.Gateway.__new__(play.Gateway)
@@ -98,13 +99,19 @@ def gateway(answers):
     gateway.ask = lambda method, path: (200, {"realms": next(answers)})
     return gateway
 
+key = Ed25519PrivateKey.generate()
+public_key = play.b64(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+
 def realm(number, state, online=True):
-    return {"id": number, "state": state, "online": online}
+    signed = b"throng realm 1" + struct.pack("<IQIIIB", number, 5, 3, 9, 900, {"open": 0, "draining": 1, "starting": 2}[state])
+    signed += b"\x01\x00R\x03\x00h:7"
+    return {"id": number, "as_of_ms": 5, "population": 3, "capacity": 9, "tick_p99_us": 900, "state": state, "name": "R",
+            "address": "h:7", "public_key": public_key, "signature": play.b64(key.sign(signed)), "online": online}
 
 draining, offline, other = realm(1, "draining"), realm(1, "draining", False), realm(2, "open")
 found = gateway([[draining]] * 3 + [[offline]] * 3 + [[realm(1, "open"), other]]).realm(None)
 print("found", found["id"], file=sys.stderr)
-found = gateway([[draining, other]]).realm(None)
+found = gateway([[realm(1, "starting")], [draining, other]]).realm(None)
 print("found", found["id"], file=sys.stderr)
 for wanted, listed in ((1, [draining, other]), (None, [offline, draining]), (7, [other]), (None, [])):
     try:
@@ -123,6 +130,7 @@ fn the_python_client_says_what_it_waits_for() {
         throng_play: realm 1 is draining, waiting\n\
         throng_play: realm 1 is offline, waiting\n\
         found 1\n\
+        throng_play: realm 1 is starting, waiting\n\
         found 2\n\
         throng_play: realm 1 is draining, waiting\n\
         failed: realm 1 is draining, and --wait is over\n\

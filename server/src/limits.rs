@@ -118,10 +118,10 @@ pub const POLL_US: RangeInclusive<u32> = 100..=5000;
 /// no flood of them looks like overload. A realm that everybody enters anew hears some thousand.
 pub const STRANGERS_PER_S: u32 = 400_000;
 
-/// Such datagrams between two looks at the clock, by which they may hold up a tick: 0.02 ms of hellos that nobody accepts.
+/// Such datagrams between two looks at the clock, by which they may hold up a tick: 0.15 ms of hellos that nobody accepts.
 /// Among them may be one share of handshakes, 100 at 53 us each (`throng_net::limits::ACCEPTS_PER_S`): 5.3 ms more. Once
 /// that is used up, no further token is even opened.
-pub const STRANGERS_BATCH: usize = 32;
+pub const STRANGERS_BATCH: usize = 256;
 
 /// Bytes of the kernel buffer in which they wait while a tick is computed, 2.3 KiB each: 3,600, which in a tick of 10 ms
 /// are 360,000 a second.

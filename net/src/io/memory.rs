@@ -94,7 +94,7 @@ impl<T: Zeroable> Drop for Fixed<T> {
 }
 
 /// Asks for pages of 2 MiB for the room that a table has reserved and not touched yet. What is read of the sessions lies all
-/// over: with pages of 4 KiB the processor looks up nearly each time where its page is, about 40 ns of a snapshot.
+/// over: with pages of 4 KiB the processor looks up nearly each time where its page is, about 30 ns of a snapshot.
 ///
 /// It only asks. Where the kernel refuses (transparent_hugepage is `never`), the table is the same and slower.
 pub fn prefer_large_pages<T>(table: &Vec<T>) {
@@ -120,8 +120,9 @@ mod tests {
     fn a_table_is_the_same_on_large_pages() {
         for count in [0, 1, 1000, LARGE_BYTES, 5 * LARGE_BYTES + 3] {
             let mut table = Vec::<u8>::with_capacity(count);
+            (0..count / 2).for_each(|number| table.push(number as u8));
             prefer_large_pages(&table);
-            (0..count).for_each(|number| table.push(number as u8));
+            (count / 2..count).for_each(|number| table.push(number as u8));
             assert!(table.iter().enumerate().all(|(number, byte)| *byte == number as u8));
         }
     }

@@ -40,7 +40,7 @@ pub use memory::prefer_large_pages;
 pub use socket::BufferGrant;
 pub use stats::{ReceiveStats, SendStats};
 
-use crate::limits::HEADER_BYTES;
+use crate::limits::{DATAGRAM_BYTES_MAX, HEADER_BYTES};
 use crate::{Address, Peer};
 use batch::Source;
 use local::Locals;
@@ -48,6 +48,8 @@ use local::Locals;
 /// Bytes of one send slot: more than any datagram, and an odd number of cache lines. Slots that begin 2,048 bytes apart would
 /// all lie in a few sets of a cache, and a flush would find none of them in the first level.
 pub const SEND_SLOT_BYTES: usize = 1472;
+
+const _: () = assert!(SEND_SLOT_BYTES >= DATAGRAM_BYTES_MAX && SEND_SLOT_BYTES % 128 == 64);
 
 /// Datagrams that a sender collects before it flushes by itself: 64 have all the gain of batching, 128 stay in L2.
 pub const SEND_SLOTS: usize = 128;

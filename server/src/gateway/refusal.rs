@@ -83,7 +83,7 @@ refusals! {
     /// It lets nobody in any more.
     RealmDraining = SERVICE_UNAVAILABLE, "realm_draining", "this realm is about to stop and lets nobody in";
     /// It takes no tokens yet.
-    RealmStarting = SERVICE_UNAVAILABLE, "realm_starting", "this realm has just started and lets players in in some seconds";
+    RealmStarting = SERVICE_UNAVAILABLE, "realm_starting", "this realm lets nobody in yet; it does in some seconds";
     /// It has not been heard of for a while.
     RealmOffline = SERVICE_UNAVAILABLE, "realm_offline", "this realm has not been heard of for a while";
     /// Not a ticket of this gateway, account and realm.

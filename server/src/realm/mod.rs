@@ -16,6 +16,7 @@ mod drain;
 mod inbox;
 mod ledger;
 mod messages;
+mod opening;
 mod orders;
 mod outbox;
 pub mod overload;

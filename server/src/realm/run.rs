@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::drain::{Drain, Stage};
+use super::opening::Opening;
 use super::{Arrivals, Orders, Realm, setup};
 use crate::gateway::board::{RealmState, RealmStatus};
 use crate::gateway::keys::unix_ms;
@@ -96,14 +97,11 @@ impl Realm {
         let mut measured: Option<Window> = None;
         let mut measured_summary = None;
         let mut drain: Option<Drain> = None;
-        // A realm takes no token that was made before its start, by a clock that may be ahead. Made by one that is as much
-        // behind, tokens are good twice as long after it, and its gateway should make none until then.
-        let shut_ns = 2_000_000 * u64::from(setup::clock_skew_ms(&self.config));
-        let mut opens_at_ns = (shut_ns > 0).then(|| self.now_ns() + shut_ns);
+        let skew_ns = 1_000_000 * u64::from(setup::clock_skew_ms(&self.config));
+        let mut opening = Opening::begin(self.now_ns(), skew_ns);
 
         while !controls.stop.is_raised() {
             if controls.drain.is_raised() {
-                opens_at_ns = None;
                 let drain = drain.get_or_insert_with(|| self.begin_to_drain(controls));
                 match drain.look(self.now_ns(), self.client_count()) {
                     Stage::Going => {}
@@ -115,8 +113,7 @@ impl Realm {
                     Stage::Over => break,
                 }
             }
-            if opens_at_ns.is_some_and(|opens_at_ns| self.now_ns() >= opens_at_ns) {
-                opens_at_ns = None;
+            if opening.is_over(self.now_ns()) && drain.is_none() {
                 controls.status.set_state(RealmState::Open);
             }
             self.wait_for(&schedule);
@@ -176,10 +173,8 @@ impl Realm {
                          keep the clock in step (chrony, systemd-timesyncd)",
                         set_back_ms as f64 / 1000.0
                     );
-                    // That counts as a start.
-                    if shut_ns > 0 && drain.is_none() {
+                    if opening.set_back(now_ns) && drain.is_none() {
                         controls.status.set_state(RealmState::Starting);
-                        opens_at_ns = Some(now_ns + shut_ns);
                     }
                 }
             }

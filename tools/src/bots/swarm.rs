@@ -571,7 +571,6 @@ pub fn address_of(client: u32) -> Ipv4Addr {
     Ipv4Addr::from(FIRST_ADDRESS.wrapping_add(client))
 }
 
-/// Takes in a message of the realm.
 /// A table that is read all over.
 fn large<T>(items: impl ExactSizeIterator<Item = T>) -> Vec<T> {
     let mut table = Vec::with_capacity(items.len());
@@ -580,6 +579,7 @@ fn large<T>(items: impl ExactSizeIterator<Item = T>) -> Vec<T> {
     table
 }
 
+/// Takes in a message of the realm.
 fn hear(books: Option<&mut Books>, totals: &mut Totals, message: &[u8]) {
     totals.notices += 1;
     let read = read_notice(message).ok().and_then(|notice| check_notice(&notice).ok());
