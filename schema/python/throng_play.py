@@ -365,10 +365,10 @@ class Session:
             now = time.monotonic()
             if now - started > CONNECT_S_MAX:
                 got = f"{challenges} challenges, dropped: {dict(self.dropped)}"
-                raise Failure(
-                    f"no accept from {self.address} within {CONNECT_S_MAX:.0f} s ({got}): its UDP port is shut on the way, "
-                    "or caps leave no room"
-                )
+                why = "its UDP port is shut on the way, or caps leave no room"
+                if challenges:
+                    why = "it was started after the token was made (then run this again), or caps leave no room"
+                raise Failure(f"no accept from {self.address} within {CONNECT_S_MAX:.0f} s ({got}): {why}")
             if now >= repeat_at:
                 send(self.udp, self.client.hello())
                 repeat_at = now + HELLO_REPEAT_S[min(repeats, len(HELLO_REPEAT_S) - 1)]
