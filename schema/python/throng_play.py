@@ -365,7 +365,7 @@ class Session:
             now = time.monotonic()
             if now - started > CONNECT_S_MAX:
                 got = f"{challenges} challenges, dropped: {dict(self.dropped)}"
-                why = "its UDP port is shut on the way, or caps leave no room"
+                why = "its UDP port is shut on the way, or its keys or its clock are not those of the gateway"
                 if challenges:
                     why = "it was started after the token was made (then run this again), or caps leave no room"
                 raise Failure(f"no accept from {self.address} within {CONNECT_S_MAX:.0f} s ({got}): {why}")
