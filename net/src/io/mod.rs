@@ -45,8 +45,8 @@ use crate::{Address, Peer};
 use batch::Source;
 use local::Locals;
 
-/// Bytes of one send slot: more than any datagram, and an odd number of cache lines. Slots that begin 2,048 bytes apart would
-/// all lie in a few sets of a cache, and a flush would find none of them in the first level.
+/// Bytes of one send slot: more than any datagram, and an odd number of cache lines. Slots 2,048 bytes apart would all
+/// begin in two sets of the first-level cache.
 pub const SEND_SLOT_BYTES: usize = 1472;
 
 const _: () = assert!(SEND_SLOT_BYTES >= DATAGRAM_BYTES_MAX && SEND_SLOT_BYTES % 128 == 64);
